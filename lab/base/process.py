@@ -1,0 +1,61 @@
+"""The only place that starts programs of the host.
+
+Everything else asks here, so that each program has a time limit, its output is kept for the error
+message, and none outlives the command that started it. (Processes *inside* a lab are started by the
+embedded engine's init, not here.)
+"""
+
+import asyncio
+import os
+import signal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from lab.base.errors import CommandError, LabError, TimedOut
+
+
+@dataclass(frozen=True)
+class Completed:
+    """A program that has ended; output is decoded with replacement of bad bytes."""
+
+    argv: tuple[str, ...]
+    code: int
+    stdout: str
+    stderr: str
+
+
+async def run(
+    argv: Sequence[str],
+    *,
+    timeout: float,
+    env: Mapping[str, str] | None = None,
+    stdin: bytes = b"",
+    check: bool = True,
+) -> Completed:
+    """Run a program to its end and return what it said.
+
+    `env` is added to the caller's environment; `timeout` is in seconds. Raises CommandError for a
+    non-zero code (unless `check` is false), TimedOut after killing it, LabError if it is not there.
+    """
+    merged = {**os.environ, **(env or {})}
+    pipe = asyncio.subprocess.PIPE
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *argv, stdin=pipe, stdout=pipe, stderr=pipe, env=merged, start_new_session=True
+        )
+    except FileNotFoundError as error:
+        raise LabError(f"the program `{argv[0]}` is not installed", remedy=f"install {argv[0]}") from error
+    try:
+        out, err = await asyncio.wait_for(process.communicate(stdin), timeout)
+    except TimeoutError as error:
+        raise TimedOut(f"`{' '.join(argv)}` did not end within {timeout:g} s") from error
+    finally:
+        if process.returncode is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            await process.wait()
+    done = Completed(
+        tuple(argv), process.returncode or 0, out.decode(errors="replace"), err.decode(errors="replace")
+    )
+    if check and done.code != 0:
+        raise CommandError(argv, done.code, done.stderr or done.stdout)
+    return done

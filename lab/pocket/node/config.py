@@ -1,0 +1,32 @@
+"""What a node must be told: its name, addresses, folders and the way to its API server.
+
+The engine fills it in; everything under `lab.pocket.node` reads it. It holds no behaviour.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class NodeConfig:
+    """One cluster's only node."""
+
+    cluster: str
+    name: str
+    ip: str
+    pod_cidr: str
+    dns_ip: str
+    kubelet_socket: Path
+    """The unix socket of the kubelet API; it may be longer than a socket address can be."""
+    pods_dir: Path
+    """One folder per pod uid below it: volumes, logs, generated files."""
+    ca_file: Path
+    """The certificate authority of the API server, shown to pods as `ca.crt`."""
+    api_host: str
+    api_port: int = 443
+    cluster_domain: str = "cluster.local"
+    memory_dir: Path | None = None
+    """A folder on a tmpfs for `emptyDir` volumes with medium Memory; without one they live in `pods_dir`."""
+    dns_port: int = 53
+    zone: str = ""
+    """The value of the zone label; empty = the cluster's name."""

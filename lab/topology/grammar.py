@@ -1,0 +1,115 @@
+"""The small languages inside topology strings: durations, shares, rates and link shorthands.
+
+Every parser takes what stands in the file and returns a plain value, or raises ValueError with what
+is allowed; every format function is its parser's inverse. Pure; the model calls them.
+"""
+
+import re
+
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(us|ms|s|m)", re.ASCII)
+_PERCENT = re.compile(r"(\d+(?:\.\d+)?)%", re.ASCII)
+_BANDWIDTH = re.compile(r"(\d+(?:\.\d+)?)(kbit|mbit|gbit)", re.ASCII)
+_FREQUENCY = re.compile(r"(\d+(?:\.\d+)?)/(s|m)", re.ASCII)
+_LINK = re.compile(r"([a-z0-9-]+)\s*(<->|->)\s*([a-z0-9-]+)", re.ASCII)
+
+# The same patterns for the JSON Schema.
+PATTERNS = {
+    name: f"^{pattern.pattern}$"
+    for name, pattern in {
+        "duration": _DURATION,
+        "percent": _PERCENT,
+        "bandwidth": _BANDWIDTH,
+        "frequency": _FREQUENCY,
+        "link": _LINK,
+    }.items()
+}
+
+_SECONDS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0}
+_BITS = {"kbit": 10**3, "mbit": 10**6, "gbit": 10**9}
+
+DURATION = "a duration like 20ms, 1.5s, 300us or 2m"
+PERCENT = "a share like 0.1% (0% to 100%)"
+BANDWIDTH = "a bandwidth like 512kbit, 100mbit or 1gbit, more than 0"
+FREQUENCY = "a rate like 50/s or 120/m, more than 0 and at most 10000/s"
+LINK = '"a -> b" (a mirrors services of b), "a <-> b" (both ways), or a mapping with from and to'
+
+MAX_PER_SECOND = 10_000
+
+
+def parse_duration(text: object) -> float:
+    """Seconds."""
+    match = _whole(_DURATION, text, DURATION)
+    return round(float(match[1]) * _SECONDS[match[2]], 9)
+
+
+def format_duration(seconds: float) -> str:
+    """The shortest form that parses back to the same number of microseconds."""
+    micros = round(seconds * 1e6)
+    if micros % 1_000_000 == 0:
+        return f"{micros // 1_000_000}s"
+    if micros % 1000 == 0:
+        return f"{micros // 1000}ms"
+    return f"{micros}us"
+
+
+def parse_percent(text: object) -> float:
+    """A share between 0 and 1."""
+    value = float(_whole(_PERCENT, text, PERCENT)[1])
+    if value > 100:
+        raise ValueError(PERCENT)
+    return round(value / 100, 9)
+
+
+def format_percent(share: float) -> str:
+    """A share as a percentage, without needless zeros."""
+    return f"{_trimmed(share * 100)}%"
+
+
+def parse_bandwidth(text: object) -> int:
+    """Bits per second."""
+    match = _whole(_BANDWIDTH, text, BANDWIDTH)
+    bits = round(float(match[1]) * _BITS[match[2]])
+    if bits < 1:
+        raise ValueError(BANDWIDTH)
+    return bits
+
+
+def format_bandwidth(bits: int) -> str:
+    """The largest unit that keeps the figure whole, else thousandths of a kbit."""
+    for unit, size in reversed(_BITS.items()):
+        if bits % size == 0:
+            return f"{bits // size}{unit}"
+    return f"{_trimmed(bits / 1000)}kbit"
+
+
+def parse_frequency(text: object) -> float:
+    """Requests per second."""
+    match = _whole(_FREQUENCY, text, FREQUENCY)
+    rate = float(match[1]) / _SECONDS[match[2]]
+    if not 0 < rate <= MAX_PER_SECOND:
+        raise ValueError(FREQUENCY)
+    return rate
+
+
+def format_frequency(per_second: float) -> str:
+    """Per second when that is exact, else per minute."""
+    if float(_trimmed(per_second)) == per_second:
+        return f"{_trimmed(per_second)}/s"
+    return f"{_trimmed(per_second * 60)}/m"
+
+
+def parse_link(text: str) -> tuple[str, str, bool]:
+    """`west <-> east` as (from, to, both ways)."""
+    match = _whole(_LINK, text, LINK)
+    return match[1], match[3], match[2] == "<->"
+
+
+def _whole(pattern: re.Pattern[str], text: object, allowed: str) -> re.Match[str]:
+    match = pattern.fullmatch(text.strip()) if isinstance(text, str) else None
+    if match is None:
+        raise ValueError(allowed)
+    return match
+
+
+def _trimmed(value: float) -> str:
+    return f"{value:.9f}".rstrip("0").rstrip(".")

@@ -1,0 +1,65 @@
+"""The links of a topology, one per direction, with the modes each carries.
+
+`a <-> b` is two links: each cluster mirrors the services of the other on its own. Checks, plans and
+status all count links this way.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from lab.topology.model import Link, Mode, Topology
+
+# How modes are listed everywhere, whatever order the file has.
+MODES: tuple[Mode, ...] = ("gateway", "flat", "federated")
+
+
+@dataclass(frozen=True)
+class Wan:
+    """What the network between two clusters does to packets, in each direction."""
+
+    delay: float = 0.0
+    jitter: float = 0.0
+    loss: float = 0.0
+    rate: int | None = None
+
+
+@dataclass(frozen=True)
+class DirectedLink:
+    """`source` mirrors the exported services of `target`, in these modes."""
+
+    source: str
+    target: str
+    modes: tuple[Mode, ...]
+    wan: Wan = Wan()
+
+    def __str__(self) -> str:
+        return f"{self.source} -> {self.target}"
+
+    @property
+    def crosses_pods(self) -> bool:
+        """Whether pods of the two clusters talk to each other directly."""
+        return "flat" in self.modes or "federated" in self.modes
+
+
+def directed_links(topology: Topology) -> tuple[DirectedLink, ...]:
+    """Every link of the file, one per direction, in file order."""
+    return tuple(one for link in topology.links for one in expand(topology, link))
+
+
+def expand(topology: Topology, link: Link) -> Iterator[DirectedLink]:
+    """The one or two directions of a link as written."""
+    modes = link.modes or default_modes(topology, link)
+    ordered = tuple(mode for mode in MODES if mode in modes)
+    wan = Wan(link.delay, link.jitter, link.loss, link.rate)
+    yield DirectedLink(link.from_, link.to, ordered, wan)
+    if link.both:
+        yield DirectedLink(link.to, link.from_, ordered, wan)
+
+
+def default_modes(topology: Topology, link: Link) -> tuple[Mode, ...]:
+    """Everything the two clusters' networks and the mesh version allow."""
+    if topology.network_of(link.from_) != topology.network_of(link.to):
+        return ("gateway",)
+    if topology.mesh.version == "2.14":
+        return ("gateway", "flat")
+    return MODES

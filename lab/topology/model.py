@@ -1,0 +1,251 @@
+"""The topology file as frozen values: what a user may write, and what it means.
+
+`load` builds these from YAML; `check` looks across them; everything above reads them and nothing
+else. The descriptions are part of the product: editors show them through the JSON Schema.
+Shorthands ("west <-> east", `export: flat`) are normalised here, so readers see one form.
+"""
+
+from collections.abc import Mapping
+from ipaddress import IPv4Network
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    StringConstraints,
+    ValidationInfo,
+)
+
+from lab.topology import grammar
+
+EngineName = Literal["embedded", "kind", "existing"]
+Mode = Literal["gateway", "flat", "federated"]
+AppName = Literal["shop", "echo"]
+MeshVersion = Literal["latest", "2.14"]
+
+# The first service of an app is its entry: what `export: flat` (without a service name) exports.
+APP_SERVICES: Mapping[AppName, tuple[str, ...]] = {
+    "shop": ("front", "catalog", "stock"),
+    "echo": ("echo",),
+}
+
+Label = Annotated[str, StringConstraints(pattern=r"^[a-z]([-a-z0-9]{0,30}[a-z0-9])?$")]
+
+
+# What editors check while the user types; the parsers in `grammar` decide.
+_DurationText = Annotated[str, StringConstraints(pattern=grammar.PATTERNS["duration"])]
+_PercentText = Annotated[str, StringConstraints(pattern=grammar.PATTERNS["percent"])]
+_BandwidthText = Annotated[str, StringConstraints(pattern=grammar.PATTERNS["bandwidth"])]
+_FrequencyText = Annotated[str, StringConstraints(pattern=grammar.PATTERNS["frequency"])]
+_LinkText = Annotated[str, StringConstraints(pattern=grammar.PATTERNS["link"])]
+_CidrText = Annotated[str, StringConstraints(pattern=r"^\d+\.\d+\.\d+\.\d+/\d+$")]
+
+Seconds = Annotated[
+    float,
+    BeforeValidator(grammar.parse_duration, json_schema_input_type=_DurationText),
+    PlainSerializer(grammar.format_duration, when_used="json"),
+]
+Share = Annotated[
+    float,
+    BeforeValidator(grammar.parse_percent, json_schema_input_type=_PercentText),
+    PlainSerializer(grammar.format_percent, when_used="json"),
+]
+Bandwidth = Annotated[
+    int,
+    BeforeValidator(grammar.parse_bandwidth, json_schema_input_type=_BandwidthText),
+    PlainSerializer(grammar.format_bandwidth, when_used="json"),
+]
+Frequency = Annotated[
+    float,
+    BeforeValidator(grammar.parse_frequency, json_schema_input_type=_FrequencyText),
+    PlainSerializer(grammar.format_frequency, when_used="json"),
+]
+
+
+def _network(value: object) -> IPv4Network:
+    if isinstance(value, IPv4Network):
+        return value
+    try:
+        return IPv4Network(value if isinstance(value, str) else repr(value))
+    except ValueError as error:
+        raise ValueError("an IPv4 network like 10.20.0.0/16, without host bits") from error
+
+
+Cidr = Annotated[
+    IPv4Network,
+    BeforeValidator(_network, json_schema_input_type=_CidrText),
+    PlainSerializer(str, when_used="json"),
+]
+
+
+class Part(BaseModel):
+    """What all parts of the file share: values never change, unknown keys are errors."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", populate_by_name=True, use_attribute_docstrings=True
+    )
+
+
+class Mesh(Part):
+    """The service mesh that every cluster gets."""
+
+    version: MeshVersion = "latest"
+    """Behaviour profile on the embedded engine, CLI version wanted on the others."""
+
+
+class Defaults(Part):
+    """Settings that every cluster inherits unless it says otherwise."""
+
+    network: Label = "default"
+    """Clusters on the same network reach each other's pods, so links between them can be flat."""
+    nodes: int = Field(default=1, ge=1, le=9)
+    """Nodes per cluster. The embedded engine runs one."""
+
+
+class Cluster(Part):
+    """One Kubernetes cluster. `{}` takes every default."""
+
+    network: Label | None = None
+    """Clusters on the same network can be linked flat; different networks need gateways."""
+    pods: Cidr | None = None
+    """Pod addresses. Default: 10.20.0.0/16 for the first cluster, 10.21.0.0/16 for the second, …"""
+    services: Cidr | None = None
+    """Service addresses. Default: 10.120.0.0/16 for the first cluster, 10.121.0.0/16 for the second, …"""
+    nodes: int | None = Field(default=None, ge=1, le=9)
+    """Nodes of this cluster. The embedded engine runs one."""
+    context: str | None = None
+    """Kubeconfig context of this cluster (engine `existing`). Default: the cluster's name."""
+
+
+class Link(Part):
+    """`from` mirrors the exported services of `to`; with `both` also the other way round."""
+
+    from_: Label = Field(alias="from")
+    """The source cluster: its apps call the services of the target."""
+    to: Label
+    """The target cluster: its exported services appear in the source."""
+    both: bool = False
+    """Link the other way round too, with the same settings."""
+    modes: tuple[Mode, ...] | None = Field(default=None, min_length=1)
+    """What the link can carry. Default: gateway, and on one network also flat and federated."""
+    delay: Seconds = 0.0
+    """Added one-way delay between the two clusters, such as 20ms."""
+    jitter: Seconds = 0.0
+    """How much the delay varies, such as 2ms."""
+    loss: Share = 0.0
+    """Share of packets lost, such as 0.1%."""
+    rate: Bandwidth | None = None
+    """Bandwidth limit, such as 100mbit. Default: none."""
+
+
+def _link(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    source, target, both = grammar.parse_link(value)
+    return {"from": source, "to": target, "both": both}
+
+
+def _exports(value: object, info: ValidationInfo) -> object:
+    """`flat` and `[flat, federated]` as a mapping from the app's entry service."""
+    if isinstance(value, Mapping):
+        return {service: _modes(modes) for service, modes in value.items()}
+    app = info.data.get("app")
+    return {APP_SERVICES[app][0] if app else "": _modes(value)}
+
+
+def _modes(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+def _empty_is_default(value: object) -> object:
+    return {} if value is None else value
+
+
+class App(Part):
+    """A demo app, deployed to clusters and exported to the clusters linked to them."""
+
+    app: AppName
+    """shop: front → catalog → stock over HTTP, gRPC and TCP. echo: one service that says who answered."""
+    clusters: tuple[Label, ...] | None = Field(default=None, min_length=1)
+    """Where it runs. Default: in every cluster."""
+    export: Annotated[
+        Mapping[str, tuple[Mode, ...]],
+        BeforeValidator(
+            _exports, json_schema_input_type=Mode | list[Mode] | dict[str, Mode | list[Mode]]
+        ),
+    ] = {}
+    """Modes in which linked clusters see it: one mode, a list, or a mapping from service to either.
+    Without service names the app's entry service is exported (shop: front, echo: echo)."""
+    replicas: int = Field(default=1, ge=0, le=50)
+    """Pods of each of the app's services."""
+    failover: bool = False
+    """Callers of the entry service stay in their cluster and move to another one while it has no
+    ready pod (an HTTPRoute over the local service and its mirrors)."""
+
+
+class Traffic(Part):
+    """A load generator in one cluster that keeps calling one address."""
+
+    from_: Label = Field(alias="from")
+    """The cluster the calls come from."""
+    to: str = Field(pattern=r"^(http|grpc|tcp)://[a-z0-9.-]+(:\d+)?(/\S*)?$")
+    """What is called: http://front.shop is the local service, http://front-east.shop the mirror of
+    east's, http://front-federated.shop all of them together."""
+    rate: Frequency = 20.0
+    """Calls per second, sent on time whether or not earlier ones were answered."""
+    name: Label | None = None
+    """Name of the generator. Default: the host that is called, with dashes."""
+
+    @property
+    def label(self) -> str:
+        """The generator's name: unique among the traffic of one cluster (checked)."""
+        if self.name:
+            return self.name
+        host = self.to.split("://")[1].split("/")[0]
+        return host.replace(".", "-").replace(":", "-")
+
+
+class Topology(Part):
+    """A lab: its clusters, how they are linked, and what runs in them."""
+
+    name: Label
+    """The lab's name; contexts in the kubeconfig are <lab>-<cluster>."""
+    engine: EngineName = "embedded"
+    """What clusters are made of. `--engine` overrides it."""
+    mesh: Mesh = Mesh()
+    """The service mesh."""
+    defaults: Defaults = Defaults()
+    """Settings that clusters inherit."""
+    clusters: Mapping[Label, Annotated[Cluster, BeforeValidator(_empty_is_default)]] = Field(min_length=1)
+    """The clusters, by name. Their order decides their addresses."""
+    links: tuple[Annotated[Link, BeforeValidator(_link, json_schema_input_type=_LinkText | Link)], ...] = ()
+    """Which cluster sees the services of which: "west <-> east", "west -> east", or a mapping."""
+    apps: tuple[App, ...] = ()
+    """Demo apps."""
+    manifests: tuple[str, ...] = ()
+    """Kubernetes YAML files or folders, applied as they are to every cluster; relative to this file."""
+    traffic: tuple[Traffic, ...] = ()
+    """Load generators."""
+    images: Mapping[str, tuple[str, ...]] = {}
+    """Embedded engine: the local program (as an argument list) that stands for an image; * matches any text."""
+    scenario: Mapping[str, Any] = {}
+    """A scenario to run on this lab, kept as written."""
+
+    def network_of(self, cluster: str) -> str:
+        """The network a cluster is on, its own or the inherited one."""
+        return self.clusters[cluster].network or self.defaults.network
+
+    def nodes_of(self, cluster: str) -> int:
+        """How many nodes a cluster has."""
+        return self.clusters[cluster].nodes or self.defaults.nodes
+
+    def clusters_of(self, app: App) -> tuple[str, ...]:
+        """Where an app runs."""
+        return app.clusters or tuple(self.clusters)
+
+    def on_engine(self, engine: EngineName) -> Self:
+        """The same lab on another engine."""
+        return self.model_copy(update={"engine": engine})
