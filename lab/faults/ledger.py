@@ -1,0 +1,49 @@
+"""The record of every fault that is, or may be, in effect: a file in the lab's folder.
+
+A fault enters before it is applied and leaves after its healing was read back. Whoever finds a
+record in state `applying` or `healing` knows that a command was cut short there.
+"""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from lab.base.errors import LabError
+from lab.base.state import write_private
+from lab.faults.model import Fault
+
+Faults = dict[str, Fault]
+
+
+class Ledger:
+    """Reads and writes one lab's record; every write replaces the file in one step."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def read(self) -> Faults:
+        """All recorded faults by id, oldest first. Raises LabError if the file is damaged."""
+        if not self._path.exists():
+            return {}
+        try:
+            rows = json.loads(self._path.read_text())
+            return {fault.id: fault for fault in map(Fault.from_json, rows)}
+        except (ValueError, TypeError, KeyError) as error:
+            raise LabError(
+                f"the fault ledger {self._path} is damaged: {error}",
+                remedy="`inv down` and `inv up` bring the lab back without faults",
+            ) from error
+
+    def put(self, fault: Fault) -> Fault:
+        """Record a fault or its new state."""
+        self._change(lambda faults: faults.update({fault.id: fault}))
+        return fault
+
+    def drop(self, fault_id: str) -> None:
+        """Forget a fault that was seen healed."""
+        self._change(lambda faults: faults.pop(fault_id, None))
+
+    def _change(self, edit: Callable[[Faults], object]) -> None:
+        faults = self.read()
+        edit(faults)
+        write_private(self._path, json.dumps([fault.to_json() for fault in faults.values()], indent=1))
