@@ -1,7 +1,7 @@
 """client: asks a URL and prints one line of JSON per request; run by `kubectl exec` and by tests.
 
-Schemes: http, grpc (the echo service) and tcp (one line). The exit code is 0 only if every request was answered
-well (HTTP below 400, gRPC OK, TCP a line).
+Schemes: http, grpc (the echo service) and tcp (one line). The exit code is 0 only if every request was
+answered well (HTTP below 400, gRPC OK, TCP a line).
 """
 
 import argparse
@@ -9,7 +9,7 @@ import asyncio
 import json
 import sys
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -119,4 +119,8 @@ async def _tcp(args: argparse.Namespace) -> int:
     return await _repeat(args, ask)
 
 
-ASKERS: dict[str, Callable[[argparse.Namespace], Awaitable[int]]] = {"http": _http, "grpc": _grpc, "tcp": _tcp}
+ASKERS: dict[str, Callable[[argparse.Namespace], Coroutine[Any, Any, int]]] = {
+    "http": _http,
+    "grpc": _grpc,
+    "tcp": _tcp,
+}

@@ -1,7 +1,7 @@
 """echo: tells what reached it, over HTTP, gRPC and TCP, in one program.
 
-The reply is JSON with the request as the server saw it (method, path, host, headers) and where the server runs;
-tests of routes, filters and identities read it.
+The reply is JSON with the request as the server saw it (method, path, host, headers) and where the server
+runs; tests of routes, filters and identities read it.
 """
 
 import argparse
@@ -53,7 +53,14 @@ async def open_grpc(stack: AsyncExitStack, port: int) -> int:
         for key, value in context.invocation_metadata() or ():
             headers.setdefault(key, []).append(value if isinstance(value, str) else value.hex())
         client = rpc.metadata_value(context, "l5d-client-id")
-        return {"app": "echo", **here.fields(), "client": client, "protocol": "gRPC", "headers": headers, "asked": asked}
+        return {
+            "app": "echo",
+            **here.fields(),
+            "client": client,
+            "protocol": "gRPC",
+            "headers": headers,
+            "asked": asked,
+        }
 
     return await rpc.listen(stack, rpc.ECHO, {"Echo": echo}, port)
 

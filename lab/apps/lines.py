@@ -1,7 +1,8 @@
-"""A line protocol over TCP: server side for stock and echo, client side with connections that are kept.
+"""A line protocol over TCP: server side for stock and echo, client side with connections that are
+kept.
 
-Kept connections make the demo behave like a database client; they are given up after `MAX_AGE` seconds so that
-opaque traffic, which a proxy balances per connection, comes back after a failover.
+Kept connections make the demo behave like a database client; they are given up after `MAX_AGE` seconds so
+that opaque traffic, which a proxy balances per connection, comes back after a failover.
 """
 
 import asyncio

@@ -8,6 +8,8 @@ import importlib
 import sys
 from collections.abc import Sequence
 
+from lab.base import log
+
 PROGRAMS = {
     "front": "lab.apps.front",
     "catalog": "lab.apps.catalog",
@@ -24,6 +26,7 @@ def main(argv: Sequence[str]) -> int:
         asked = f"unknown program {argv[0]!r}" if argv else "no program named"
         sys.stderr.write(f"{asked}: the apps image runs one of {', '.join(sorted(PROGRAMS))}\n")
         return 2
+    log.setup()
     module = importlib.import_module(PROGRAMS[argv[0]])
     code: int = module.main(list(argv[1:]))
     return code

@@ -1,6 +1,7 @@
 """The demo apps' gRPC: unary calls whose messages are JSON in bytes, so no generated code is needed.
 
-The wire is real gRPC (HTTP/2, `/<service>/<method>`, trailers), which is all that proxies and GRPCRoutes look at.
+The wire is real gRPC (HTTP/2, `/<service>/<method>`, trailers), which is all that proxies and GRPCRoutes
+look at.
 """
 
 import json
@@ -29,7 +30,9 @@ def metadata_value(context: Context, name: str) -> str:
 async def listen(stack: AsyncExitStack, service: str, methods: dict[str, Method], port: int) -> int:
     """Serve `methods` of `service` in clear text until `stack` closes; the result is the port bound."""
     server = grpc.aio.server(options=(("grpc.so_reuseport", 0),))
-    handlers = {name: grpc.unary_unary_rpc_method_handler(_handler(method)) for name, method in methods.items()}
+    handlers = {
+        name: grpc.unary_unary_rpc_method_handler(_handler(method)) for name, method in methods.items()
+    }
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, handlers),))
     bound = server.add_insecure_port(f"0.0.0.0:{port}")
     await server.start()
@@ -45,8 +48,14 @@ def _handler(method: Method) -> Callable[[bytes, Context], Awaitable[bytes]]:
     return handle
 
 
+def _unchanged(message: bytes) -> bytes:
+    return message
+
+
 def connect(address: str) -> grpc.aio.Channel:
-    """A channel that dials again within half a second, so that a lost dependency is not remembered as lost."""
+    """A channel that dials again within half a second, so that a lost dependency is not remembered as
+    lost.
+    """
     options = (
         ("grpc.initial_reconnect_backoff_ms", 100),
         ("grpc.min_reconnect_backoff_ms", 100),
@@ -58,10 +67,14 @@ def connect(address: str) -> grpc.aio.Channel:
 
 
 async def call(
-    channel: grpc.aio.Channel, method: str, message: Reply, timeout: float, metadata: Iterable[tuple[str, str]] = ()
+    channel: grpc.aio.Channel,
+    method: str,
+    message: Reply,
+    timeout: float,
+    metadata: Iterable[tuple[str, str]] = (),
 ) -> Reply:
     """Call `/<service>/<method>`; a failure is grpc.aio.AioRpcError."""
-    invoke = channel.unary_unary(method)
+    invoke = channel.unary_unary(method, _unchanged, _unchanged)
     answer: bytes = await invoke(json.dumps(message).encode(), timeout=timeout, metadata=tuple(metadata))
     reply: Reply = json.loads(answer)
     return reply

@@ -41,7 +41,9 @@ async def listen_http(stack: AsyncExitStack, app: web.Application, port: int) ->
 
 
 async def listen_admin(stack: AsyncExitStack, conduct: Conduct, port: int) -> int:
-    """Serve the probes and the control endpoint on a port of their own (for programs that do not speak HTTP)."""
+    """Serve the probes and the control endpoint on a port of their own (for programs that do not speak
+    HTTP).
+    """
     app = web.Application()
     conducting.add_routes(app, conduct)
     return await listen_http(stack, app, port)

@@ -1,7 +1,7 @@
 """stock: the shop's last hop, a line protocol over plain TCP (opaque to every proxy).
 
-A request is one line naming an item, the reply one line of JSON. Its caller is `catalog`; there are no headers,
-so it cannot see who calls.
+A request is one line naming an item, the reply one line of JSON. Its caller is `catalog`; there are no
+headers, so it cannot see who calls.
 """
 
 import argparse

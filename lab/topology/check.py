@@ -1,15 +1,118 @@
 """What the parts of a topology must agree on, checked all at once.
 
 `load` calls `check` on a file of the right shape. Pure: it returns problems and raises nothing, so
-that a user sees every problem in one run. Each rule is one function; `_RULES` is the list of them.
+that a user sees every problem in one run. Each rule is one function; `_RULES` lists them.
 """
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from ipaddress import IPv4Network
-from itertools import combinations
+from collections.abc import Iterator
 
-from lab.plan.addresses import LAB_CIDR, MAX_CLUSTERS, ClusterPlan, cluster_plans
-from lab.topology.links import directed_links, expand
-from lab.topology.model import APP_SERVICES, Topology
+from lab.topology.check_addresses import cluster_count, flat_ranges, ranges
+from lab.topology.check_exports import app_places, exports, services
+from lab.topology.links import DirectedLink, expand
+from lab.topology.model import Topology
 from lab.topology.problem import Path, Problem, did_you_mean, listed
+
+
+def check(topology: Topology) -> list[Problem]:
+    """Everything in the topology that does not fit together."""
+    return [problem for rule in _RULES for problem in rule(topology)]
+
+
+def check_names(topology: Topology) -> list[Problem]:
+    """The rules that hold whatever else is missing: names must lead somewhere."""
+    return [problem for rule in _NAMES for problem in rule(topology)]
+
+
+def _unknown_cluster(topology: Topology, name: str, path: Path) -> Iterator[Problem]:
+    if name not in topology.clusters:
+        hint = did_you_mean(name, topology.clusters)
+        yield Problem(path, f'no cluster "{name}"', listed(topology.clusters), hint)
+
+
+def _link_ends(topology: Topology) -> Iterator[Problem]:
+    for index, link in enumerate(topology.links):
+        yield from _unknown_cluster(topology, link.from_, ("links", index, "from"))
+        yield from _unknown_cluster(topology, link.to, ("links", index, "to"))
+        if link.from_ == link.to:
+            yield Problem(("links", index), f"links {link.from_} to itself", "two different clusters")
+
+
+def _repeated_links(topology: Topology) -> Iterator[Problem]:
+    seen: dict[tuple[str, str], int] = {}
+    for index, link in enumerate(topology.links):
+        ends = [(link.from_, link.to)] + ([(link.to, link.from_)] if link.both else [])
+        for source, target in dict.fromkeys(ends):
+            first = seen.setdefault((source, target), index)
+            if first != index:
+                found = f"{source} -> {target} is already linked by links[{first}]"
+                yield Problem(("links", index), found, "one link per direction")
+
+
+def _link_modes(topology: Topology) -> Iterator[Problem]:
+    for index, link in enumerate(topology.links):
+        if not {link.from_, link.to} <= set(topology.clusters):
+            continue
+        for direction in list(expand(topology, link))[:1]:
+            path: Path = ("links", index, "modes")
+            yield from _flat_needs_one_network(topology, direction, path)
+            if "federated" in direction.modes and topology.mesh.version == "2.14":
+                yield Problem(path, "federated with mesh.version 2.14", "gateway, flat",
+                              'federated services came later: use mesh.version "latest"')  # fmt: skip
+
+
+def _flat_needs_one_network(topology: Topology, link: DirectedLink, path: Path) -> Iterator[Problem]:
+    here, there = topology.network_of(link.source), topology.network_of(link.target)
+    if here != there and link.crosses_pods:
+        direct = listed(mode for mode in link.modes if mode != "gateway")
+        found = (
+            f"{direct} between {link.source} (network {here}) and {link.target} (network {there}): "
+            "pods of different networks cannot reach each other, and these modes go from pod to pod"
+        )
+        yield Problem(path, found, "gateway", "or put both clusters on one network")
+
+
+def _jitter(topology: Topology) -> Iterator[Problem]:
+    for index, link in enumerate(topology.links):
+        if link.jitter > link.delay:
+            found = "more than the delay, so packets would arrive before they were sent"
+            yield Problem(("links", index, "jitter"), found, "at most the link's delay")
+
+
+def _traffic(topology: Topology) -> Iterator[Problem]:
+    seen: dict[tuple[str, str], int] = {}
+    for index, traffic in enumerate(topology.traffic):
+        yield from _unknown_cluster(topology, traffic.from_, ("traffic", index, "from"))
+        first = seen.setdefault((traffic.from_, traffic.label), index)
+        if first != index:
+            found = f'"{traffic.label}" in {traffic.from_} is already the name of traffic[{first}]'
+            yield Problem(("traffic", index), found, hint="give one of them another name")
+
+
+def _one_node(topology: Topology) -> Iterator[Problem]:
+    if topology.engine != "embedded":
+        return
+    for name in topology.clusters:
+        if topology.nodes_of(name) > 1:
+            path: Path = ("clusters", name, "nodes")
+            yield Problem(path, f"{topology.nodes_of(name)} nodes on the embedded engine", "1",
+                          "engine kind runs clusters of several nodes")  # fmt: skip
+
+
+def _images(topology: Topology) -> Iterator[Problem]:
+    for image, argv in topology.images.items():
+        if not argv or not argv[0]:
+            yield Problem(("images", image), "no program", "a list: the program and its arguments")
+
+
+_NAMES = (_link_ends, _repeated_links, app_places, services, _traffic)
+_RULES = (
+    *_NAMES,
+    cluster_count,
+    ranges,
+    _one_node,
+    _link_modes,
+    flat_ranges,
+    _jitter,
+    exports,
+    _images,
+)

@@ -7,6 +7,7 @@ status all count links this way.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from lab.topology import grammar
 from lab.topology.model import Link, Mode, Topology
 
 # How modes are listed everywhere, whatever order the file has.
@@ -21,6 +22,16 @@ class Wan:
     jitter: float = 0.0
     loss: float = 0.0
     rate: int | None = None
+
+    def words(self) -> dict[str, str]:
+        """What is set, as the file writes it: {"delay": "20ms"}; empty for a plain network."""
+        written = {
+            "delay": grammar.format_duration(self.delay) if self.delay else "",
+            "jitter": grammar.format_duration(self.jitter) if self.jitter else "",
+            "loss": grammar.format_percent(self.loss) if self.loss else "",
+            "rate": grammar.format_bandwidth(self.rate) if self.rate else "",
+        }
+        return {key: word for key, word in written.items() if word}
 
 
 @dataclass(frozen=True)

@@ -12,21 +12,28 @@ from pathlib import Path
 import yaml
 from pydantic import ValidationError
 
+from lab.base import shipped
 from lab.base.errors import TopologyError, UsageError
 from lab.topology import document
-from lab.topology.check import check
+from lab.topology.check import check, check_names
 from lab.topology.model import EngineName, Topology
-from lab.topology.problem import Problem, did_you_mean
-from lab.topology.shape import shown, translate
+from lab.topology.problem import Problem, did_you_mean, listed
+from lab.topology.shape import shown, translate, without
 
 STDIN = "-"
 
 
-def load(file: str, engine: EngineName | None = None) -> Topology:
-    """The topology in a file, or on standard input when the file is `-`; `engine` overrides the file's."""
+def load(file: str, engine: EngineName | None = None, name: str = "") -> Topology:
+    """The topology in a file, on standard input (`-`) or shipped under a bare name (`flat`).
+
+    `engine` and `name` override the ones in the file.
+    """
+    file = file if file == STDIN else str(shipped.topology(file))
     text = sys.stdin.read() if file == STDIN else _read(Path(file))
     folder = Path.cwd() if file == STDIN else Path(file).resolve().parent
     topology = parse(text, "standard input" if file == STDIN else file, engine)
+    if name:
+        topology = _renamed(topology, name)
     return _located(topology, folder, file)
 
 
@@ -39,15 +46,25 @@ def parse(text: str, source: str, engine: EngineName | None = None) -> Topology:
         try:
             topology = Topology.model_validate(read.data)
         except ValidationError as error:
-            problems += translate(error.errors(include_url=False), read.data)
+            details = error.errors(include_url=False)
+            problems += translate(details, read.data) + _in_the_rest(without(details, read.data))
     elif not problems:
         problems.append(Problem((), f"found {shown(read.data)}", "a mapping with name and clusters"))
     if topology is not None:
         topology = topology.on_engine(engine) if engine else topology
         problems += check(topology)
     if topology is None or problems:
-        raise TopologyError(source, [str(_on_line(problem, read)) for problem in problems])
+        placed = [_on_line(problem, read) for problem in problems]
+        raise TopologyError(source, [str(one) for one in sorted(placed, key=lambda one: one.line or 0)])
     return topology
+
+
+def _in_the_rest(data: object) -> list[Problem]:
+    """What can be said in spite of parts of the wrong shape: names that lead nowhere."""
+    try:
+        return check_names(Topology.model_validate(data))
+    except ValidationError:
+        return []
 
 
 def dump(topology: Topology) -> str:
@@ -62,25 +79,32 @@ def _on_line(problem: Problem, read: document.Document) -> Problem:
     return Problem(problem.path, problem.found, problem.allowed, problem.hint, read.line(problem.path))
 
 
+def _renamed(topology: Topology, name: str) -> Topology:
+    try:
+        return topology.renamed(name)
+    except ValidationError as error:
+        problem = translate(error.errors(include_url=False), {"name": name})[0]
+        raise UsageError(f'"{name}" cannot be the name of a lab', remedy=f"use {problem.allowed}") from None
+
+
 def _read(file: Path) -> str:
     try:
         return file.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise UsageError(f"no topology file {file}", remedy=_neighbours(file)) from None
+        raise UsageError(f"no topology file {file}", remedy=_meant(file)) from None
     except UnicodeDecodeError as error:
-        raise TopologyError(str(file), [f"not UTF-8 text: byte {error.start} is 0x{error.object[error.start]:02x}"]) from None
+        problem = f"not UTF-8 text: byte {error.start} is 0x{error.object[error.start]:02x}"
+        raise TopologyError(str(file), [problem]) from None
     except OSError as error:
         raise UsageError(f"cannot read topology file {file}: {error.strerror}") from error
 
 
-def _neighbours(file: Path) -> str:
-    """What the user may have meant: a shipped topology by bare name, or a near miss in the folder."""
+def _meant(file: Path) -> str:
+    """What the user may have meant: a near miss in the folder, or a shipped topology."""
     folder = file.parent if file.parent.is_dir() else Path()
-    names = sorted(path.name for path in folder.glob("*.yaml"))
-    shipped = Path("topologies") / f"{file.stem}.yaml"
-    if shipped.is_file():
-        return f'did you mean "{shipped}"?'
-    return did_you_mean(file.name, names) or "the shipped ones are in topologies/"
+    near = did_you_mean(file.name, (path.name for path in folder.glob("*.yaml")))
+    names = sorted(path.stem for path in shipped.TOPOLOGIES.glob("*.yaml"))
+    return near or did_you_mean(file.stem, names) or f"shipped are {listed(names)}"
 
 
 def _located(topology: Topology, folder: Path, source: str) -> Topology:

@@ -173,9 +173,7 @@ class App(Part):
     """Where it runs. Default: in every cluster."""
     export: Annotated[
         Mapping[str, tuple[Mode, ...]],
-        BeforeValidator(
-            _exports, json_schema_input_type=Mode | list[Mode] | dict[str, Mode | list[Mode]]
-        ),
+        BeforeValidator(_exports, json_schema_input_type=Mode | list[Mode] | dict[str, Mode | list[Mode]]),
     ] = {}
     """Modes in which linked clusters see it: one mode, a list, or a mapping from service to either.
     Without service names the app's entry service is exported (shop: front, echo: echo)."""
@@ -230,7 +228,7 @@ class Topology(Part):
     traffic: tuple[Traffic, ...] = ()
     """Load generators."""
     images: Mapping[str, tuple[str, ...]] = {}
-    """Embedded engine: the local program (as an argument list) that stands for an image; * matches any text."""
+    """Embedded engine: the local program (an argument list) that stands for an image; * matches anything."""
     scenario: Mapping[str, Any] = {}
     """A scenario to run on this lab, kept as written."""
 
@@ -249,3 +247,8 @@ class Topology(Part):
     def on_engine(self, engine: EngineName) -> Self:
         """The same lab on another engine."""
         return self.model_copy(update={"engine": engine})
+
+    def renamed(self, name: str) -> Self:
+        """The same lab under another name; ValidationError when it cannot be one."""
+        data = self.model_dump(mode="json", by_alias=True) | {"name": name}
+        return type(self).model_validate(data)

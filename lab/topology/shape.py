@@ -5,6 +5,7 @@ path as written in the file, what was found there and what may stand there.
 """
 
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from typing import Annotated, Any, get_args, get_origin
 
 from pydantic import BaseModel
@@ -34,7 +35,37 @@ _TYPES = {
 
 def translate(errors: Sequence[ErrorDetails], data: object) -> list[Problem]:
     """All of pydantic's errors about `data`, in file terms."""
-    return [_problem(error, data) for error in errors]
+    return [_problem(error, data) for error in errors if not _follows(error, errors)]
+
+
+def without(errors: Sequence[ErrorDetails], data: object) -> object:
+    """The data without the parts the errors are about, to look for further problems in the rest.
+
+    Nothing, when a name itself is wrong: whatever refers to it would be reported once more.
+    """
+    if any("[key]" in error["loc"] for error in errors):
+        return None
+    kept = deepcopy(data)
+    for path in sorted((_written(error["loc"], data) for error in errors), key=repr, reverse=True):
+        _remove(kept, path)
+    return kept
+
+
+def _remove(data: Any, path: Path) -> None:
+    for part in path[:-1]:
+        data = data[part]
+    if path and isinstance(data, dict):
+        data.pop(path[-1], None)
+    elif path:
+        del data[path[-1]]
+
+
+def _follows(error: ErrorDetails, errors: Sequence[ErrorDetails]) -> bool:
+    """A list whose only entries are wrong also counts as too short; the entries say enough."""
+    inner = len(error["loc"]) + 1
+    return error["type"] == "too_short" and any(
+        len(other["loc"]) >= inner and other["loc"][: inner - 1] == error["loc"] for other in errors
+    )
 
 
 def _problem(error: ErrorDetails, data: object) -> Problem:
@@ -47,6 +78,8 @@ def _problem(error: ErrorDetails, data: object) -> Problem:
         return Problem(path, "unknown key", listed(allowed), did_you_mean(str(location[-1]), allowed))
     if kind == "missing":
         return Problem(_written(location[:-1], data) + location[-1:], "is missing")
+    if kind == "invalid_key":
+        return Problem(path[:-1], f"the key {shown(error['input'])}", "text; put it in quotes")
     value = path[-1] if bad_key and path else error["input"]
     found, allowed_text = f"found {shown(value)}", _allowed(error)
     choices = _choices(error)
@@ -99,7 +132,7 @@ def _written(location: Path, data: object) -> Path:
         inside_list = isinstance(here, list) and isinstance(part, int) and part < len(here)
         if not inside_list and not (isinstance(here, dict) and part in here):
             break
-        here = here[part]  # type: ignore[index, call-overload]
+        here = here[part]  # type: ignore[index]
         path += (part,)
     return path
 

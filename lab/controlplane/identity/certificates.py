@@ -52,7 +52,9 @@ class Pair:
 def public_bytes(key: object) -> bytes:
     if not hasattr(key, "public_bytes"):
         raise ValueError(f"{type(key).__name__} is not a public key")
-    encoded: bytes = key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+    encoded: bytes = key.public_bytes(
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
     return encoded
 
 
@@ -83,7 +85,12 @@ def issuer(common_name: str, anchor: Pair, now: datetime, life: timedelta = ISSU
     key = new_key()
     signer = anchor.parsed()
     certificate = _authority(
-        _subject(common_name), signer.subject, key.public_key(), _validity(now, life), anchor.private_key(), path=0
+        _subject(common_name),
+        signer.subject,
+        key.public_key(),
+        _validity(now, life),
+        anchor.private_key(),
+        path=0,
     )
     return Pair(certificate_pem(certificate), key_pem(key))
 
@@ -118,10 +125,14 @@ def check_request(pem: bytes, name: str) -> x509.CertificateSigningRequest:
     _check_names(extensions.get(x509.SubjectAlternativeName.oid), name)
     constraints = extensions.get(x509.BasicConstraints.oid)
     if isinstance(constraints, x509.BasicConstraints) and constraints.ca:
-        raise CsrRefused("the request asks for an authority (basicConstraints CA); only leaf certificates are issued")
+        raise CsrRefused(
+            "the request asks for an authority (basicConstraints CA); only leaf certificates are issued"
+        )
     subject = [str(item.value) for item in request.subject]
     if subject not in ([], [name]):
-        raise CsrRefused(f"the subject is {request.subject.rfc4514_string()!r}; leave it empty or use CN={name}")
+        raise CsrRefused(
+            f"the subject is {request.subject.rfc4514_string()!r}; leave it empty or use CN={name}"
+        )
     return request
 
 
@@ -135,7 +146,9 @@ def _check_names(names: x509.ExtensionType | None, name: str) -> None:
         raise CsrRefused(f"the request is for {seen[0]!r}, but the token belongs to {name!r}")
 
 
-def sign(request: x509.CertificateSigningRequest, name: str, by: Pair, now: datetime, life: timedelta) -> bytes:
+def sign(
+    request: x509.CertificateSigningRequest, name: str, by: Pair, now: datetime, life: timedelta
+) -> bytes:
     """A PEM chain (leaf, issuer) for a checked request. The leaf never outlives its issuer."""
     signer = by.parsed()
     start, end = _validity(now, life)
@@ -154,10 +167,13 @@ def sign(request: x509.CertificateSigningRequest, name: str, by: Pair, now: date
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_key_usage(authority=False), critical=True)
         .add_extension(
-            x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False
+            x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]),
+            critical=False,
         )
         .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
-        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(authority), critical=False)
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(authority), critical=False
+        )
         .sign(by.private_key(), hashes.SHA256())
     )
     return certificate_pem(leaf) + certificate_pem(signer)

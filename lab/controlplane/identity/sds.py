@@ -1,8 +1,8 @@
-"""Where a workload's certificate and key lie, and the files from which Envoy reads them (file-based SDS). Pure
-but for `write`.
+"""Where a workload's certificate and key lie, and the files from which Envoy reads them (file-based
+SDS). Pure but for `write`.
 
-The launcher's bootstrap and the control plane's listeners name these same files. Each is replaced by a rename, so a
-reader sees the old pair or the new pair, never a mixture.
+The launcher's bootstrap and the control plane's listeners name these same files. Each is replaced by a
+rename, so a reader sees the old pair or the new pair, never a mixture.
 """
 
 import json

@@ -84,6 +84,7 @@ class Resource:
     scale: Scale | None = None
     schema: Schema | None = None
     storage_version: str = ""
+    storage_group: str | None = None  # where it differs: events.k8s.io events are stored as core ones
     conversion: Conversion | None = None
     custom: bool = False
     list_kind: str = ""
@@ -95,12 +96,14 @@ class Resource:
 
     @property
     def prefix(self) -> str:
-        return f"{self.group}/{self.plural}"
+        group = self.group if self.storage_group is None else self.storage_group
+        return f"{group}/{self.plural}"
 
     @property
     def stored_api_version(self) -> str:
+        group = self.group if self.storage_group is None else self.storage_group
         version = self.storage_version or self.version
-        return f"{self.group}/{version}" if self.group else version
+        return f"{group}/{version}" if group else version
 
     @property
     def list_kind_name(self) -> str:

@@ -73,7 +73,9 @@ def conditions(pod: Object, views: Views, place: Surroundings) -> list[dict[str,
     unready = [] if done else _unready(pod, views)
     pending = [] if initialized(pod, views) else _uninitialized(pod, views)
     if done:
-        containers = ("False", "PodCompleted", "") if phase(pod, views) == "Succeeded" else ("False", "PodFailed", "")
+        containers = (
+            ("False", "PodCompleted", "") if phase(pod, views) == "Succeeded" else ("False", "PodFailed", "")
+        )
     elif unready:
         containers = ("False", "ContainersNotReady", f"containers with unready status: [{' '.join(unready)}]")
     else:
@@ -183,7 +185,9 @@ def _terminated(attempt: Attempt, pod: Object | None = None, name: str = "") -> 
 def _unready(pod: Object, views: Views) -> list[str]:
     sidecars = [c for c in init_containers(pod) if is_sidecar(c)]
     return [
-        c["name"] for c in sidecars + main_containers(pod) if not (views[c["name"]].running and views[c["name"]].ready)
+        c["name"]
+        for c in sidecars + main_containers(pod)
+        if not (views[c["name"]].running and views[c["name"]].ready)
     ]
 
 
@@ -191,7 +195,11 @@ def _uninitialized(pod: Object, views: Views) -> list[str]:
     return [
         c["name"]
         for c in init_containers(pod)
-        if not (views[c["name"]].started and views[c["name"]].running if is_sidecar(c) else views[c["name"]].succeeded)
+        if not (
+            views[c["name"]].started and views[c["name"]].running
+            if is_sidecar(c)
+            else views[c["name"]].succeeded
+        )
     ]
 
 

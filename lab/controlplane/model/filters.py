@@ -1,0 +1,84 @@
+"""Route filters read from the `filters` lists of rules and backendRefs. Pure.
+
+What Envoy cannot be told is left out here and reported in the route's status (see gatewayapi/).
+"""
+
+from dataclasses import replace
+
+from lab.controlplane.model.ir import (
+    NO_FILTERS,
+    Copy,
+    Filters,
+    HeaderChange,
+    Match,
+    PathChange,
+    Redirect,
+    Rewrite,
+)
+from lab.kube.objects import Object
+
+SUPPORTED = (
+    "RequestHeaderModifier",
+    "ResponseHeaderModifier",
+    "RequestRedirect",
+    "URLRewrite",
+    "RequestMirror",
+)
+
+
+def filters_of(items: list[Object] | None, match: Match) -> Filters:
+    """The filters in `items` for requests that were matched by `match`; mirrors are resolved by the caller."""
+    found = NO_FILTERS
+    for item in items or []:
+        kind = item.get("type")
+        if kind == "RequestHeaderModifier":
+            found = replace(found, request=_merged(found.request, item["requestHeaderModifier"]))
+        elif kind == "ResponseHeaderModifier":
+            found = replace(found, response=_merged(found.response, item["responseHeaderModifier"]))
+        elif kind == "RequestRedirect":
+            found = replace(found, redirect=_redirect(item["requestRedirect"], match))
+        elif kind == "URLRewrite":
+            found = replace(found, rewrite=_rewrite(item["urlRewrite"], match))
+    return found
+
+
+def mirrors_of(items: list[Object] | None) -> list[Object]:
+    """The RequestMirror filters, as they stand in the route."""
+    return [item["requestMirror"] for item in items or [] if item.get("type") == "RequestMirror"]
+
+
+def copy_of(mirror: Object, cluster: str) -> Copy:
+    """A mirror filter whose backend is `cluster`."""
+    if fraction := mirror.get("fraction"):
+        return Copy(cluster, int(fraction["numerator"]), int(fraction.get("denominator") or 100))
+    return Copy(cluster, int(mirror.get("percent", 100)))
+
+
+def _merged(before: HeaderChange, change: Object) -> HeaderChange:
+    return HeaderChange(
+        (*before.set, *((h["name"], h["value"]) for h in change.get("set") or [])),
+        (*before.add, *((h["name"], h["value"]) for h in change.get("add") or [])),
+        (*before.remove, *(change.get("remove") or [])),
+    )
+
+
+def _redirect(change: Object, match: Match) -> Redirect:
+    return Redirect(
+        status=int(change.get("statusCode") or 302),
+        scheme=str(change.get("scheme") or ""),
+        host=str(change.get("hostname") or ""),
+        port=int(change.get("port") or 0),
+        path=_path(change.get("path"), match),
+    )
+
+
+def _rewrite(change: Object, match: Match) -> Rewrite:
+    return Rewrite(host=str(change.get("hostname") or ""), path=_path(change.get("path"), match))
+
+
+def _path(change: Object | None, match: Match) -> PathChange | None:
+    if not change:
+        return None
+    if change.get("type") == "ReplaceFullPath":
+        return PathChange(str(change.get("replaceFullPath") or "/"), full=True)
+    return PathChange(str(change.get("replacePrefixMatch") or "/"), full=False, prefix=match.path)

@@ -1,0 +1,79 @@
+"""What a sidecar or gateway must know of its own pod: ports, policies, probes, identity. Pure."""
+
+from lab.controlplane.identity.names import TRUST_DOMAIN, workload_name
+from lab.controlplane.model.graph import Reader
+from lab.controlplane.model.ir import Exported, Gateway, Inbound, InboundPort, PortRef, Protocol
+from lab.controlplane.model.services import (
+    DEFAULT_OPAQUE,
+    EXPORTED,
+    OPAQUE_PORTS,
+    authority_of,
+    covers,
+    port_ranges,
+    ports_of,
+    service_of,
+)
+from lab.controlplane.model.tables import upstream
+from lab.controlplane.model.world import LOCAL, merged_annotations
+from lab.controlplane.policy.inbound import default_policy, port_policies
+from lab.kube.objects import Object, labels, name, namespace, spec
+
+_TCP_PROTOCOLS = frozenset({"opaque", "TLS"})
+_HTTP_PROTOCOLS = frozenset({"HTTP/1", "HTTP/2", "gRPC"})
+
+
+def identity_of(reader: Reader, pod: Object) -> str:
+    """The identity in the certificate of a pod of the local cluster."""
+    settings = reader.cell("cluster", LOCAL) or {}
+    account = spec(pod).get("serviceAccountName") or "default"
+    return workload_name(account, namespace(pod), settings.get("trust_domain", TRUST_DOMAIN))
+
+
+def inbound(reader: Reader, namespace_: str, name_: str) -> Inbound | None:
+    """The inbound side of a pod; None while the pod is not known (yet)."""
+    pod: Object | None = reader.cell("pod", LOCAL, namespace_, name_)
+    if pod is None:
+        return None
+    notes = merged_annotations(pod, reader.cell("namespace", namespace_))
+    opaque = port_ranges(notes.get(OPAQUE_PORTS, DEFAULT_OPAQUE))
+    found = []
+    for port, server in port_policies(reader, pod).items():
+        protocol: Protocol = "opaque" if covers(opaque, port) else "detect"
+        if server.protocol in _TCP_PROTOCOLS:
+            protocol = "opaque"
+        elif server.protocol in _HTTP_PROTOCOLS:
+            protocol = "http"
+        found.append(InboundPort(port, protocol, server.policy))
+    known = {port.port for port in found}
+    other = default_policy(reader, pod)
+    found += [
+        InboundPort(p, "opaque", other)
+        for low, high in opaque
+        for p in range(low, high + 1)
+        if p not in known
+    ]
+    ports = tuple(sorted(found, key=lambda port: port.port))
+    return Inbound(identity_of(reader, pod), ports, InboundPort(0, "detect", other))
+
+
+def gateway(reader: Reader, namespace_: str, name_: str) -> Gateway | None:
+    """What a gateway pod serves: the exported Services of its cluster, and nothing else."""
+    pod: Object | None = reader.cell("pod", LOCAL, namespace_, name_)
+    if pod is None:
+        return None
+    served = [e for ns, svc in reader.cell("services", LOCAL) or () for e in reader.get(exported, ns, svc)]
+    return Gateway(identity_of(reader, pod), tuple(served))
+
+
+def exported(reader: Reader, namespace_: str, name_: str) -> tuple[Exported, ...]:
+    """The ports of a Service as the gateway serves them; its own routes apply there too."""
+    service = service_of(reader, namespace_, name_)
+    if service is None or labels(service).get(EXPORTED) != "true":
+        return ()
+    found = []
+    for port in ports_of(service, reader.cell("namespace", namespace_)):
+        ref = PortRef(namespace(service), name(service), port.number)
+        table = upstream(reader, ref, port).table
+        tcp = "" if port.protocol == "http" else f"outbound-tcp/{ref}"
+        found.append(Exported(ref, authority_of(ref), table, tcp))
+    return tuple(found)

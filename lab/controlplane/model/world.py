@@ -1,0 +1,115 @@
+"""The Kubernetes objects that the mesh depends on, indexed as the rules of this package ask for them.
+
+The destination program (or a test) puts objects in as they change; rules read them through `Reader.cell`. Objects
+are kept without status, versions and managed fields, so that a write which does not matter wakes nobody. Cells:
+
+    service/slices/endpoints/pod <cluster> <namespace> <name>   (slices: a tuple; cluster "" is the local one)
+    services <cluster>          names of all Services       namespace <name>
+    routes <namespace> <service>      routes of any namespace attached to it
+    policy <namespace>          policy objects by kind      cluster <name>     settings of a linked cluster
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from lab.controlplane.model.graph import Cell, Graph
+from lab.kube.objects import Key, Object, annotations, key, labels, meta, name, namespace, spec
+
+LOCAL = ""
+ROUTE_KINDS = ("HTTPRoute", "GRPCRoute")
+POLICY_KINDS = ("Server", "AuthorizationPolicy", "MeshTLSAuthentication", "NetworkAuthentication")
+_NAMED = {"Service": "service", "Endpoints": "endpoints", "Pod": "pod"}
+_META = ("name", "namespace", "labels", "annotations", "creationTimestamp", "generation")
+
+
+class World:
+    """All objects of the local cluster and what is known of the linked ones."""
+
+    def __init__(self) -> None:
+        self.graph = Graph()
+        self._groups: dict[Cell, dict[Key, Object]] = {}
+        self._names: dict[str, dict[Key, None]] = {}
+
+    def put(self, old: Object | None, new: Object | None, cluster: str = LOCAL) -> None:
+        """Record a change: `old` is None for an object that appeared, `new` for one that is gone."""
+        kind = str((new or old or {}).get("kind", ""))
+        if kind in _NAMED:
+            self._put_named(_NAMED[kind], old, new, cluster)
+        elif kind == "EndpointSlice":
+            self._put_grouped(_slice_cells, old, new, cluster)
+        elif kind in ROUTE_KINDS:
+            self._put_grouped(_route_cells, old, new, cluster)
+        elif kind in POLICY_KINDS:
+            self._put_grouped(_policy_cells, old, new, cluster)
+        elif kind == "Namespace":
+            self.graph.set(("namespace", name(new or old or {})), _trimmed(new))
+
+    def set_cluster(self, cluster: str, settings: dict[str, str] | None) -> None:
+        """Record what is known of a linked cluster; None forgets it."""
+        self.graph.set(("cluster", cluster), settings)
+
+    def load(self, objects: Iterable[Object], cluster: str = LOCAL) -> None:
+        """Put many objects at once (tests, first lists)."""
+        for obj in objects:
+            self.put(None, obj, cluster)
+
+    def _put_named(self, cell: str, old: Object | None, new: Object | None, cluster: str) -> None:
+        where = key(new or old or {})
+        self.graph.set((cell, cluster, *where), _trimmed(new))
+        if cell == "service":
+            names = self._names.setdefault(cluster, {})
+            if (where in names) != (new is not None):
+                names.pop(where) if new is None else names.setdefault(where)
+                self.graph.set(("services", cluster), tuple(sorted(names)))
+
+    def _put_grouped(self, cells: Any, old: Object | None, new: Object | None, cluster: str) -> None:
+        trimmed = _trimmed(new)
+        before = set(cells(old, cluster)) if old else set()
+        after = set(cells(new, cluster)) if new else set()
+        identity = (
+            str((new or old or {}).get("kind", "")) + "/" + namespace(new or old or {}),
+            name(new or old or {}),
+        )
+        for cell in before | after:
+            group = self._groups.setdefault(cell, {})
+            if cell in after and trimmed is not None:
+                group[identity] = trimmed
+            else:
+                group.pop(identity, None)
+            self.graph.set(cell, tuple(group[k] for k in sorted(group)) or None)
+
+
+def _slice_cells(obj: Object, cluster: str) -> list[Cell]:
+    return [("slices", cluster, namespace(obj), labels(obj).get("kubernetes.io/service-name", ""))]
+
+
+def _policy_cells(obj: Object, cluster: str) -> list[Cell]:
+    return [("policy", namespace(obj))]
+
+
+def _route_cells(obj: Object, cluster: str) -> list[Cell]:
+    return [("routes", *parent) for parent in service_parents(obj)]
+
+
+def is_service_parent(parent: Object) -> bool:
+    """Whether a parentRef names a Service; the docs write the core group both ways."""
+    return parent.get("kind") == "Service" and parent.get("group", "") in ("", "core")
+
+
+def service_parents(route: Object) -> list[Key]:
+    """The Services that a route names as parents."""
+    parents = [p for p in spec(route).get("parentRefs") or [] if is_service_parent(p)]
+    return [(p.get("namespace") or namespace(route), str(p.get("name", ""))) for p in parents]
+
+
+def merged_annotations(obj: Object, namespace_object: Object | None) -> dict[str, str]:
+    """An object's annotations over its namespace's."""
+    return {**annotations(namespace_object or {}), **annotations(obj)}
+
+
+def _trimmed(obj: Object | None) -> Object | None:
+    if obj is None:
+        return None
+    kept = {part: value for part, value in obj.items() if part not in ("status", "metadata")}
+    kept["metadata"] = {part: value for part, value in meta(obj).items() if part in _META}
+    return kept

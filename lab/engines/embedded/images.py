@@ -1,0 +1,84 @@
+"""Which local program stands for an image, and what a container of it finds on its PATH.
+
+Pure tables and rules; the topology's `images:` comes first, then what ships with the lab. The tag or
+digest of an image is ignored by the shipped table. Used by init when a container or an exec starts.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from lab.engines.embedded.spawn import Program
+from lab.pocket.node.runtime import UnknownImage
+
+SHIPPED = {
+    "multicluster.lab/apps": "lab.apps.main:main",
+    "multicluster.lab/controlplane": "lab.controlplane.main:main",
+    "multicluster.lab/proxy": "lab.controlplane.proxy.main:main",
+}
+PACKAGE = "lab"
+
+# Commands that every container finds on its PATH: name -> entry and first arguments.
+COMMANDS: dict[str, Program] = {
+    "client": Program(entry="lab.apps.main:main", argv=("client",)),
+    "echo-client": Program(entry="lab.apps.main:main", argv=("client",)),
+    "loadgen": Program(entry="lab.apps.main:main", argv=("loadgen",)),
+}
+
+
+@dataclass(frozen=True)
+class Images:
+    """The image table of one lab; `patterns` come from the topology, in its order."""
+
+    patterns: Mapping[str, tuple[str, ...]]
+
+    def program(self, image: str, command: Sequence[str], args: Sequence[str]) -> Program:
+        """What to run for a container. Raises UnknownImage with how to map the name."""
+        found = self._mapped(image)
+        if command:
+            return self._command(tuple(command), tuple(args))
+        return Program(entry=found.entry, argv=(*found.argv, *args))
+
+    def _mapped(self, image: str) -> Program:
+        for pattern, argv in self.patterns.items():
+            if fnmatchcase(image, pattern) or fnmatchcase(bare(image), pattern):
+                return _program(argv)
+        if entry := SHIPPED.get(bare(image)):
+            return Program(entry=entry)
+        known = ", ".join([*SHIPPED, *self.patterns])
+        raise UnknownImage(
+            f"no local program stands for image {image!r}; pods of this lab are processes, so map it in the"
+            f' topology: images: {{"{bare(image)}:*": ["/path/to/program", "argument"]}} (known: {known})'
+        )
+
+    def _command(self, command: tuple[str, ...], args: tuple[str, ...]) -> Program:
+        return shim((*command, *args)) or Program(argv=(*command, *args))
+
+
+def shim(argv: Sequence[str]) -> Program | None:
+    """A command of the shipped table as a Python program that starts by fork; None for all others."""
+    if argv and (found := COMMANDS.get(argv[0])):
+        return Program(entry=found.entry, argv=(*found.argv, *argv[1:]))
+    return None
+
+
+def script(program: Program, interpreter: str) -> str:
+    """The text of an executable that does the same, for shells and scripts inside a container."""
+    module, _, function = program.entry.partition(":")
+    return (
+        f"#!{interpreter}\nimport sys\n\nfrom {module} import {function}\n\n"
+        f"sys.exit({function}([{', '.join(map(repr, program.argv))}, *sys.argv[1:]]))\n"
+    )
+
+
+def bare(image: str) -> str:
+    """An image's name without tag and digest."""
+    return re.sub(r":[^:/]+$", "", image.partition("@")[0])
+
+
+def _program(argv: Sequence[str]) -> Program:
+    """`module:function` of this project is called in a fork; anything else is executed."""
+    if re.fullmatch(rf"{PACKAGE}(\.\w+)+:\w+", argv[0]):
+        return Program(entry=argv[0], argv=tuple(argv[1:]))
+    return Program(argv=tuple(argv))

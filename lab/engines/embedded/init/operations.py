@@ -1,0 +1,222 @@
+"""What init does on request: the operations of the control protocol, one method each.
+
+Holds the lab's tables (clusters, components, pods, containers) together; the tables do the work. Nothing
+here blocks: slow network changes go to the worker, slow readings to a short child.
+"""
+
+import importlib
+import os
+import signal
+import socket
+import threading
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from lab.base.errors import LabError
+from lab.engines.embedded.images import Images
+from lab.engines.embedded.init import processes
+from lab.engines.embedded.init.children import Children
+from lab.engines.embedded.init.components import Component, Supervisor
+from lab.engines.embedded.init.containers import Containers, Surroundings
+from lab.engines.embedded.init.loop import Loop
+from lab.engines.embedded.init.pods import Addresses, Pods, kill_all
+from lab.engines.embedded.init.server import Operation, Reply, Server
+from lab.engines.embedded.init.worker import Worker
+from lab.engines.embedded.namespaces import netns_path
+from lab.engines.embedded.spawn import Process, Program
+from lab.engines.embedded.wire import Message
+
+NETWORK_FUNCTIONS = frozenset({"set_routes", "set_drops", "read_drops", "describe_network"})
+
+
+@dataclass
+class Cluster:
+    """A cluster as init knows it; `plan` is what the engine asked for."""
+
+    name: str
+    plan: dict[str, Any]
+    listener: socket.socket
+    paused: bool = False
+
+    @property
+    def netns(self) -> str:
+        return f"node-{self.name}"
+
+
+class Operations:
+    """The lab's state in init and the requests that change it."""
+
+    def __init__(self, loop: Loop, logs: Path, control: Path) -> None:
+        self._loop = loop
+        self._logs = logs
+        self._clusters: dict[str, Cluster] = {}
+        self.server = Server(loop, control, self.table())
+        self._children = Children(loop)
+        self._supervisor = Supervisor(loop, self._children, self._is_paused)
+        self._worker = Worker(loop, self._supervisor, str(logs / "network.log"))
+        self._pods = Pods(self._worker)
+        self._containers = Containers(self._children, self.server.publish)
+
+    def table(self) -> dict[str, Operation]:
+        """Operation names as clients use them."""
+        return {
+            "list": lambda m, f, r: r.ok(self.describe()),
+            "configure": self.configure,
+            "warm": self.warm,
+            "add-cluster": self.add_cluster,
+            "remove-cluster": self.remove_cluster,
+            "network": self.network,
+            "start-component": self.start_component,
+            "stop-component": lambda m, f, r: self._supervisor.stop(m["key"], r.done),
+            "resume-component": lambda m, f, r: r.ok(self._supervisor.resume(m["key"])),
+            "sandbox": lambda m, f, r: self._pods.create(m, r),
+            "remove-sandbox": self.remove_sandbox,
+            "start": self.start_container,
+            "exec": lambda m, f, r: self._containers.exec(m, r),
+            "signal": lambda m, f, r: r.ok(self._containers.signal(m["id"], m["signal"])),
+            "resize": lambda m, f, r: r.ok(self._containers.resize(m["id"], m["columns"], m["rows"])),
+            "containers": lambda m, f, r: r.ok(self._containers.list(m["cluster"])),
+            "subscribe": self.subscribe,
+            "pause": lambda m, f, r: r.ok(self.pause(m["cluster"], paused=True)),
+            "resume": lambda m, f, r: r.ok(self.pause(m["cluster"], paused=False)),
+            "stats": self.stats,
+            "shutdown": self.shutdown,
+        }
+
+    def describe(self) -> dict[str, Any]:
+        """Everything the engine wants to see, read from the kernel where that is cheap."""
+        return {
+            "clusters": [
+                {
+                    "name": c.name,
+                    "plan": c.plan,
+                    "port": c.listener.getsockname()[1],
+                    "paused": processes.frozen(self._inodes(c)),
+                    "pods": [p.describe() for p in self._pods.of(c.name)],
+                }
+                for c in self._clusters.values()
+            ],
+            "components": self._supervisor.describe(),
+        }
+
+    def configure(self, request: Message, _fds: list[int], reply: Reply) -> None:
+        """Set what all containers share: image table, PATH and host folders that stay visible."""
+        images = Images({k: tuple(v) for k, v in request["images"].items()})
+        self._containers.surroundings = Surroundings(images, tuple(request["keep_paths"]), request["path"])
+        reply.ok()
+
+    def warm(self, request: Message, _fds: list[int], reply: Reply) -> None:
+        """Import modules here, so that all later children share them; they must not start threads."""
+        for module in request["modules"]:
+            importlib.import_module(module)
+        if threading.active_count() > 1:
+            raise LabError(f"importing {', '.join(request['modules'])} started a thread in init")
+        reply.ok()
+
+    def add_cluster(self, request: Message, fds: list[int], reply: Reply) -> None:
+        """Set up a cluster's node network; takes the host listener of its API server."""
+        plan = request["plan"]
+        name = plan["name"]
+        if name in self._clusters:
+            raise LabError(f"cluster {name!r} is there already")
+        listener = socket.socket(fileno=fds[0])
+        listener.setblocking(False)
+        self._clusters[name] = Cluster(name, plan, listener)
+        self._pods.addresses[name] = Addresses(plan["pod_cidr"])
+
+        def done(outcome: Any) -> None:
+            if isinstance(outcome, Exception):
+                self._clusters.pop(name).listener.close()
+            reply.done(outcome)
+
+        self._worker.call("add_node", {"plan": plan}, done)
+
+    def remove_cluster(self, request: Message, _fds: list[int], reply: Reply) -> None:
+        """Kill everything of a cluster and drop its networks."""
+        cluster = self._cluster(request["cluster"])
+        self._supervisor.forget(cluster.name)
+        kill_all(self._inodes(cluster))
+        gone = self._pods.drop_cluster(cluster.name)
+        self._containers.forget({p.uid for p in gone})
+        for pod in gone:
+            self._worker.call("remove_pod", {"netns": pod.netns}, lambda outcome: None)
+        del self._clusters[cluster.name]
+        cluster.listener.close()
+        self._worker.call("remove_node", {"cluster": cluster.name}, reply.done)
+
+    def network(self, request: Message, _fds: list[int], reply: Reply) -> None:
+        """Run one of the allowed functions in the network worker."""
+        if request["function"] not in NETWORK_FUNCTIONS:
+            raise LabError(f"{request['function']!r} is not a network function of the lab")
+        self._worker.call(request["function"], request["arguments"], reply.done)
+
+    def start_component(self, request: Message, _fds: list[int], reply: Reply) -> None:
+        """Start and supervise a program in a cluster's node network namespace."""
+        cluster = self._cluster(request["cluster"])
+        name = request["name"]
+        listener = cluster.listener if request.get("listener") else None
+        argv = tuple(a.replace("{fd}", str(listener.fileno())) if listener else a for a in request["argv"])
+        program = Program(argv=argv, entry=request["entry"])
+        process = Process(program, name=name, netns=cluster.netns, env=request["env"], hostname=cluster.name)
+        log = self._logs / f"{cluster.name}-{name}.log"
+        key = f"{cluster.name}/{name}"
+        self._supervisor.start(Component(key, cluster.name, process, str(log), listener))
+        reply.ok()
+
+    def remove_sandbox(self, request: Message, _fds: list[int], reply: Reply) -> None:
+        """Drop a pod with its containers' records."""
+        self._containers.forget({request["pod_uid"]})
+        self._pods.remove(request["pod_uid"], reply)
+
+    def start_container(self, request: Message, _fds: list[int], reply: Reply) -> None:
+        """Start a container in its pod's sandbox."""
+        pod = self._pods.get(request["container"]["pod_uid"])
+        self._containers.start(request, pod.hostname, reply)
+
+    def subscribe(self, request: Message, _fds: list[int], reply: Reply) -> None:
+        """Follow the ends of a cluster's containers."""
+        reply.subscribe(request["cluster"])
+        reply.ok()
+
+    def pause(self, name: str, *, paused: bool) -> int:
+        """Stop or continue every process of a cluster; returns how many there are."""
+        cluster = self._cluster(name)
+        cluster.paused = paused
+        if paused:
+            return processes.freeze(self._inodes(cluster))
+        count = processes.thaw(self._inodes(cluster))
+        self._supervisor.start_missing(name)
+        return count
+
+    def stats(self, _request: Message, _fds: list[int], reply: Reply) -> None:
+        """Memory and processor time per unit; read in a child because PSS is slow to read."""
+        containers = self._containers.mount_namespaces()
+        components = self._supervisor.pids()
+
+        def work() -> dict[str, Any]:
+            units = {key: [pid] for key, pid in components.items()}
+            units |= {key: processes.members("mnt", [inode]) for key, inode in containers.items()}
+            units["lab/init"] = [1]
+            return {key: asdict(processes.cost(pids)) for key, pids in units.items()}
+
+        self._children.offload(work, reply.done)
+
+    def shutdown(self, request: Message, _fds: list[int], reply: Reply) -> None:
+        """End the lab: ask everything to stop, then leave; the kernel removes what remains."""
+        processes.send(processes.all_pids(), signal.SIGCONT)
+        processes.send(processes.all_pids(), signal.SIGTERM)
+        reply.ok()
+        self._loop.later(float(request.get("grace", 0.0)), self._loop.stop)
+
+    def _cluster(self, name: str) -> Cluster:
+        if name not in self._clusters:
+            known = ", ".join(sorted(self._clusters)) or "none"
+            raise LabError(f"no cluster {name!r} in this lab; there are {known}")
+        return self._clusters[name]
+
+    def _is_paused(self, name: str) -> bool:
+        return name in self._clusters and self._clusters[name].paused
+
+    def _inodes(self, cluster: Cluster) -> list[int]:
+        return [os.stat(netns_path(cluster.netns)).st_ino, *self._pods.netns_inodes(cluster.name)]

@@ -1,0 +1,103 @@
+"""The lab's processes as /proc shows them: who lives in which namespace, their state, their cost.
+
+Read-only except for the signal functions at the end. Used by init for clean-up, pause and statistics.
+"""
+
+import os
+import signal
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from lab.base.errors import LabError
+
+FREEZE_ROUNDS = 200
+FREEZE_PAUSE = 0.005
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Memory (PSS, bytes) and processor time (seconds) of a set of processes."""
+
+    pss: int
+    cpu: float
+    processes: int
+
+
+def all_pids() -> list[int]:
+    """Every process of this pid namespace except init itself."""
+    return [int(name) for name in os.listdir("/proc") if name.isdigit() and name != "1"]
+
+
+def namespace(pid: int, kind: str) -> int:
+    """The inode of a process's namespace; 0 when the process is gone."""
+    try:
+        return os.stat(f"/proc/{pid}/ns/{kind}").st_ino
+    except OSError:
+        return 0
+
+
+def members(kind: str, inodes: Iterable[int]) -> list[int]:
+    """Processes that live in one of these namespaces."""
+    wanted = set(inodes) - {0}
+    return [pid for pid in all_pids() if namespace(pid, kind) in wanted]
+
+
+def state(pid: int) -> str:
+    """The state letter of a process (R, S, D, T, Z …); empty when it is gone."""
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rpartition(")")[2].split()[0]
+    except OSError:
+        return ""
+
+
+def send(pids: Iterable[int], number: int) -> None:
+    """Signal processes; those that have just ended are left alone."""
+    for pid in pids:
+        try:
+            os.kill(pid, number)
+        except ProcessLookupError:
+            continue
+
+
+def frozen(inodes: Iterable[int]) -> bool:
+    """Whether every live process of these network namespaces is stopped (and there is at least one)."""
+    states = [s for pid in members("net", inodes) if (s := state(pid)) not in ("", "Z", "X")]
+    return bool(states) and all(s in "Tt" for s in states)
+
+
+def freeze(inodes: Iterable[int]) -> int:
+    """Stop every process of these network namespaces, also those forked meanwhile; returns how many."""
+    wanted = list(inodes)
+    for _ in range(FREEZE_ROUNDS):
+        running = [pid for pid in members("net", wanted) if state(pid) not in ("", "Z", "X", "T", "t")]
+        if not running:
+            return len(members("net", wanted))
+        send(running, signal.SIGSTOP)
+        time.sleep(FREEZE_PAUSE)  # noqa: TID251 (init has no asyncio; a stop takes effect within this)
+    raise LabError(f"{len(running)} processes did not stop", remedy="try again; heal first if it persists")
+
+
+def thaw(inodes: Iterable[int]) -> int:
+    """Let every process of these network namespaces run again; returns how many."""
+    pids = members("net", inodes)
+    send(pids, signal.SIGCONT)
+    return len(pids)
+
+
+def cost(pids: Iterable[int]) -> Cost:
+    """What a set of processes costs now; processes that end meanwhile count for nothing."""
+    pss, ticks, count = 0, 0, 0
+    for pid in pids:
+        try:
+            with open(f"/proc/{pid}/smaps_rollup") as file:
+                line = next(line for line in file if line.startswith("Pss:"))
+            with open(f"/proc/{pid}/stat") as file:
+                fields = file.read().rpartition(")")[2].split()
+        except (OSError, StopIteration):
+            continue
+        pss += int(line.split()[1]) * 1024
+        ticks += int(fields[11]) + int(fields[12])
+        count += 1
+    return Cost(pss, ticks / os.sysconf("SC_CLK_TCK"), count)

@@ -1,0 +1,80 @@
+"""`python -m lab.engines.embedded.launch FOLDER`: start a lab's init in namespaces of its own, detached.
+
+Runs as a short program of the host: forks, unshares, forks again; the grandchild is PID 1 of the lab. Prints
+JSON: {"pid", "ticks"} of init as the host sees it, or {"error", "errno"}.
+"""
+
+import json
+import os
+import resource
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+from lab.base.state import LabDir
+from lab.engines.embedded import namespaces as ns
+from lab.engines.embedded.hostpid import start_ticks
+from lab.engines.embedded.init.main import READY, run
+
+
+def main(argv: list[str]) -> int:
+    lab = LabDir(Path(argv[0]))
+    keep_paths = tuple(argv[1:])
+    read, write = os.pipe()
+    if os.fork() == 0:
+        os.close(read)
+        _detach(lab, keep_paths, write)
+    os.close(write)
+    with os.fdopen(read) as answers:
+        lines = answers.read().splitlines()
+    facts = next((json.loads(line) for line in lines if line != READY), {"error": "the launcher died"})
+    if "error" not in facts and READY not in lines:
+        facts = {"error": f"init of lab {lab.name} ended before it was ready"}
+    sys.stdout.write(json.dumps(facts))
+    return 1 if "error" in facts else 0
+
+
+def _detach(lab: LabDir, keep_paths: tuple[str, ...], write: int) -> NoReturn:
+    """Leave the caller's session and namespaces, then fork the lab's PID 1."""
+    try:
+        os.setsid()
+        _redirect(lab)
+        _raise_file_limit()
+        ns.make_sandbox_namespaces()
+        pid = os.fork()
+    except OSError as error:
+        os.write(write, json.dumps({"error": error.strerror or str(error), "errno": error.errno}).encode() + b"\n")
+        os._exit(1)
+    if pid == 0:
+        os._exit(_become_init(lab, keep_paths, write))
+    os.write(write, json.dumps({"pid": pid, "ticks": start_ticks(pid)}).encode() + b"\n")
+    os._exit(0)
+
+
+def _become_init(lab: LabDir, keep_paths: tuple[str, ...], write: int) -> int:
+    code = 1
+    try:
+        code = run(lab, keep_paths, write)
+    finally:
+        sys.stderr.flush()
+    return code
+
+
+def _redirect(lab: LabDir) -> None:
+    """Standard streams to init's log: nothing of the caller's terminal stays open."""
+    log = os.open(lab.logs / "init.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    null = os.open(os.devnull, os.O_RDONLY)
+    for source, number in ((null, 0), (log, 1), (log, 2)):
+        os.dup2(source, number)
+    os.close(log)
+    os.close(null)
+    os.chdir("/")
+
+
+def _raise_file_limit() -> None:
+    _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,92 @@
+"""The lab's host process seen from outside: start it, find it again, end it.
+
+host.json remembers init's pid with its start time. Starting twice is fine; a file left by a crash is
+recognised because no such process runs. Ending init ends everything in the lab.
+"""
+
+import contextlib
+import errno
+import json
+import sys
+from pathlib import Path
+
+import lab as package
+from lab.base.errors import EngineUnavailable, LabError, TimedOut
+from lab.base.process import run
+from lab.base.state import LabDir, make_private, write_private
+from lab.engines.embedded.hostpid import HostProcess
+
+LAUNCH_SECONDS = 20.0
+KILL_SECONDS = 5.0
+LOG_LINES = 15
+
+
+def running(lab: LabDir) -> HostProcess | None:
+    """The lab's init, if it runs."""
+    try:
+        facts = json.loads(lab.host.read_text())
+        process = HostProcess(int(facts["pid"]), int(facts["ticks"]))
+    except FileNotFoundError:
+        return None
+    except (ValueError, KeyError, TypeError):
+        return None  # cut off by a crash while it was written: no process is known by it
+    return process if process.is_alive() else None
+
+
+async def start(lab: LabDir) -> HostProcess:
+    """Start the lab's init unless it runs. Raises EngineUnavailable when namespaces cannot be had."""
+    if process := running(lab):
+        return process
+    make_private(lab.logs)
+    lab.control_socket.unlink(missing_ok=True)
+    argv = [sys.executable, "-m", "lab.engines.embedded.launch", str(lab.root), *keep_paths(lab)]
+    answer = await run(argv, timeout=LAUNCH_SECONDS, check=False)
+    try:
+        facts = json.loads(answer.stdout)
+    except ValueError:
+        facts = {"error": f"the launcher failed: {answer.stderr.strip()[-800:]}"}
+    if "error" in facts:
+        raise _explain(lab, facts)
+    process = HostProcess(facts["pid"], facts["ticks"])
+    write_private(lab.host, json.dumps({"pid": process.pid, "ticks": process.ticks}))
+    return process
+
+
+async def end(lab: LabDir) -> bool:
+    """Kill the lab's init and wait until it is gone; false when it did not run."""
+    process = running(lab)
+    if process:
+        process.kill()
+        try:
+            await process.gone(KILL_SECONDS)
+        except TimedOut as error:
+            raise LabError(f"lab {lab.name}: process {process.pid} survives SIGKILL") from error
+    lab.host.unlink(missing_ok=True)
+    lab.control_socket.unlink(missing_ok=True)
+    return process is not None
+
+
+def keep_paths(lab: LabDir) -> tuple[str, ...]:
+    """Host folders that programs in the lab need, wherever they are (also below /tmp or /run)."""
+    source = Path(package.__file__).resolve().parent.parent
+    folders = {str(lab.root.resolve()), sys.prefix, sys.base_prefix, str(source)}
+    return tuple(sorted(folders))
+
+
+def log_tail(path: Path, lines: int = LOG_LINES) -> str:
+    """The end of a log, for error messages."""
+    with contextlib.suppress(OSError):
+        return "\n".join(path.read_text(errors="replace").splitlines()[-lines:])
+    return "(no log)"
+
+
+def _explain(lab: LabDir, facts: dict[str, object]) -> LabError:
+    if facts.get("errno") in (errno.EPERM, errno.ENOSPC, errno.EINVAL, errno.EACCES):
+        from lab.engines.embedded.preflight import why_no_namespaces
+
+        finding = why_no_namespaces(str(facts["error"]))
+        return EngineUnavailable(f"this machine cannot run a lab: {finding.seen}", remedy=finding.remedy)
+    return LabError(
+        f"lab {lab.name} did not start: {facts['error']}\n{log_tail(lab.logs / 'init.log')}",
+        remedy=f"see {lab.logs / 'init.log'}",
+    )

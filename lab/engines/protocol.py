@@ -1,0 +1,154 @@
+"""What an engine is: the thing that makes clusters exist, and says what is really there.
+
+`ops` and `faults` use this and nothing else of an engine. States are frozen and read from the machine at
+every call, never from a record of what was once done.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from lab.base.state import LabDir
+from lab.plan.addresses import LabPlan
+
+Progress = Callable[[str, str], None]
+"""Called with where (a cluster or "lab") and what is happening there."""
+
+ComponentState = Literal["running", "stopped", "paused", "restarting"]
+FaultKind = Literal["partition", "pause", "component"]
+
+
+@dataclass(frozen=True)
+class Component:
+    """One program of a cluster that the engine keeps running."""
+
+    name: str
+    state: ComponentState
+    restarts: int = 0
+    last_exit: int | None = None
+
+
+@dataclass(frozen=True)
+class ClusterState:
+    """One cluster as the engine sees it; `components` by name, such as `apiserver` and `node`."""
+
+    name: str
+    api: str
+    node_ip: str
+    network: str
+    paused: bool = False
+    components: Mapping[str, Component] = field(default_factory=dict)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether its node runs (its API server may be down)."""
+        node = self.components.get("node")
+        return node is not None and node.state in ("running", "paused")
+
+    @property
+    def api_is_running(self) -> bool:
+        """Whether its API server runs."""
+        api = self.components.get("apiserver")
+        return api is not None and api.state == "running"
+
+    @property
+    def restarts(self) -> int:
+        """How often its components ended by themselves."""
+        return sum(component.restarts for component in self.components.values())
+
+
+@dataclass(frozen=True)
+class EngineFault:
+    """A fault an engine can put on clusters, or was found to have put on them.
+
+    partition: packets from `others` do not arrive in `clusters`, nor, unless `one_way`, the other way round.
+    pause: every process of `clusters` is stopped. component: `component` of `clusters` is down.
+    """
+
+    kind: FaultKind
+    clusters: frozenset[str]
+    others: frozenset[str] = frozenset()
+    component: str = ""
+    one_way: bool = False
+
+
+@dataclass(frozen=True)
+class Drop:
+    """Packets from `source` do not arrive in `target`."""
+
+    source: str
+    target: str
+
+
+@dataclass(frozen=True)
+class ActualFaults:
+    """Faults as the kernel has them now."""
+
+    drops: frozenset[Drop] = frozenset()
+    paused: frozenset[str] = frozenset()
+    stopped: frozenset[tuple[str, str]] = frozenset()
+    """(cluster, component)."""
+
+    def holds(self, fault: EngineFault) -> bool:
+        """Whether all of a fault is in force."""
+        return all(self._parts(fault))
+
+    def touches(self, fault: EngineFault) -> bool:
+        """Whether any part of a fault is in force."""
+        return any(self._parts(fault))
+
+    def _parts(self, fault: EngineFault) -> list[bool]:
+        if fault.kind == "pause":
+            return [cluster in self.paused for cluster in fault.clusters]
+        if fault.kind == "component":
+            return [(cluster, fault.component) in self.stopped for cluster in fault.clusters]
+        return [drop in self.drops for drop in drops_of(fault)]
+
+
+@dataclass(frozen=True)
+class EngineState:
+    """A lab as its engine sees it; of a lab that does not run nothing is known."""
+
+    running: bool
+    pid: int = 0
+    clusters: Mapping[str, ClusterState] = field(default_factory=dict)
+    faults: ActualFaults = ActualFaults()
+
+
+class Engine(Protocol):
+    """Makes, observes, breaks and removes the clusters of a lab."""
+
+    @property
+    def name(self) -> str: ...
+
+    def is_running(self, lab: LabDir) -> bool:
+        """Whether anything of the lab runs; cheap."""
+
+    async def observe(self, lab: LabDir) -> EngineState:
+        """The lab as it is now; a paused or broken cluster never makes this wait."""
+
+    async def ensure(self, lab: LabDir, plan: LabPlan, progress: Progress) -> None:
+        """Make the clusters of the plan exist and answer, and no others; what is right is left alone.
+
+        Writes the lab's kubeconfig. Raises EngineUnavailable when this machine cannot run the engine.
+        """
+
+    async def remove(self, lab: LabDir, *, purge: bool = False) -> None:
+        """End everything of the lab; with `purge` also delete its stores and keys. Can be repeated."""
+
+    async def apply_fault(self, lab: LabDir, fault: EngineFault) -> None:
+        """Put a fault in force; returns once it is, as read back from the machine."""
+
+    async def clear_fault(self, lab: LabDir, fault: EngineFault) -> None:
+        """Lift a fault; returns once nothing of it is left, as read back from the machine."""
+
+    async def read_faults(self, lab: LabDir) -> ActualFaults:
+        """What is in force now."""
+
+
+def drops_of(fault: EngineFault) -> frozenset[Drop]:
+    """The directions in which a partition cuts; no cluster is cut off from itself."""
+    pairs = {(there, here) for there in fault.others for here in fault.clusters}
+    if not fault.one_way:
+        pairs |= {(here, there) for there, here in pairs}
+    return frozenset(Drop(source, target) for source, target in pairs if source != target)

@@ -1,0 +1,16 @@
+"""The engine behind a name in the topology file."""
+
+from lab.base.errors import EngineUnavailable
+from lab.engines.protocol import Engine
+from lab.topology.model import EngineName
+
+
+def engine_of(name: EngineName) -> Engine:
+    """The engine of that name. Raises EngineUnavailable for one that this version does not have."""
+    if name == "embedded":
+        from lab.engines.embedded.engine import EmbeddedEngine
+
+        return EmbeddedEngine()
+    raise EngineUnavailable(
+        f"engine {name} is not part of this version of the lab", remedy="use `--engine embedded`"
+    )

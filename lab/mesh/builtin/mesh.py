@@ -1,0 +1,192 @@
+"""The embedded mesh, installed through the Kubernetes API like any other software.
+
+Order matters only where it must: namespaces and CRDs, then everything; pods that need a proxy come once the
+injector answers. Clusters are independent, so callers run this for all of them at once.
+"""
+
+import asyncio
+import base64
+from collections.abc import Sequence
+
+from lab.base.log import get_logger
+from lab.base.state import LabDir
+from lab.base.wait import until
+from lab.controlplane.mirror import federated
+from lab.controlplane.mirror.labels import CLUSTER_NAME, MIRRORED_SERVICE
+from lab.kube.errors import Conflict, NotFound
+from lab.kube.kinds import (
+    DEPLOYMENTS,
+    ENDPOINTS,
+    LINKS,
+    MUTATING_WEBHOOKS,
+    SECRETS,
+    SERVICES,
+    Kind,
+)
+from lab.kube.objects import Object, labels, name, namespace, spec, status
+from lab.mesh.builtin import checks, control_plane, link_objects, manifests
+from lab.mesh.builtin.apply import apply_all, apply_waves, kind, remove_all
+from lab.mesh.builtin.link_objects import NAMESPACE, Target
+from lab.mesh.protocol import Finding, LinkSpec, LinkState, MeshCluster, MeshVersion, Mode
+from lab.mesh.trust import is_good, lab_anchor, new_issuer
+
+log = get_logger(__name__)
+
+INJECTOR_TIMEOUT = 30.0
+LINK_TIMEOUT = 30.0
+TOKEN_SECRET = "linkerd-service-mirror-remote-access-default-token"
+
+
+class BuiltinMesh:
+    """Implements lab.mesh.protocol.Mesh for one lab."""
+
+    def __init__(self, lab: LabDir, version: MeshVersion | None = None) -> None:
+        self._version = version or MeshVersion()
+        self._anchor = lab_anchor(lab)
+
+    async def install(self, cluster: MeshCluster) -> None:
+        """Install everything; returns when the injector answers and all objects are in place."""
+        client = cluster.client
+        base = [*manifests.documents("crds"), *manifests.documents("linkerd")]
+        extension = manifests.documents("linkerd-multicluster")
+        await apply_waves(
+            client, [*map(self._filled, base), *await self._secrets(cluster), *self._settings()]
+        )
+        waiting = [obj for obj in extension if kind(obj) == DEPLOYMENTS]
+        await asyncio.gather(
+            self._injector_ready(cluster),
+            apply_waves(client, [obj for obj in extension if obj not in waiting]),
+        )
+        await apply_all(client, waiting)
+        log.info("mesh installed", cluster=cluster.name)
+
+    async def ready(self, cluster: MeshCluster) -> list[Finding]:
+        """One finding per Deployment of the mesh."""
+        return await checks.deployments(cluster)
+
+    async def link(self, source: MeshCluster, target: MeshCluster, spec: LinkSpec) -> None:
+        """Create the link's objects in the source, once the target has a gateway address and a token."""
+        token, addresses = await asyncio.gather(
+            self._token(target), self._gateway(target) if spec.has_gateway else _none()
+        )
+        known = Target(target.name, target.api_url, target.api_ca, token, addresses)
+        objects = link_objects.objects(known, spec, self._version.profile)
+        await apply_all(source.client, objects)
+        log.info("linked", source=source.name, target=target.name, modes=",".join(sorted(spec.modes)))
+
+    async def unlink(self, source: MeshCluster, target: str) -> None:
+        """Take the controller's rights, then its objects, then the mirrors it leaves behind."""
+        client = source.client
+        # Without its binding a controller that still runs cannot make a mirror again while they go.
+        await remove_all(client, link_objects.removals(target, self._version.profile))
+        doomed: list[tuple[Kind, str, str]] = []
+        for found in (SERVICES, ENDPOINTS):
+            mirrors = await client.list(found, labels=f"{CLUSTER_NAME}={target}")
+            doomed += [(found, namespace(obj), name(obj)) for obj in mirrors]
+        await remove_all(client, doomed)
+        for service in await client.list(SERVICES, labels=f"{MIRRORED_SERVICE}=true"):
+            if target in federated.clusters_of(service):
+                await self._leave(source, service, target)
+        log.info("unlinked", source=source.name, target=target)
+
+    async def links(self, source: MeshCluster) -> list[LinkState]:
+        """Read from the Link objects."""
+        found = await source.client.list(LINKS, NAMESPACE)
+        mirrors = await source.client.list(SERVICES, labels=f"{MIRRORED_SERVICE}=true")
+        counts = [labels(mirror).get(CLUSTER_NAME) for mirror in mirrors]
+        return [
+            _state(source.name, link, counts.count(spec(link).get("targetClusterName"))) for link in found
+        ]
+
+    async def check(self, clusters: Sequence[MeshCluster]) -> list[Finding]:
+        """All checks over all clusters, each cluster on its own time."""
+        answers = await asyncio.gather(*(checks.cluster(c, self._anchor, clusters) for c in clusters))
+        return [finding for answer in answers for finding in answer]
+
+    def _filled(self, obj: Object) -> Object:
+        if kind(obj) == MUTATING_WEBHOOKS:
+            return control_plane.with_bundle(obj, self._anchor)
+        if kind(obj) == DEPLOYMENTS and name(obj) == "linkerd-proxy-injector":
+            return control_plane.with_arguments(obj, f"--profile={self._version.profile}")
+        return obj
+
+    def _settings(self) -> list[Object]:
+        return [
+            control_plane.trust_roots(self._anchor),
+            control_plane.config(self._anchor, self._version.profile),
+        ]
+
+    async def _secrets(self, cluster: MeshCluster) -> list[Object]:
+        """The Secrets with keys; those that are still good stay."""
+        issuer, injector = await asyncio.gather(
+            _find(cluster, control_plane.ISSUER_SECRET), _find(cluster, control_plane.INJECTOR_SECRET)
+        )
+        wanted = []
+        if not is_good(issuer, self._anchor, control_plane.ISSUER_FIELDS):
+            wanted.append(control_plane.issuer_secret(new_issuer(self._anchor)))
+        if not is_good(injector, self._anchor, control_plane.TLS_FIELDS):
+            wanted.append(control_plane.injector_secret(self._anchor))
+        return wanted
+
+    async def _injector_ready(self, cluster: MeshCluster) -> None:
+        async def probe() -> bool:
+            deployment = await cluster.client.get(DEPLOYMENTS, "linkerd-proxy-injector", "linkerd")
+            return bool(status(deployment).get("readyReplicas"))
+
+        await until(probe, timeout=INJECTOR_TIMEOUT, what=f"{cluster.name}: the proxy injector is ready")
+
+    async def _token(self, target: MeshCluster) -> str:
+        async def probe() -> str:
+            secret = await target.client.get(SECRETS, TOKEN_SECRET, NAMESPACE)
+            return str((secret.get("data") or {}).get("token", ""))
+
+        encoded = await until(
+            probe, timeout=LINK_TIMEOUT, what=f"{target.name}: Secret {TOKEN_SECRET} has a token"
+        )
+        return base64.b64decode(encoded).decode()
+
+    async def _gateway(self, target: MeshCluster) -> tuple[str, ...]:
+        async def probe() -> tuple[str, ...]:
+            service = await target.client.get(SERVICES, "linkerd-gateway", NAMESPACE)
+            ingress = (status(service).get("loadBalancer") or {}).get("ingress") or []
+            return tuple(entry.get("ip") or entry.get("hostname") for entry in ingress)
+
+        what = f"{target.name}: Service linkerd-gateway has a load balancer address"
+        return await until(probe, timeout=LINK_TIMEOUT, what=what)
+
+    async def _leave(self, source: MeshCluster, service: Object, target: str) -> None:
+        left = federated.leave(service, target)
+        if left is None:
+            await remove_all(source.client, [(SERVICES, namespace(service), name(service))])
+            return
+        try:
+            await source.client.replace(SERVICES, left)
+        except Conflict:
+            fresh = await source.client.get(SERVICES, name(service), namespace(service))
+            await self._leave(source, fresh, target)
+
+
+async def _none() -> tuple[str, ...]:
+    return ()
+
+
+async def _find(cluster: MeshCluster, secret: str) -> Object | None:
+    try:
+        return await cluster.client.get(SECRETS, secret, "linkerd")
+    except NotFound:
+        return None
+
+
+def _state(source: str, link: Object, mirrors: int) -> LinkState:
+    body = spec(link)
+    keys: dict[str, Mode] = {
+        "selector": "gateway",
+        "remoteDiscoverySelector": "flat",
+        "federatedServiceSelector": "federated",
+    }
+    modes = frozenset(mode for key, mode in keys.items() if body.get(key))
+    addresses = tuple(filter(None, str(body.get("gatewayAddress", "")).split(",")))
+    wanted = LinkSpec(
+        modes, tuple(body.get("excludedLabels") or ()), tuple(body.get("excludedAnnotations") or ())
+    )
+    return LinkState(source, str(body.get("targetClusterName", "")), wanted, addresses, mirrors)

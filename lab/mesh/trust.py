@@ -1,0 +1,58 @@
+"""The lab's certificates: one trust anchor per lab on disk, one issuer per cluster in its Secret.
+
+All clusters of a lab share the anchor, or their workloads could not trust each other. An issuer that is still
+good is kept, so that installing again changes nothing.
+"""
+
+import base64
+from datetime import UTC, datetime, timedelta
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+
+from lab.base.errors import LabError
+from lab.base.state import LabDir, make_private, write_private
+from lab.controlplane.identity.certificates import Pair, issuer, trust_anchor
+from lab.kube.objects import Object
+
+ANCHOR_NAME = "root.linkerd.cluster.local"
+ISSUER_NAME = "identity.linkerd.cluster.local"
+RENEW_BEFORE = timedelta(days=30)
+
+
+def lab_anchor(lab: LabDir) -> Pair:
+    """The lab's trust anchor; made at the first call. Raises LabError if the files are damaged."""
+    certificate, key = lab.pki / "trust-anchor.crt", lab.pki / "trust-anchor.key"
+    if certificate.exists() and key.exists():
+        pair = Pair(certificate.read_bytes(), key.read_bytes())
+        try:
+            pair.check()
+        except (ValueError, x509.ExtensionNotFound) as error:
+            raise LabError(
+                f"the trust anchor in {lab.pki} is damaged: {error}", remedy="`inv down`, then `inv up`"
+            ) from error
+        return pair
+    make_private(lab.pki)
+    pair = trust_anchor(ANCHOR_NAME, datetime.now(UTC))
+    write_private(key, pair.key)
+    write_private(certificate, pair.certificate)
+    return pair
+
+
+def new_issuer(anchor: Pair) -> Pair:
+    """An issuer for one cluster."""
+    return issuer(ISSUER_NAME, anchor, datetime.now(UTC))
+
+
+def is_good(secret: Object | None, anchor: Pair, fields: tuple[str, str]) -> bool:
+    """Whether the pair in a Secret belongs together, chains to the anchor and does not end soon."""
+    data = (secret or {}).get("data") or {}
+    try:
+        pair = Pair(base64.b64decode(data[fields[0]]), base64.b64decode(data[fields[1]]))
+        certificate = pair.parsed()
+        if pair.private_key().public_key() != certificate.public_key():
+            return False
+        certificate.verify_directly_issued_by(anchor.parsed())
+    except (KeyError, ValueError, TypeError, InvalidSignature):
+        return False
+    return certificate.not_valid_after_utc > datetime.now(UTC) + RENEW_BEFORE

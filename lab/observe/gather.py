@@ -1,0 +1,171 @@
+"""Asks every cluster's API server for the facts that `build` judges, all at once, each with a hard
+limit.
+
+`status`, `up` and the TUI's feed call it. A dead or paused cluster costs at most `LIMIT` seconds and
+spoils nothing but its own part; it decides nothing about health. Load generators and mirrors are read
+through the API server's pod proxy, so only the API server need be reachable from here.
+"""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from lab.base.errors import LabError
+from lab.kube import objects
+from lab.kube.client import Client, Request
+from lab.kube.errors import NotFound
+from lab.kube.kinds import DEPLOYMENTS, EVENTS, LINKS, NODES, PODS, SERVICES, Kind
+from lab.kube.objects import Object
+from lab.observe.facts import ClusterFacts, GatewayProbe, KubeFacts
+from lab.observe.metrics import gateway_probes
+
+LIMIT = 1.5
+PROXY_LIMIT = 0.8
+TRAFFIC_NAMESPACE, TRAFFIC_APP = "traffic", "loadgen"
+MIRROR_NAMESPACE, MIRROR_ADMIN_PORT = "linkerd-multicluster", 9999
+T = TypeVar("T")
+Connect = Callable[[str], Awaitable[Client]]
+
+
+def by_context(kubeconfig: Path, contexts: Mapping[str, str]) -> Connect:
+    """Connect to a cluster by the context that stands for it in one kubeconfig."""
+
+    async def connect(cluster: str) -> Client:
+        return await Client.from_kubeconfig(kubeconfig, contexts[cluster])
+
+    return connect
+
+
+class Gatherer:
+    """Keeps a connection per cluster between rounds; close it when done."""
+
+    def __init__(self, connect: Connect, window: float = 5.0) -> None:
+        self._connect = connect
+        self._clients: dict[str, Client] = {}
+        self._window = window
+
+    async def gather(self, clusters: Iterable[ClusterFacts]) -> dict[str, KubeFacts]:
+        """The Kubernetes facts of each cluster, within `LIMIT` seconds whatever state they are in."""
+        asked = list(clusters)
+        answers = await asyncio.gather(*(self._cluster(fact) for fact in asked))
+        return {fact.name: answer for fact, answer in zip(asked, answers, strict=True)}
+
+    async def close(self) -> None:
+        while self._clients:
+            await self._clients.popitem()[1].close()
+
+    async def _cluster(self, fact: ClusterFacts) -> KubeFacts:
+        if fact.paused:
+            return KubeFacts(error="the cluster is paused")
+        if not (fact.running and fact.api_running):
+            return KubeFacts(error="its API server does not run")
+        try:
+            async with asyncio.timeout(LIMIT):
+                client = await self._client(fact.name)
+                facts = await read_objects(client)
+        except TimeoutError:
+            return KubeFacts(error=f"no answer within {LIMIT:g} s")
+        except (LabError, OSError) as error:
+            return KubeFacts(error=str(error))
+        return await read_programs(client, facts, self._window)
+
+    async def _client(self, cluster: str) -> Client:
+        if cluster not in self._clients:
+            self._clients[cluster] = await self._connect(cluster)
+        return self._clients[cluster]
+
+
+async def read_objects(client: Client) -> KubeFacts:
+    """Everything that is an object; the API server's failure is raised."""
+    version, lists = await asyncio.gather(
+        client.raw(Request("GET", "/version", timeout=LIMIT)),
+        asyncio.gather(
+            client.list(NODES),
+            client.list(PODS),
+            client.list(DEPLOYMENTS),
+            client.list(EVENTS),
+            client.list(SERVICES, labels="mirror.linkerd.io/mirrored-service=true"),
+            _list_if_known(client, LINKS),
+        ),
+    )
+    nodes, pods, deployments, events, mirrors, links = map(tuple, lists)
+    return KubeFacts(
+        version=str(json.loads(version).get("gitVersion", "")),
+        nodes=nodes,
+        pods=pods,
+        deployments=deployments,
+        links=links,
+        mirrors=mirrors,
+        events=events,
+    )
+
+
+async def _list_if_known(client: Client, kind: Kind) -> list[Object]:
+    try:
+        return await client.list(kind)
+    except NotFound:
+        return []  # the CRD comes with the mesh, which may not be installed yet
+
+
+async def read_programs(client: Client, facts: KubeFacts, window: float) -> KubeFacts:
+    """Add what load generators and mirrors tell about themselves; one that is silent is noted."""
+    generators = [p for p in facts.pods if _runs(p, TRAFFIC_NAMESPACE) and is_generator(p)]
+    mirrors = [p for p in facts.pods if _runs(p, MIRROR_NAMESPACE) and is_mirror(p)]
+    traffic, measured = await asyncio.gather(
+        _each(generators, lambda pod: _traffic(client, pod, window)),
+        _each(mirrors, lambda pod: _probes(client, pod)),
+    )
+    probes: dict[str, GatewayProbe] = {}
+    for answer in measured[0]:
+        probes.update(answer)
+    return replace(facts, traffic=tuple(traffic[0]), probes=probes, unread=(*traffic[1], *measured[1]))
+
+
+def is_generator(pod: Object) -> bool:
+    return objects.labels(pod).get("app") == TRAFFIC_APP
+
+
+def is_mirror(pod: Object) -> bool:
+    name = objects.name(pod)
+    return name.startswith(("controller-", "linkerd-service-mirror-"))
+
+
+def _runs(pod: Object, namespace: str) -> bool:
+    return objects.namespace(pod) == namespace and objects.status(pod).get("phase") == "Running"
+
+
+async def _each(pods: Iterable[Object], read: Callable[[Object], Awaitable[T]]) -> tuple[list[T], list[str]]:
+    """Read all pods at once; the answers, and a line for each that gave none."""
+
+    async def one(pod: Object) -> T | str:
+        try:
+            async with asyncio.timeout(PROXY_LIMIT):
+                return await read(pod)
+        except (TimeoutError, LabError, OSError, ValueError) as error:
+            return f"{objects.name(pod)}: {error or f'no answer within {PROXY_LIMIT:g} s'}"
+
+    answers = await asyncio.gather(*(one(pod) for pod in pods))
+    silent = [answer for answer in answers if isinstance(answer, str)]
+    return [answer for answer in answers if not isinstance(answer, str)], silent
+
+
+def proxy_path(pod: Object, port: int, path: str) -> str:
+    """The API server's path to an HTTP port of a pod."""
+    return f"{PODS.path(objects.namespace(pod), objects.name(pod))}:{port}/proxy{path}"
+
+
+async def _traffic(client: Client, pod: Object, window: float) -> Mapping[str, Any]:
+    path = proxy_path(pod, 8080, "/stats")
+    body = await client.raw(Request("GET", path, {"window": f"{window:g}"}, timeout=PROXY_LIMIT))
+    answer: Mapping[str, Any] = json.loads(body)
+    return answer
+
+
+async def _probes(client: Client, pod: Object) -> Mapping[str, GatewayProbe]:
+    path = proxy_path(pod, MIRROR_ADMIN_PORT, "/metrics")
+    return gateway_probes(
+        (await client.raw(Request("GET", path, accept="text/plain", timeout=PROXY_LIMIT))).decode()
+    )

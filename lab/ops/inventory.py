@@ -1,0 +1,174 @@
+"""What is really there, in the words of the plan: names and hashes to compare with the topology.
+
+Read from the live lab at every `up` and `plan`, so that a Deployment somebody deleted counts as
+missing, whatever was once applied.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab.base import shipped
+from lab.base.concurrent import together
+from lab.kube import objects
+from lab.kube.client import Client
+from lab.kube.errors import NotFound
+from lab.kube.kinds import (
+    CONFIG_MAPS,
+    DEPLOYMENTS,
+    HTTP_ROUTES,
+    LINKS,
+    SERVICE_ACCOUNTS,
+    SERVICES,
+    Kind,
+)
+from lab.kube.manifests import read
+from lab.kube.objects import Object
+from lab.ops.labs import Lab
+from lab.plan.desired import Desired, LinkState, MeshState, desired
+from lab.plan.steps import Observed
+from lab.plan.workloads import (
+    HASH_ANNOTATION,
+    PART_LABEL,
+    TRAFFIC,
+    Manifests,
+    app_objects,
+    traffic_objects,
+)
+from lab.topology.load import load
+from lab.topology.model import APP_SERVICES, Topology
+
+PART_KINDS: tuple[Kind, ...] = (DEPLOYMENTS, SERVICES, SERVICE_ACCOUNTS, CONFIG_MAPS, HTTP_ROUTES)
+"""Kinds that the parts of a topology consist of."""
+RECORD = ("kube-system", "multicluster-lab")
+"""ConfigMap of what the lab applied in a cluster: `mesh`, `manifests` (a hash), `manifest-objects`."""
+OWN = f"{PART_LABEL},!mirror.linkerd.io/mirrored-service"
+"""Selects what the lab applied; mirrors carry the labels of the service they stand for, too."""
+DRIFTED = "drifted"
+
+Hashes = Mapping[tuple[str, str, str], str]
+
+
+@dataclass(frozen=True)
+class ClusterInventory:
+    """What one cluster holds; `parts` has the hash of each marked object by part and object."""
+
+    record: Mapping[str, str]
+    links: tuple[Object, ...]
+    parts: Mapping[str, Hashes]
+
+
+def shipped_manifests() -> Manifests:
+    """The demo's manifests, parsed."""
+    apps = {str(app): tuple(read(shipped.MANIFESTS / "apps" / app)) for app in APP_SERVICES}
+    return {**apps, TRAFFIC: tuple(read(shipped.MANIFESTS / "apps" / "loadgen"))}
+
+
+def user_manifests(topology: Topology) -> tuple[Object, ...]:
+    """The objects of the topology's own manifest files."""
+    return tuple(obj for path in topology.manifests for obj in read(Path(path)))
+
+
+def wanted(topology: Topology) -> Desired:
+    """What the topology asks for, its manifest files read."""
+    applied = user_manifests(topology)
+    return desired(topology, objects.content_hash(list(applied)) if applied else "")
+
+
+async def observe(lab: Lab, clients: Mapping[str, Client]) -> Observed:
+    """What the running clusters hold; clusters without a client are not running."""
+    names = list(clients)
+    found = dict(zip(names, await together(*(_read(clients[name]) for name in names)), strict=True))
+    before = load(str(lab.dir.topology)) if lab.dir.topology.exists() else lab.topology
+    shapes, wans = desired(before).clusters, desired(before).links
+    manifests = shipped_manifests()
+    return Observed(
+        clusters={name: shapes.get(name, DRIFTED) for name in names},
+        mesh={name: _mesh(one.record["mesh"]) for name, one in found.items() if "mesh" in one.record},
+        links={
+            (name, target): LinkState(
+                modes_of(link), known.wan if (known := wans.get((name, target))) else ""
+            )
+            for name, one in found.items()
+            for link in one.links
+            if (target := str(objects.spec(link)["targetClusterName"]))
+        },
+        apps=_apps(lab.topology, found, manifests),
+        manifests={n: one.record["manifests"] for n, one in found.items() if "manifests" in one.record},
+        traffic=_traffic(lab.topology, found, manifests),
+    )
+
+
+async def _read(client: Client) -> ClusterInventory:
+    record, links, *listed = await together(
+        _record(client), _list(client, LINKS), *(_list(client, kind, OWN) for kind in PART_KINDS)
+    )
+    parts: dict[str, dict[tuple[str, str, str], str]] = {}
+    for obj in (obj for group in listed for obj in group):
+        marks = parts.setdefault(objects.labels(obj)[PART_LABEL], {})
+        marks[obj["kind"], *objects.key(obj)] = objects.annotations(obj).get(HASH_ANNOTATION, "")
+    return ClusterInventory(record[0]["data"] if record else {}, tuple(links), parts)
+
+
+async def _record(client: Client) -> list[Object]:
+    try:
+        return [await client.get(CONFIG_MAPS, RECORD[1], RECORD[0])]
+    except NotFound:
+        return []
+
+
+async def _list(client: Client, kind: Kind, labels: str = "") -> list[Object]:
+    try:
+        return await client.list(kind, labels=labels)
+    except NotFound:
+        return []  # its definition comes with the mesh, which is not installed yet
+
+
+def _mesh(text: str) -> MeshState:
+    version, _, config = text.partition(" ")
+    return MeshState(version, config)
+
+
+def modes_of(link: Object) -> tuple[str, ...]:
+    """The modes that a Link object carries, in the order used everywhere."""
+    spec = objects.spec(link)
+    carried = {
+        "gateway": bool(spec.get("gatewayAddress")) and _selects(spec.get("selector")),
+        "flat": _selects(spec.get("remoteDiscoverySelector")),
+        "federated": _selects(spec.get("federatedServiceSelector")),
+    }
+    return tuple(mode for mode, carries in carried.items() if carries)
+
+
+def _selects(selector: object) -> bool:
+    return isinstance(selector, dict) and any(selector.values())
+
+
+def hashes(found: tuple[Object, ...]) -> Hashes:
+    """The hash of each marked object."""
+    return {(obj["kind"], *objects.key(obj)): objects.annotations(obj)[HASH_ANNOTATION] for obj in found}
+
+
+def _apps(
+    topology: Topology, found: Mapping[str, ClusterInventory], manifests: Manifests
+) -> dict[tuple[str, str], str]:
+    asked = desired(topology).apps
+    result = {}
+    for cluster, one in found.items():
+        for app in set(one.parts) - {TRAFFIC}:
+            expected = app_objects(topology, app, cluster, manifests) if app in manifests else ()
+            is_same = one.parts[app] == hashes(expected)
+            result[app, cluster] = asked.get((app, cluster), DRIFTED) if is_same else DRIFTED
+    return result
+
+
+def _traffic(
+    topology: Topology, found: Mapping[str, ClusterInventory], manifests: Manifests
+) -> dict[str, str]:
+    asked = desired(topology).traffic
+    result = {}
+    for cluster, one in found.items():
+        if TRAFFIC in one.parts:
+            is_same = one.parts[TRAFFIC] == hashes(traffic_objects(topology, cluster, manifests))
+            result[cluster] = asked.get(cluster, DRIFTED) if is_same else DRIFTED
+    return result

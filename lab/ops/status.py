@@ -1,0 +1,130 @@
+"""The state of a running lab: gathered, judged, shown once or kept up to date."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from rich.console import Console
+from rich.live import Live
+
+from lab.base.wait import pause
+from lab.faults import model
+from lab.faults.ledger import Ledger
+from lab.observe import build, state, table
+from lab.observe.facts import ClusterFacts, Observation, WantedLink
+from lab.observe.gather import Gatherer
+from lab.observe.state import LabState
+from lab.ops.answer import Answer
+from lab.ops.labs import Lab, find
+from lab.topology.links import directed_links
+
+REFRESH = 1.0
+"""Seconds between two looks of `status --watch` and the TUI."""
+
+
+@dataclass
+class Observer:
+    """Takes one look after the other at a lab, keeping its connections between them."""
+
+    lab: Lab
+    gatherer: Gatherer
+
+    async def look(self) -> LabState:
+        """The lab's state now; a dead cluster costs at most the gatherer's limit."""
+        engine = await self.lab.engine.observe(self.lab.dir)
+        facts = tuple(_facts(self.lab, name, engine) for name in self.lab.topology.clusters)
+        kube = await self.gatherer.gather(facts)
+        return build.build(
+            Observation(
+                lab=self.lab.name,
+                engine=self.lab.topology.engine,
+                time=time.time(),
+                clusters=facts,
+                kube=kube,
+                links=tuple(
+                    WantedLink(link.source, link.target, link.modes, link.wan.words())
+                    for link in directed_links(self.lab.topology)
+                ),
+                faults=tuple(_fault(fault) for fault in Ledger(self.lab.dir.ledger).read().values()),
+            )
+        )
+
+
+@asynccontextmanager
+async def observer(lab: Lab) -> AsyncIterator[Observer]:
+    """An Observer whose connections are closed at the end."""
+    gatherer = Gatherer(lab.connect)
+    try:
+        yield Observer(lab, gatherer)
+    finally:
+        await gatherer.close()
+
+
+def status(name: str, clusters: tuple[str, ...] = ()) -> Answer:
+    """One look. Not ok when the lab has problems."""
+    lab = find(name)
+    chosen = lab.chosen(clusters)
+
+    async def once() -> LabState:
+        async with observer(lab) as eyes:
+            return await eyes.look()
+
+    seen = only(asyncio.run(once()), chosen)
+    return answer(seen)
+
+
+def answer(seen: LabState) -> Answer:
+    """A state as a verb's answer."""
+    return Answer(seen.to_json(), table.render(seen), ok=not seen.problems)
+
+
+def watch(name: str, clusters: tuple[str, ...] = ()) -> None:
+    """Keep the table up to date until Ctrl-C."""
+    lab = find(name)
+    chosen = lab.chosen(clusters)
+
+    async def forever() -> None:
+        async with observer(lab) as eyes:
+            with Live(console=Console(), auto_refresh=False, screen=True) as live:
+                while True:
+                    live.update(table.render(only(await eyes.look(), chosen)), refresh=True)
+                    await pause(REFRESH)
+
+    asyncio.run(forever())
+
+
+def only(seen: LabState, clusters: tuple[str, ...]) -> LabState:
+    """The part of a state that is about these clusters."""
+    if set(clusters) >= {cluster.name for cluster in seen.clusters}:
+        return seen
+    return state.LabState(
+        lab=seen.lab,
+        engine=seen.engine,
+        state=seen.state,
+        time=seen.time,
+        clusters=tuple(c for c in seen.clusters if c.name in clusters),
+        links=tuple(link for link in seen.links if {link.from_, link.to} & set(clusters)),
+        services=tuple(s for s in seen.services if s.cluster in clusters),
+        faults=seen.faults,
+        problems=tuple(p for p in seen.problems if any(name in p.where for name in clusters)),
+        events=tuple(e for e in seen.events if e.cluster in clusters),
+    )
+
+
+def _fault(fault: model.Fault) -> state.Fault:
+    return state.Fault(
+        id=fault.id,
+        kind=fault.kind,
+        target=str(fault.target),
+        state=fault.state,
+        since=fault.since,
+        clusters=fault.target.clusters,
+        others=fault.target.others,
+        parameters=fault.parameters,
+    )
+
+
+def _facts(lab: Lab, name: str, engine: object) -> ClusterFacts:
+    raise NotImplementedError  # replaced as soon as the engine's own state is known

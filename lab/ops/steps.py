@@ -1,0 +1,186 @@
+"""Carries out the steps of a plan: each waits for those it needs, everything else runs side by side."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from lab.base.concurrent import together
+from lab.kube import objects
+from lab.kube.client import Client
+from lab.kube.errors import NotFound
+from lab.kube.kinds import CONFIG_MAPS, Kind
+from lab.kube.manifests import apply_all, resolve
+from lab.kube.objects import Object
+from lab.mesh.protocol import LinkSpec, Mesh, MeshCluster
+from lab.ops.inventory import (
+    OWN,
+    PART_KINDS,
+    RECORD,
+    hashes,
+    shipped_manifests,
+    user_manifests,
+)
+from lab.ops.labs import Lab
+from lab.ops.progress import Progress
+from lab.plan.desired import Desired
+from lab.plan.steps import Step, Verb
+from lab.plan.workloads import PART_LABEL, TRAFFIC, Manifests, app_objects, namespaces, traffic_objects
+from lab.topology.links import directed_links
+
+
+@dataclass(frozen=True)
+class World:
+    """What steps act on. Clusters are running by the time a step gets here."""
+
+    lab: Lab
+    mesh: Mesh
+    clusters: Mapping[str, MeshCluster]
+    desired: Desired
+    progress: Progress
+    manifests: Manifests = field(default_factory=shipped_manifests)
+
+    def client(self, cluster: str) -> Client:
+        return self.clusters[cluster].client
+
+
+async def carry_out(world: World, steps: Sequence[Step]) -> None:
+    """Do every step; the first that fails cancels the others and is raised."""
+    done = {step.id: asyncio.Event() for step in steps}
+
+    async def one(step: Step) -> None:
+        for needed in step.after:
+            if needed in done:
+                await done[needed].wait()
+        world.progress(step.target, f"{step.verb.replace('-', ' ')} ({step.reason})")
+        await ACTIONS[step.verb](world, step)
+        world.progress(step.target, f"{step.verb.replace('-', ' ')}: done")
+        done[step.id].set()
+
+    await together(*(one(step) for step in steps))
+
+
+async def _install_mesh(world: World, step: Step) -> None:
+    (cluster,) = step.clusters
+    client = world.client(cluster)
+    await world.mesh.install(world.clusters[cluster])
+    await apply_all(client, namespaces(world.lab.topology, world.manifests))
+    state = world.desired.mesh[cluster]
+    await _record(client, {"mesh": f"{state.version} {state.config}"})
+
+
+async def _link(world: World, step: Step) -> None:
+    source, target = step.clusters
+    wanted = next(
+        link for link in directed_links(world.lab.topology) if (link.source, link.target) == (source, target)
+    )
+    await world.mesh.link(world.clusters[source], world.clusters[target], LinkSpec(frozenset(wanted.modes)))
+
+
+async def _unlink(world: World, step: Step) -> None:
+    source, target = step.clusters
+    await world.mesh.unlink(world.clusters[source], target)
+
+
+async def _deploy_app(world: World, step: Step) -> None:
+    (cluster,) = step.clusters
+    await _converge(
+        world, cluster, step.subject, app_objects(world.lab.topology, step.subject, cluster, world.manifests)
+    )
+
+
+async def _remove_app(world: World, step: Step) -> None:
+    (cluster,) = step.clusters
+    await _converge(world, cluster, step.subject, ())
+
+
+async def _start_traffic(world: World, step: Step) -> None:
+    (cluster,) = step.clusters
+    await _converge(world, cluster, TRAFFIC, traffic_objects(world.lab.topology, cluster, world.manifests))
+
+
+async def _stop_traffic(world: World, step: Step) -> None:
+    (cluster,) = step.clusters
+    await _converge(world, cluster, TRAFFIC, ())
+
+
+async def _converge(world: World, cluster: str, part: str, wanted: tuple[Object, ...]) -> None:
+    """Make a part of the topology consist of exactly these objects in one cluster."""
+    client = world.client(cluster)
+    await apply_all(client, wanted)
+    kept = hashes(wanted)
+    for kind in PART_KINDS:
+        for obj in await client.list(kind, labels=f"{OWN},{PART_LABEL}={part}"):
+            if (obj["kind"], *objects.key(obj)) not in kept:
+                await _delete(client, kind, obj)
+
+
+async def _delete(client: Client, kind: Kind, obj: Object) -> None:
+    try:
+        space = objects.namespace(obj) or ("default" if kind.namespaced else "")
+        await client.delete(kind, objects.name(obj), space)
+    except NotFound:
+        return  # its owner's deletion was faster
+
+
+async def _apply_manifests(world: World, step: Step) -> None:
+    (cluster,) = step.clusters
+    await _converge_manifests(world.client(cluster), user_manifests(world.lab.topology))
+    await _record(world.client(cluster), {"manifests": world.desired.manifests[cluster]})
+
+
+async def _remove_manifests(world: World, step: Step) -> None:
+    (cluster,) = step.clusters
+    await _converge_manifests(world.client(cluster), ())
+    await _record(world.client(cluster), {"manifests": None, "manifest-objects": None})
+
+
+async def _converge_manifests(client: Client, wanted: Sequence[Object]) -> None:
+    """Apply the user's objects and delete those that an earlier `up` applied from files now gone."""
+    before = json.loads((await _recorded(client)).get("manifest-objects", "[]"))
+    await _record(client, {"manifest-objects": json.dumps([*before, *map(_reference, wanted)])})
+    await apply_all(client, wanted)
+    kept = [_reference(obj) for obj in wanted]
+    for reference in before:
+        if reference not in kept:
+            await _delete(client, await resolve(client, reference), reference)
+    await _record(client, {"manifest-objects": json.dumps(kept)})
+
+
+def _reference(obj: Object) -> Object:
+    place = {"name": objects.name(obj), "namespace": objects.namespace(obj)}
+    return {"apiVersion": obj["apiVersion"], "kind": obj["kind"], "metadata": place}
+
+
+async def _recorded(client: Client) -> Mapping[str, str]:
+    space, name = RECORD
+    try:
+        return (await client.get(CONFIG_MAPS, name, space)).get("data") or {}
+    except NotFound:
+        return {}
+
+
+async def _record(client: Client, data: Mapping[str, str | None]) -> None:
+    """Note in the cluster what the lab applied there; None forgets an entry."""
+    space, name = RECORD
+    try:
+        await client.patch(CONFIG_MAPS, name, {"data": data}, space)
+    except NotFound:
+        fresh = {key: value for key, value in data.items() if value is not None}
+        await client.create(
+            CONFIG_MAPS, {"metadata": {"name": name, "namespace": space}, "data": fresh}, space
+        )
+
+
+ACTIONS: Mapping[Verb, Callable[[World, Step], Awaitable[None]]] = {
+    Verb.STOP_TRAFFIC: _stop_traffic,
+    Verb.REMOVE_MANIFESTS: _remove_manifests,
+    Verb.REMOVE_APP: _remove_app,
+    Verb.UNLINK: _unlink,
+    Verb.INSTALL_MESH: _install_mesh,
+    Verb.LINK: _link,
+    Verb.APPLY_MANIFESTS: _apply_manifests,
+    Verb.DEPLOY_APP: _deploy_app,
+    Verb.START_TRAFFIC: _start_traffic,
+}
+"""What each verb does. Starting and stopping clusters is the engine's, which does it for all at once."""

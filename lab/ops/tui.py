@@ -1,0 +1,16 @@
+"""Opens the terminal interface on a running lab."""
+
+from collections.abc import AsyncIterator
+
+from lab.base.wait import pause
+from lab.observe.state import LabState
+from lab.ops.labs import Lab
+from lab.ops.status import REFRESH, observer
+
+
+async def feed(lab: Lab) -> AsyncIterator[LabState]:
+    """The lab's state, once a second, for ever."""
+    async with observer(lab) as eyes:
+        while True:
+            yield await eyes.look()
+            await pause(REFRESH)

@@ -1,0 +1,91 @@
+"""A topology → every address and name of the lab, fixed before anything runs.
+
+Engines, the mesh installer and status all read this one plan, so an address is decided once. Pure:
+the same topology always gives the same plan, and a cluster keeps its addresses while its position
+in the file stays.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from ipaddress import IPv4Network
+
+from lab.topology.links import directed_links
+from lab.topology.model import Topology
+from lab.topology.ranges import LAB_NETWORK, pod_ranges, service_ranges
+
+CLUSTER_DOMAIN = "cluster.local"
+TRUST_DOMAIN = "cluster.local"
+
+_FIRST_NODE, _API_SERVICE, _DNS = 10, 1, 10
+
+
+@dataclass(frozen=True)
+class ClusterPlan:
+    """One cluster's names and addresses."""
+
+    name: str
+    index: int
+    node_name: str
+    node_ip: str
+    pod_cidr: str
+    service_cidr: str
+    dns_ip: str
+    api_service_ip: str
+    cluster_domain: str
+    trust_domain: str
+    network: str
+
+
+@dataclass(frozen=True)
+class LabPlan:
+    """The lab's names and addresses. `flat_pairs` are the clusters whose pods reach each other."""
+
+    name: str
+    lab_cidr: str
+    clusters: tuple[ClusterPlan, ...]
+    flat_pairs: tuple[tuple[str, str], ...]
+    images: Mapping[str, tuple[str, ...]]
+
+    def cluster(self, name: str) -> ClusterPlan:
+        """The plan of one cluster; KeyError when the topology has none of that name."""
+        for cluster in self.clusters:
+            if cluster.name == name:
+                return cluster
+        raise KeyError(name)
+
+
+def addresses(topology: Topology) -> LabPlan:
+    """The plan of a checked topology."""
+    pods, services = pod_ranges(topology), service_ranges(topology)
+    clusters = tuple(
+        ClusterPlan(
+            name=name,
+            index=index,
+            node_name=f"{name}-node",
+            node_ip=_nth(LAB_NETWORK, _FIRST_NODE + index),
+            pod_cidr=str(pods[name]),
+            service_cidr=str(services[name]),
+            dns_ip=_nth(services[name], _DNS),
+            api_service_ip=_nth(services[name], _API_SERVICE),
+            cluster_domain=CLUSTER_DOMAIN,
+            trust_domain=TRUST_DOMAIN,
+            network=topology.network_of(name),
+        )
+        for index, name in enumerate(topology.clusters)
+    )
+    return LabPlan(topology.name, str(LAB_NETWORK), clusters, flat_pairs(topology), dict(topology.images))
+
+
+def flat_pairs(topology: Topology) -> tuple[tuple[str, str], ...]:
+    """Clusters joined by a link that carries flat or federated, each pair once, in file order."""
+    order = list(topology.clusters)
+    pairs: dict[tuple[str, str], None] = {}
+    for link in directed_links(topology):
+        if link.crosses_pods:
+            first, second = sorted((link.source, link.target), key=order.index)
+            pairs[first, second] = None
+    return tuple(pairs)
+
+
+def _nth(network: IPv4Network, offset: int) -> str:
+    return str(network[offset])

@@ -1,0 +1,49 @@
+"""The road of every create and update: defaults, mutation, validation, in upstream's order.
+
+Verbs call `admit`; built-in admission lives in builtin.py, calls to the outside in webhooks.py.
+"""
+
+from dataclasses import dataclass
+
+from ..context import Api, Call
+from ..errors import invalid
+from ..storage.record import Object
+from ..validate.kinds import labels
+from . import builtin
+
+
+@dataclass(frozen=True)
+class Change:
+    """What is about to happen; `operation` is CREATE, UPDATE, DELETE or CONNECT."""
+
+    operation: str
+    obj: Object
+    old: Object | None
+
+
+async def admit(api: Api, call: Call, change: Change) -> Object:
+    """The object as it may be stored, or a StatusError that says why not."""
+    resource = call.resource
+    obj, old = change.obj, change.old
+    _clean(api, call, obj)
+    await builtin.mutate(api, call, obj, old)
+    obj = await api.webhooks.mutate(call, Change(change.operation, obj, old))
+    _clean(api, call, obj)
+    builtin.finish(api, call, obj, old)
+    causes = labels(obj)
+    if resource.schema is not None:
+        causes += resource.schema.validate(obj)
+    if call.subresource in ("", "status"):
+        causes += resource.validate(obj, old)
+    if causes:
+        raise invalid(resource.target(str(obj["metadata"].get("name", ""))), causes)
+    await api.webhooks.validate(call, Change(change.operation, obj, old))
+    return obj
+
+
+def _clean(api: Api, call: Call, obj: Object) -> None:
+    resource = call.resource
+    if resource.schema is not None:
+        resource.schema.prune(obj)
+        resource.schema.default(obj)
+    resource.default(obj)

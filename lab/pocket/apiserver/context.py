@@ -1,0 +1,84 @@
+"""What one running server is made of, and what one call asks; handed to every verb.
+
+`Api` is wiring only: no logic lives here. `Call` is a request after routing and authentication.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .resources.model import Resource
+
+if TYPE_CHECKING:
+    from .admission.webhooks import Webhooks
+    from .auth.authenticate import Authenticator, User
+    from .auth.rbac import Authorizer
+    from .auth.tokens import Tokens
+    from .openapi.documents import Documents
+    from .resources.registry import Registry
+    from .storage.store import Store
+
+Object = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The command line, parsed."""
+
+    name: str
+    data: Path
+    pki: Path
+    listen: tuple[tuple[str, int], ...] = ()
+    listen_fds: tuple[int, ...] = ()
+    kubelet_socket: Path | None = None
+    service_cidr: str = "10.96.0.0/16"
+    kubernetes_endpoint: tuple[str, int] | None = None
+    cache: Path | None = None
+
+
+@dataclass
+class Api:
+    settings: Settings
+    store: "Store"
+    registry: "Registry"
+    authenticator: "Authenticator"
+    authorizer: "Authorizer"
+    tokens: "Tokens"
+    webhooks: "Webhooks"
+    documents: "Documents"
+
+
+@dataclass(frozen=True)
+class Call:
+    """One authenticated request for a resource."""
+
+    user: "User"
+    verb: str
+    resource: Resource
+    namespace: str = ""
+    name: str = ""
+    subresource: str = ""
+    rest: str = ""
+    query: Mapping[str, str] = field(default_factory=dict)
+    content_type: str = "application/json"
+    user_agent: str = ""
+    body: bytes = b""
+    warnings: list[str] = field(default_factory=list)
+
+    def flag(self, name: str) -> bool:
+        return self.query.get(name, "").lower() in ("true", "1", "t", "")  and name in self.query
+
+    @property
+    def dry_run(self) -> bool:
+        return "dryRun" in self.query
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A response body (an object or list, not yet in the client's shape) and its code."""
+
+    body: Object
+    code: int = 200
+    resource: Resource | None = None
+    raw: bytes | None = None

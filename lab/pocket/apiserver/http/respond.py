@@ -1,0 +1,63 @@
+"""Answers in the shape the client asked for: JSON or YAML; object, Table or metadata only."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+from aiohttp import web
+
+from ..context import Answer
+from ..errors import StatusError
+from ..resources.model import Resource
+from ..tables.render import partial, table
+from .negotiate import PLAIN, Shape
+
+Object = dict[str, Any]
+
+
+def shaped(resource: Resource | None, body: Object, shape: Shape, query: Mapping[str, str]) -> Object:
+    """`body` as the shape wants it; Status objects stay what they are."""
+    if not shape.as_kind or resource is None or body.get("kind") == "Status":
+        return body
+    is_list = "items" in body and body.get("kind") == resource.list_kind_name
+    items = body["items"] if is_list else [body]
+    if shape.as_kind == "Table":
+        metadata = body["metadata"] if is_list else {"resourceVersion": body["metadata"].get("resourceVersion", "")}
+        return table(resource, items, metadata, query.get("includeObject", "Metadata"))
+    if not is_list:
+        return partial(body)
+    return {
+        "kind": "PartialObjectMetadataList",
+        "apiVersion": "meta.k8s.io/v1",
+        "metadata": body["metadata"],
+        "items": [partial(item) for item in items],
+    }
+
+
+def dump(body: Any, media: str) -> bytes:
+    if media == "application/yaml":
+        return yaml.safe_dump(body, sort_keys=False).encode()
+    return json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "surrogatepass")
+
+
+def respond(answer: Answer, shape: Shape, query: Mapping[str, str], warnings: list[str]) -> web.Response:
+    if answer.raw is not None and shape == PLAIN:
+        payload = answer.raw
+    else:
+        payload = dump(shaped(answer.resource, answer.body, shape, query), shape.media)
+    response = web.Response(body=payload, status=answer.code)
+    response.headers["Content-Type"] = shape.media
+    response.headers["Cache-Control"] = "no-cache, private"
+    for text in warnings:
+        response.headers.add("Warning", f'299 - "{text}"')
+    return response
+
+
+def respond_error(error: StatusError) -> web.Response:
+    response = web.Response(body=dump(error.body(), "application/json"), status=error.code)
+    response.headers["Content-Type"] = "application/json"
+    response.headers["Cache-Control"] = "no-cache, private"
+    if retry := error.details.get("retryAfterSeconds"):
+        response.headers["Retry-After"] = str(retry)
+    return response

@@ -1,0 +1,111 @@
+"""The HTTP front: one request in, one response out, and never a traceback in it.
+
+Order of every resource request: route, authenticate, authorize, read the body, serve. Everything
+that is not a resource (health, discovery, OpenAPI, version) is in meta.py.
+"""
+
+import asyncio
+import sqlite3
+
+from aiohttp import web
+
+from lab.base.errors import LabError
+from lab.base.log import get_logger
+
+from ..auth.authenticate import User
+from ..context import Api, Call
+from ..errors import StatusError, internal, too_large, unknown_path
+from ..verbs.dispatch import serve
+from . import meta
+from .body import LIMIT
+from .paths import ResourcePath, parse, verb_of
+from .respond import respond_error
+
+log = get_logger(__name__)
+
+
+class Front:
+    def __init__(self, api: Api) -> None:
+        self._api = api
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        try:
+            return await self._serve(request)
+        except StatusError as error:
+            return respond_error(error)
+        except sqlite3.Error as error:
+            log.error("store failed", method=request.method, path=request.path, error=error)
+            return respond_error(internal(f"the store of cluster {self._api.settings.name} failed: {error}"))
+        except LabError as error:
+            return respond_error(internal(str(error)))
+        except (ConnectionError, asyncio.CancelledError):
+            raise  # the client went away
+        except Exception:  # noqa: BLE001 - the last line of defence: logged, answered as a plain 500
+            log.exception("request failed", method=request.method, path=request.path)
+            return respond_error(internal("the API server met an error of its own; its log has the details"))
+
+    async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
+        user = self._user(request)
+        path = parse(request.rel_url.raw_path)
+        if path is None or not path.plural:
+            return await meta.serve(self._api, user, request)
+        call = await self._call(request, path, user)
+        self._api.authorizer.require(user, call)
+        if call.verb in ("create", "update", "patch", "delete", "deletecollection"):
+            if call.subresource not in ("exec", "attach", "portforward", "proxy"):
+                call = _with_body(call, await _read(request))
+        return await serve(self._api, call, request)
+
+    def _user(self, request: web.BaseRequest) -> User:
+        transport = request.transport
+        peer = transport.get_extra_info("peercert") if transport is not None else None
+        return self._api.authenticator.identify(request.headers.get("Authorization", ""), peer)
+
+    async def _call(self, request: web.BaseRequest, path: ResourcePath, user: User) -> Call:
+        resource = self._api.registry.find(path.group, path.version, path.plural)
+        query = dict(request.query)
+        verb = verb_of(request.method, path, query)
+        if resource is None or not verb:
+            # What is not served is only told to those who may ask for it at all.
+            self._api.authorizer.require_path(user, request.method.lower(), request.path)
+            raise unknown_path()
+        namespaced = resource.namespaced
+        namespace = path.namespace if namespaced else ""
+        if path.namespace and not namespaced:
+            raise unknown_path()
+        if namespaced and not namespace and (path.name or verb == "create"):
+            raise unknown_path() if path.name else _namespace_needed(verb)
+        return Call(
+            user=user,
+            verb=verb,
+            resource=resource,
+            namespace=namespace,
+            name=path.name,
+            subresource=path.subresource,
+            rest=path.rest,
+            query=query,
+            content_type=request.headers.get("Content-Type", "application/json"),
+            user_agent=request.headers.get("User-Agent", ""),
+        )
+
+
+def _namespace_needed(verb: str) -> StatusError:
+    return StatusError(400, "BadRequest", f"an empty namespace may not be set during {verb}on".replace("eon", "ion"))
+
+
+def _with_body(call: Call, body: bytes) -> Call:
+    from dataclasses import replace
+
+    return replace(call, body=body)
+
+
+async def _read(request: web.BaseRequest) -> bytes:
+    if (request.content_length or 0) > LIMIT:
+        raise too_large(LIMIT)
+    chunks, size = [], 0
+    async for chunk in request.content.iter_any():
+        size += len(chunk)
+        if size > LIMIT:
+            raise too_large(LIMIT)
+        chunks.append(chunk)
+    return b"".join(chunks)

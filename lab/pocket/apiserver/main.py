@@ -1,0 +1,129 @@
+"""The API server program: parses flags, wires the parts, serves until SIGTERM.
+
+Started by the embedded engine (one per cluster) and by tests; see `--help` for its flags.
+"""
+
+import argparse
+import asyncio
+import gc
+import signal
+import socket
+import ssl
+from collections.abc import Sequence
+from pathlib import Path
+
+from aiohttp import web
+
+from lab.base.log import get_logger, setup
+
+from .admission.webhooks import Webhooks
+from .auth.authenticate import Authenticator
+from .auth.rbac import Authorizer
+from .auth.tokens import Tokens
+from .bootstrap import bootstrap
+from .context import Api, Settings
+from .crd.serve import CustomResources
+from .http.server import Front
+from .openapi.documents import Documents
+from .resources.builtin import table
+from .resources.registry import Registry
+from .storage.store import Store
+
+log = get_logger(__name__)
+_SHUTDOWN_SECONDS = 2.0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    settings = parse(argv)
+    setup()
+    asyncio.run(_run(settings))
+    return 0
+
+
+def parse(argv: Sequence[str] | None) -> Settings:
+    parser = argparse.ArgumentParser(prog="apiserver", description=__doc__)
+    parser.add_argument("--name", required=True, help="the cluster's name")
+    parser.add_argument("--data", required=True, type=Path, help="folder of store.db")
+    parser.add_argument("--pki", required=True, type=Path, help="folder of ca, apiserver and sa keys")
+    parser.add_argument("--listen", action="append", default=[], type=_address, metavar="HOST:PORT")
+    parser.add_argument("--listen-fd", action="append", default=[], type=int, metavar="N")
+    parser.add_argument("--kubelet-socket", type=Path)
+    parser.add_argument("--service-cidr", default="10.96.0.0/16")
+    parser.add_argument("--kubernetes-endpoint", type=_address, metavar="IP:PORT")
+    parser.add_argument("--cache", type=Path, help="folder for derived OpenAPI documents")
+    found = parser.parse_args(argv)
+    return Settings(
+        name=found.name,
+        data=found.data,
+        pki=found.pki,
+        listen=tuple(found.listen),
+        listen_fds=tuple(found.listen_fd),
+        kubelet_socket=found.kubelet_socket,
+        service_cidr=found.service_cidr,
+        kubernetes_endpoint=found.kubernetes_endpoint,
+        cache=found.cache,
+    )
+
+
+def _address(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    return host, int(port)
+
+
+def build(settings: Settings) -> Api:
+    """All parts over one store, with the cluster's first objects in place."""
+    store = Store(settings.data / "store.db")
+    registry = Registry(table())
+    tokens = Tokens(store, settings.pki / "sa.key", settings.pki / "sa.pub")
+    api = Api(
+        settings=settings,
+        store=store,
+        registry=registry,
+        authenticator=Authenticator(tokens),
+        authorizer=Authorizer(store),
+        tokens=tokens,
+        webhooks=Webhooks(store),
+        documents=Documents(settings, registry),
+    )
+    bootstrap(api)
+    return api
+
+
+def tls(pki: Path) -> ssl.SSLContext:
+    """Server TLS that asks for, and does not demand, a client certificate of the cluster's CA."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pki / "apiserver.crt", pki / "apiserver.key")
+    context.load_verify_locations(pki / "ca.crt")
+    context.verify_mode = ssl.CERT_OPTIONAL
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+async def _run(settings: Settings) -> None:
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    api = build(settings)
+    custom = CustomResources(api)
+    custom.start()
+    server = web.Server(Front(api).handle, access_log=None, keepalive_timeout=300.0)
+    context = tls(settings.pki)
+    listeners = [await loop.create_server(server, host, port, ssl=context) for host, port in settings.listen]
+    for number in settings.listen_fds:
+        listeners.append(await loop.create_server(server, sock=socket.socket(fileno=number), ssl=context))
+    gc.freeze()
+    for listener in listeners:
+        for sock in listener.sockets:
+            log.info("serving", cluster=settings.name, address=sock.getsockname())
+    await stop.wait()
+    for listener in listeners:
+        listener.close()
+    await custom.stop()
+    api.store.drop_watchers()
+    await server.shutdown(_SHUTDOWN_SECONDS)
+    api.store.close()
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

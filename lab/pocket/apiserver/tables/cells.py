@@ -1,0 +1,139 @@
+"""Small readers that turn parts of an object into table cells. Pure (age reads the clock)."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from lab.kube.objects import parse_time
+
+Object = dict[str, Any]
+
+
+def dig(obj: Any, path: str) -> Any:
+    for step in path.split("."):
+        if not isinstance(obj, dict):
+            return None
+        obj = obj.get(step)
+    return obj
+
+
+def human_duration(seconds: float) -> str:
+    """Short age as kubectl prints it: 5s, 3m20s, 2h, 4d."""
+    total = int(seconds)
+    if total < 0:
+        return "0s" if total > -2 else "<invalid>"
+    minutes, hours, days = total // 60, total // 3600, total // 86400
+    if total < 120:
+        return f"{total}s"
+    if minutes < 10:
+        return f"{minutes}m{total % 60}s" if total % 60 else f"{minutes}m"
+    if minutes < 180:
+        return f"{minutes}m"
+    if hours < 8:
+        return f"{hours}h{minutes % 60}m" if minutes % 60 else f"{hours}h"
+    if hours < 48:
+        return f"{hours}h"
+    if days < 8:
+        return f"{days}d{hours % 24}h" if hours % 24 else f"{days}d"
+    if days < 730:
+        return f"{days}d"
+    return f"{days // 365}y{days % 365}d" if days % 365 and days // 365 < 8 else f"{days // 365}y"
+
+
+def since(stamp: Any) -> str:
+    if not isinstance(stamp, str) or not stamp:
+        return "<unknown>"
+    try:
+        return human_duration((datetime.now(UTC) - parse_time(stamp)).total_seconds())
+    except (ValueError, TypeError):
+        return "<invalid>"
+
+
+def age(obj: Object) -> str:
+    return since(dig(obj, "metadata.creationTimestamp"))
+
+
+def pairs(labels: Any) -> str:
+    return ",".join(f"{k}={v}" for k, v in sorted((labels or {}).items())) or "<none>"
+
+
+def external_ip(obj: Object) -> str:
+    spec = obj.get("spec") or {}
+    external = list(spec.get("externalIPs") or [])
+    if spec.get("type") == "ExternalName":
+        return str(spec.get("externalName", ""))
+    if spec.get("type") == "LoadBalancer":
+        ingress = dig(obj, "status.loadBalancer.ingress") or []
+        external = [i.get("ip") or i.get("hostname") or "" for i in ingress] + external
+        return ",".join(external) or "<pending>"
+    return ",".join(external) or "<none>"
+
+
+def service_ports(obj: Object) -> str:
+    def one(port: Object) -> str:
+        node = f":{port['nodePort']}" if port.get("nodePort") else ""
+        return f"{port.get('port')}{node}/{port.get('protocol', 'TCP')}"
+
+    return ",".join(one(p) for p in dig(obj, "spec.ports") or []) or "<none>"
+
+
+def node_status(obj: Object) -> str:
+    conditions = dig(obj, "status.conditions") or []
+    ready = next((c for c in conditions if c.get("type") == "Ready"), None)
+    text = "Unknown" if ready is None else ("Ready" if ready.get("status") == "True" else "NotReady")
+    return f"{text},SchedulingDisabled" if dig(obj, "spec.unschedulable") else text
+
+
+def node_roles(obj: Object) -> str:
+    prefix = "node-role.kubernetes.io/"
+    labels = dig(obj, "metadata.labels") or {}
+    return ",".join(sorted(k[len(prefix) :] for k in labels if k.startswith(prefix))) or "<none>"
+
+
+def node_address(obj: Object) -> str:
+    addresses = dig(obj, "status.addresses") or []
+    return next((str(a["address"]) for a in addresses if a.get("type") == "InternalIP"), "<none>")
+
+
+def data_count(obj: Object) -> int:
+    return len(obj.get("data") or ()) + len(obj.get("binaryData") or ())
+
+
+def _limited(items: list[str]) -> str:
+    shown = ",".join(items[:3])
+    return f"{shown} + {len(items) - 3} more..." if len(items) > 3 else shown or "<none>"
+
+
+def endpoints(obj: Object) -> str:
+    found = []
+    for subset in obj.get("subsets") or []:
+        addresses = [a.get("ip", "") for a in subset.get("addresses") or []]
+        ports = [p.get("port") for p in subset.get("ports") or []]
+        found += [f"{a}:{p}" for p in ports for a in addresses] if ports else addresses
+    return _limited(found)
+
+
+def slice_ports(obj: Object) -> str:
+    ports = obj.get("ports")
+    return "<unset>" if not ports else _limited([str(p.get("port", "*")) for p in ports])
+
+
+def slice_endpoints(obj: Object) -> str:
+    found = [a for e in obj.get("endpoints") or [] for a in e.get("addresses") or []]
+    return _limited(found) if found else "<unset>"
+
+
+def last_seen(obj: Object) -> str:
+    series = dig(obj, "series.lastObservedTime")
+    return since(
+        series or obj.get("lastTimestamp") or obj.get("eventTime") or dig(obj, "metadata.creationTimestamp")
+    )
+
+
+def event_object(obj: Object) -> str:
+    involved = obj.get("involvedObject") or {}
+    return f"{str(involved.get('kind', '')).lower()}/{involved.get('name', '')}"
+
+
+def role_reference(obj: Object) -> str:
+    reference = obj.get("roleRef") or {}
+    return f"{reference.get('kind')}/{reference.get('name')}"

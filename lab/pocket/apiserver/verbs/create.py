@@ -1,0 +1,78 @@
+"""create: from a request body to a committed object."""
+
+from typing import Any
+
+from ..admission.pipeline import Change, admit
+from ..context import Answer, Api, Call
+from ..errors import already_exists, bad_request, invalid, required
+from ..http.body import decode_object
+from ..patching.managed import manager_of, record_update
+from ..storage.record import Key, Object
+from ..storage.store import Exists
+from ..validate.names import object_name
+from .objects import check_type, place, require_valid, stamp_new, to_served, to_stored
+
+_RETRIES = 8  # of a generated name that is taken
+
+
+async def create(api: Api, call: Call) -> Answer:
+    obj = decode_object(call.body, call.content_type)
+    check_type(call.resource, obj)
+    return Answer(await create_object(api, call, obj), 201, call.resource)
+
+
+async def create_object(api: Api, call: Call, obj: Object) -> Object:
+    """Admit and store a decoded object; also the way server-side apply creates."""
+    resource = call.resource
+    place(call, obj)
+    meta = obj["metadata"]
+    if meta.get("resourceVersion"):
+        raise bad_request("resourceVersion should not be set on objects to be created")
+    generated = not meta.get("name") and bool(meta.get("generateName"))
+    if call.name and meta.get("name") != call.name:
+        raise bad_request(
+            f"the name of the object ({meta.get('name')}) does not match the name on the URL ({call.name})"
+        )
+    if not meta.get("name") and not generated:
+        raise invalid(resource.target(""), [required("metadata.name", "name or generateName is required")])
+    managed = meta.pop("managedFields", None)
+    stamp_new(resource, obj)
+    require_valid(resource, obj, object_name(resource.kind, meta["name"]))
+    if not resource.custom and resource.has("status"):
+        obj.pop("status", None)
+    elif resource.custom and resource.has("status"):
+        obj.pop("status", None)
+    obj = await admit(api, call, Change("CREATE", obj, None))
+    if managed is not None:
+        obj["metadata"]["managedFields"] = managed
+    else:
+        record_update(obj, None, manager_of(call), resource)
+    return _commit(api, call, obj, generated)
+
+
+def _commit(api: Api, call: Call, obj: Object, generated: bool) -> Object:
+    resource = call.resource
+    obj = to_stored(resource, obj)
+    for _ in range(_RETRIES):
+        name = obj["metadata"]["name"]
+        key = Key(resource.prefix, call.namespace if resource.namespaced else "", name)
+        if call.dry_run:
+            if api.store.get(key) is not None:
+                raise already_exists(resource.target(name))
+            return to_served(resource, obj)
+        try:
+            return to_served(resource, api.store.put(key, obj, 0).copy())
+        except Exists:
+            if not generated:
+                raise already_exists(resource.target(name)) from None
+            _rename(obj)
+    raise already_exists(resource.target(obj["metadata"]["name"]))
+
+
+def _rename(obj: dict[str, Any]) -> None:
+    meta = obj["metadata"]
+    fresh: Object = {"metadata": {"generateName": meta["generateName"]}}
+    from ..resources.model import Resource
+
+    stamp_new(Resource("", "", "", ""), fresh)
+    meta["name"] = fresh["metadata"]["name"]

@@ -1,0 +1,154 @@
+"""watch: a stream of changes of one kind, filtered by selectors, from a revision or from now.
+
+The subscription is taken before the first read, in the same step, so nothing falls in between.
+"""
+
+import asyncio
+import json
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from ..context import Api, Call
+from ..errors import bad_request, expired
+from ..http.negotiate import Shape
+from ..http.respond import shaped
+from ..resources.model import Resource
+from ..storage.record import Change, Object, Record
+from ..storage.store import Gone
+from ..storage.watch import Subscription
+from .objects import to_served
+from .read import matcher, revision_of, too_large_revision
+
+BOOKMARK_SECONDS = 60.0
+_INITIAL_END = {"k8s.io/initial-events-end": "true"}
+
+
+@dataclass
+class Stream:
+    """One open watch: what it shows and in which shape."""
+
+    call: Call
+    shape: Shape
+    matches: Callable[[Object], bool] | None
+    bookmarks: bool
+    headed: bool = False  # a Table's column definitions went out
+
+    def encode(self, kind: str, record: Record) -> bytes:
+        resource = self.call.resource
+        if not self.shape.as_kind and resource.stored_api_version == resource.api_version:
+            if resource.conversion is None:
+                return b'{"type":"%s","object":%s}\n' % (kind.encode(), record.raw)
+        return self.encode_object(kind, to_served(resource, record.obj))
+
+    def encode_object(self, kind: str, obj: Object) -> bytes:
+        shown = shaped(self.call.resource, obj, self.shape, self.call.query)
+        if self.shape.as_kind == "Table" and kind != "ERROR":
+            if self.headed and kind != "BOOKMARK":
+                shown["columnDefinitions"] = None
+            self.headed = True
+        event = {"type": kind, "object": shown}
+        return json.dumps(event, separators=(",", ":"), ensure_ascii=False).encode() + b"\n"
+
+    def initial(self, records: list[Record]) -> Iterator[bytes]:
+        for record in records:
+            if self.matches is None or self.matches(to_served(self.call.resource, record.obj)):
+                yield self.encode("ADDED", record)
+
+    def change(self, change: Change) -> bytes | None:
+        """What this watcher sees of a change: objects enter and leave its selection."""
+        kind = change.type
+        if self.matches is not None:
+            resource = self.call.resource
+            new = kind != "DELETED" and self.matches(to_served(resource, change.record.obj))
+            old = change.previous is not None and self.matches(to_served(resource, change.previous.obj))
+            if not new and not old:
+                return None
+            kind = "DELETED" if not new else "MODIFIED" if old else "ADDED"
+        return self.encode(kind, change.record)
+
+    def bookmark(self, revision: int, annotations: dict[str, str] | None = None) -> bytes:
+        resource: Resource = self.call.resource
+        metadata: Object = {"resourceVersion": str(revision), "creationTimestamp": None}
+        if annotations:
+            metadata["annotations"] = annotations
+        obj = {"kind": resource.kind, "apiVersion": resource.api_version, "metadata": metadata}
+        if self.shape.as_kind == "Table":
+            return self.encode_object("BOOKMARK", obj)
+        event = {"type": "BOOKMARK", "object": obj}
+        return json.dumps(event, separators=(",", ":")).encode() + b"\n"
+
+
+async def watch(api: Api, call: Call, request: web.BaseRequest, shape: Shape) -> web.StreamResponse:
+    stream = Stream(call, shape, matcher(call), _on(call, "allowWatchBookmarks"))
+    seconds = _timeout(call)
+    subscription, first = _open(api, call, stream)
+    try:
+        response = web.StreamResponse(headers={"Content-Type": _content_type(shape), "Cache-Control": "no-cache, private"})
+        await response.prepare(request)
+        if first:
+            await response.write(b"".join(first))
+        await _follow(api, stream, response, subscription, seconds)
+        await response.write_eof()
+        return response
+    finally:
+        api.store.unsubscribe(subscription)
+
+
+def _content_type(shape: Shape) -> str:
+    return shape.media if not shape.as_kind else f"{shape.media};as={shape.as_kind};v=v1;g=meta.k8s.io"
+
+
+def _on(call: Call, name: str) -> bool:
+    return call.query.get(name, "").lower() in ("1", "true")
+
+
+def _timeout(call: Call) -> float:
+    text = call.query.get("timeoutSeconds", "")
+    if not text or text == "0":
+        return 1800.0 + random.random() * 1800.0
+    if not text.isdigit():
+        raise bad_request(f"timeoutSeconds must be a number, found {text!r}")
+    return float(text)
+
+
+def _open(api: Api, call: Call, stream: Stream) -> tuple[Subscription, list[bytes]]:
+    prefix, store = call.resource.prefix, api.store
+    wanted = revision_of(call.query.get("resourceVersion", ""))
+    initial = call.query.get("sendInitialEvents")
+    if initial is not None and call.query.get("resourceVersionMatch") != "NotOlderThan":
+        raise bad_request(
+            "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"
+        )
+    if wanted > store.head:
+        raise too_large_revision(wanted, store.head)
+    synthetic = wanted == 0 if initial is None else _on(call, "sendInitialEvents")
+    if synthetic:
+        subscription = store.subscribe(prefix, call.namespace, store.head)
+        first = list(stream.initial(store.list(prefix, call.namespace)))
+        if initial is not None and stream.bookmarks:
+            first.append(stream.bookmark(store.head, _INITIAL_END))
+        return subscription, first
+    try:
+        return store.subscribe(prefix, call.namespace, wanted or store.head), []
+    except Gone as error:
+        raise expired(f"too old resource version: {wanted} ({store.head})") from error
+
+
+async def _follow(
+    api: Api, stream: Stream, response: web.StreamResponse, subscription: Subscription, seconds: float
+) -> None:
+    loop = asyncio.get_running_loop()
+    end = loop.time() + seconds
+    next_bookmark = loop.time() + BOOKMARK_SECONDS
+    while (now := loop.time()) < end and not subscription.dropped:
+        until = min(end, next_bookmark) if stream.bookmarks else end
+        changes = await subscription.take(max(until - now, 0.001))
+        chunks = [chunk for change in changes if (chunk := stream.change(change)) is not None]
+        if stream.bookmarks and loop.time() >= min(next_bookmark, end):
+            chunks.append(stream.bookmark(changes[-1].revision if changes else api.store.head))
+            next_bookmark = loop.time() + BOOKMARK_SECONDS
+        if chunks:
+            await response.write(b"".join(chunks))

@@ -1,0 +1,150 @@
+"""A pod's folder on the node: its volumes, generated /etc files and logs, and the mounts made of them."""
+
+import asyncio
+import shutil
+from pathlib import Path
+from typing import Any
+
+from lab.base.errors import LabError
+from lab.base.state import make_private
+from lab.kube.objects import Object, namespace, uid
+from lab.pocket.node import hostfiles
+from lab.pocket.node.environment import expand
+from lab.pocket.node.fields import BadReference
+from lab.pocket.node.kit import Kit
+from lab.pocket.node.runtime import Mount
+from lab.pocket.node.volumes import content
+from lab.pocket.node.volumes.tokens import Tokens
+from lab.pocket.node.volumes.tree import write_tree
+
+ACCOUNT_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"
+ACCOUNT_VOLUME = "..kube-api-access"
+"""Not a legal volume name, so no pod can mean it."""
+
+
+class PodFolder:
+    """One pod's files; `prepare` before the first container, `refresh` when sources changed."""
+
+    def __init__(self, kit: Kit, pod: Object) -> None:
+        self._kit, self._pod = kit, pod
+        self.root = kit.config.pods_dir / uid(pod)
+        self._memory = (kit.config.memory_dir or kit.config.pods_dir) / uid(pod)
+        self.tokens = Tokens(kit.client)
+        self._volumes: list[dict[str, Any]] = list(pod["spec"].get("volumes") or ())
+        self.references = content.references(self._volumes)
+
+    async def prepare(self, pod: Object, ip: str) -> None:
+        """Make every volume and generated file. Raises BadReference while a source is missing."""
+        make_private(self.root)
+        self._write_etc(pod, ip)
+        for volume in self._volumes:
+            self._make(volume)
+        await self.refresh(pod)
+
+    async def refresh(self, pod: Object) -> None:
+        """Bring written volumes up to date; readers never see half of a change."""
+        self._pod = pod
+        written = [v for v in self._volumes if content.is_written(v)]
+        account = content.TokenWish("", 3607)
+        wishes = list(content.token_wishes(written) | ({account} if self._has_account else set()))
+        values = await asyncio.gather(*(self.tokens.get(pod, wish) for wish in wishes))
+        tokens = dict(zip(wishes, values, strict=True))
+        sources = content.Sources(pod, self._kit.lookup(namespace(pod)), tokens)
+        for volume in written:
+            self._write(volume, sources)
+        if self._has_account:
+            write_tree(self.root / "volumes" / ACCOUNT_VOLUME, self._account(tokens[account]))
+
+    def mounts(self, container: dict[str, Any], env: dict[str, str]) -> tuple[Mount, ...]:
+        """Everything that this container finds mounted."""
+        etc = self.root / "etc"
+        mounts = [Mount(f"/etc/{name}", str(etc / name)) for name in ("hosts", "resolv.conf", "hostname")]
+        own = [self._mount(mount, env) for mount in container.get("volumeMounts") or ()]
+        if self._has_account and not any(mount.target == ACCOUNT_PATH for mount in own):
+            source = self.root / "volumes" / ACCOUNT_VOLUME
+            mounts.append(Mount(ACCOUNT_PATH, str(source), read_only=True))
+        return (*mounts, *own)
+
+    def log_path(self, container: str, attempt: int) -> Path:
+        folder = self.root / "logs" / container
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder / f"{attempt}.log"
+
+    def remove(self) -> None:
+        """Drop the folder with everything in it."""
+        for root in {self.root, self._memory}:
+            shutil.rmtree(root, ignore_errors=True)
+
+    @property
+    def _has_account(self) -> bool:
+        spec = self._pod["spec"]
+        account = self._kit.service_accounts.get(
+            namespace(self._pod), spec.get("serviceAccountName") or "default"
+        )
+        wished = spec.get("automountServiceAccountToken")
+        if wished is None and account:
+            wished = account.get("automountServiceAccountToken")
+        return wished is not False
+
+    def _account(self, token: str) -> content.Files:
+        return {
+            "token": content.File(token.encode()),
+            "ca.crt": content.File(self._kit.config.ca_file.read_bytes()),
+            "namespace": content.File(namespace(self._pod).encode()),
+        }
+
+    def _write_etc(self, pod: Object, ip: str) -> None:
+        etc = self.root / "etc"
+        etc.mkdir(exist_ok=True)
+        (etc / "hosts").write_text(hostfiles.hosts(pod, ip, self._kit.config.cluster_domain))
+        (etc / "resolv.conf").write_text(hostfiles.resolv_conf(pod, self._kit.config))
+        (etc / "hostname").write_text(hostfiles.hostname(pod) + "\n")
+
+    def _make(self, volume: dict[str, Any]) -> None:
+        """Make the folder of a volume whose content is not the node's."""
+        if "hostPath" in volume:
+            _host_path(volume["name"], volume["hostPath"])
+        elif "emptyDir" in volume:
+            path = self._source(volume)
+            path.mkdir(parents=True, exist_ok=True)
+            path.chmod(0o777)
+        elif not content.is_written(volume):
+            kinds = ", ".join(kind for kind in volume if kind != "name")
+            raise BadReference(f'volume "{volume["name"]}": {kinds or "this type"} is not supported here')
+
+    def _write(self, volume: dict[str, Any], sources: content.Sources) -> None:
+        try:
+            write_tree(self._source(volume), content.files(volume, sources))
+        except BadReference as error:
+            raise BadReference(f'MountVolume.SetUp failed for volume "{volume["name"]}" : {error}') from error
+
+    def _source(self, volume: dict[str, Any]) -> Path:
+        if "hostPath" in volume:
+            return Path(volume["hostPath"]["path"])
+        memory = (volume.get("emptyDir") or {}).get("medium") == "Memory"
+        return (self._memory if memory else self.root) / "volumes" / str(volume["name"])
+
+    def _mount(self, mount: dict[str, Any], env: dict[str, str]) -> Mount:
+        volume = next((v for v in self._volumes if v["name"] == mount["name"]), None)
+        if volume is None:
+            raise BadReference(f'volumeMount {mount["mountPath"]!r}: no volume "{mount["name"]}" in the pod')
+        source = self._source(volume)
+        sub = mount.get("subPath") or expand(mount.get("subPathExpr") or "", env)
+        if sub:
+            if Path(sub).is_absolute() or ".." in Path(sub).parts:
+                raise BadReference(f"volumeMount {mount['mountPath']!r}: subPath {sub!r} leaves the volume")
+            source = source / sub
+            if not source.exists():
+                source.mkdir(parents=True)
+            source = source.resolve()
+        return Mount(mount["mountPath"], str(source), read_only=bool(mount.get("readOnly")))
+
+
+def _host_path(name: str, source: dict[str, Any]) -> None:
+    path, kind = Path(source["path"]), source.get("type") or ""
+    if kind == "DirectoryOrCreate":
+        path.mkdir(parents=True, exist_ok=True)
+    elif kind == "FileOrCreate":
+        path.touch()
+    elif kind and not path.exists():
+        raise LabError(f'volume "{name}": hostPath {path} does not exist (type {kind})')

@@ -1,0 +1,66 @@
+"""Writes a pod's status to the API server: the newest wanted one, only when it differs, one at a time.
+
+The worker sets what it wants and goes on; a slow or absent server never holds a pod up.
+"""
+
+import asyncio
+from typing import Any
+
+from lab.base.errors import LabError
+from lab.base.log import get_logger
+from lab.base.wait import Backoff
+from lab.kube.client import Client
+from lab.kube.errors import NotFound
+from lab.kube.kinds import PODS
+from lab.kube.objects import Object, name, namespace
+
+log = get_logger(__name__)
+CLEARED = ("reason", "message", "nominatedNodeName")
+"""Left over from before the pod ran; a merge patch removes them by null."""
+
+
+class StatusWriter:
+    """The way of one pod's status to the server."""
+
+    def __init__(self, client: Client, pod: Object) -> None:
+        self._client, self._pod = client, pod
+        self._written: dict[str, Any] = dict(pod.get("status") or {})
+        self._wanted: dict[str, Any] = self._written
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def wanted(self) -> dict[str, Any]:
+        """The status as it will be seen once written."""
+        return self._wanted
+
+    def want(self, status: dict[str, Any]) -> None:
+        """Have `status` written soon."""
+        self._wanted = status
+        if self._differs() and (self._task is None or self._task.done()):
+            self._task = asyncio.create_task(self._write())
+
+    async def flush(self) -> None:
+        """Return when the wanted status is written."""
+        if self._task:
+            await self._task
+
+    def cancel(self) -> None:
+        if self._task:
+            self._task.cancel()
+
+    def _differs(self) -> bool:
+        return any(self._written.get(key) != value for key, value in self._wanted.items())
+
+    async def _write(self) -> None:
+        backoff = Backoff(0.05, 5.0)
+        while self._differs():
+            status = self._wanted
+            patch = {"status": {**{key: None for key in CLEARED if key in self._written}, **status}}
+            try:
+                await self._client.patch(PODS, name(self._pod), patch, namespace(self._pod), "status")
+                self._written = status
+            except NotFound:
+                return
+            except LabError as error:
+                log.warning("pod status not written", pod=name(self._pod), error=error)
+                await backoff.pause()

@@ -1,0 +1,88 @@
+"""Verbs that break things on purpose and mend them."""
+
+from invoke.context import Context
+
+from lab.base.errors import UsageError
+from lab.verbs.verb import show, verb
+
+_CLUSTERS = {"cluster": "the cluster, or several with commas: west,east"}
+_WORKLOAD = {"target": "CLUSTER/NAMESPACE/DEPLOYMENT, such as west/shop/front"}
+
+
+def _inject(kind: str, target: str, lab: str, **parameters: int) -> None:
+    from lab.ops.fault import inject
+
+    show(inject(kind, target, lab=lab, parameters=parameters), as_json=False)
+
+
+@verb(help={"a": "cluster or clusters (west,asia) on one side", "b": "and on the other"})
+def partition(c: Context, a: str, b: str, lab: str = "") -> None:
+    """Cut the network between clusters."""
+    _inject("partition", f"{a}|{b}", lab)
+
+
+@verb(help={"a": "cluster or clusters on one side", "b": "and on the other"})
+def join(c: Context, a: str, b: str, lab: str = "") -> None:
+    """Heal the partition between clusters."""
+    from lab.ops.fault import join
+
+    show(join(f"{a}|{b}", lab=lab), as_json=False)
+
+
+@verb(help=_CLUSTERS)
+def pause(c: Context, cluster: str, lab: str = "") -> None:
+    """Freeze every process of a cluster."""
+    _inject("pause", cluster, lab)
+
+
+@verb(help=_WORKLOAD)
+def kill(c: Context, target: str, lab: str = "") -> None:
+    """Kill the pods of a deployment; its controller makes new ones."""
+    _inject("kill", target, lab)
+
+
+@verb(help=_WORKLOAD | {"to": "number of pods"})
+def scale(c: Context, target: str, to: int = 0, lab: str = "") -> None:
+    """Scale a deployment, to nothing unless told otherwise."""
+    _inject("scale", target, lab, replicas=to)
+
+
+@verb(help=_CLUSTERS)
+def gateway(c: Context, cluster: str, lab: str = "") -> None:
+    """Stop the gateway of a cluster."""
+    _inject("gateway", cluster, lab)
+
+
+@verb(name="control-plane", help=_CLUSTERS)
+def control_plane(c: Context, cluster: str, lab: str = "") -> None:
+    """Stop the mesh control plane of a cluster."""
+    _inject("control-plane", cluster, lab)
+
+
+@verb(help=_CLUSTERS)
+def api(c: Context, cluster: str, lab: str = "") -> None:
+    """Stop the Kubernetes API server of a cluster."""
+    _inject("api", cluster, lab)
+
+
+@verb(name="list")
+def list_(c: Context, lab: str = "", json: bool = False) -> None:
+    """Faults in effect."""
+    from lab.ops.fault import faults
+
+    show(faults(lab), json)
+
+
+@verb(help={"id": "id of a fault (fault.list; may be repeated)", "all": "every fault"}, iterable=["id"])
+def heal(
+    c: Context,
+    id: list[str] = [],  # noqa: B006
+    all: bool = False,
+    lab: str = "",
+) -> None:
+    """Undo faults and prove that they are gone."""
+    from lab.ops.fault import heal
+
+    if bool(id) == all:
+        raise UsageError("say which faults to heal", remedy="lab fault.heal --all, or --id from fault.list")
+    show(heal(tuple(id), lab=lab), as_json=False)

@@ -1,0 +1,113 @@
+"""Verbs that bring labs up and down and show what is there."""
+
+from typing import TYPE_CHECKING, cast
+
+from invoke.context import Context
+
+from lab.verbs.verb import draw, one_of, show, verb, write
+
+if TYPE_CHECKING:
+    from lab.topology.model import EngineName
+
+_FILE = {
+    "file": "topology file, or the name of a shipped one, or - for standard input",
+    "lab": "name for this lab instead of the file's",
+    "engine": "embedded, kind or existing, instead of the file's",
+}
+
+
+def _engine(word: str) -> "EngineName | None":
+    one_of("--engine", word, ("embedded", "kind", "existing"))
+    return cast("EngineName | None", word or None)
+
+
+@verb(help=_FILE | {"dry-run": "print the steps, change nothing"}, iterable=["cluster"])
+def up(
+    c: Context,
+    file: str = "two-clusters",
+    lab: str = "",
+    engine: str = "",
+    cluster: list[str] = [],  # noqa: B006 - how Invoke declares a repeatable flag
+    dry_run: bool = False,
+    json: bool = False,
+) -> None:
+    """Bring a lab up, or bring it in line with its topology file."""
+    from lab.ops.plan import plan
+    from lab.ops.up import up
+
+    act = plan if dry_run or c.config.run.dry else up
+    show(act(file, lab=lab, engine=_engine(engine), clusters=tuple(cluster)), json)
+
+
+@verb(help=_FILE, iterable=["cluster"])
+def plan(
+    c: Context,
+    file: str = "two-clusters",
+    lab: str = "",
+    engine: str = "",
+    cluster: list[str] = [],  # noqa: B006
+    json: bool = False,
+) -> None:
+    """Print the steps that up would take now."""
+    from lab.ops.plan import plan
+
+    show(plan(file, lab=lab, engine=_engine(engine), clusters=tuple(cluster)), json)
+
+
+@verb(help={"all": "every lab of this user", "purge": "also forget its objects, certificates and logs"})
+def down(c: Context, lab: str = "", all: bool = False, purge: bool = False, json: bool = False) -> None:
+    """Take a lab down and leave nothing running."""
+    from lab.ops.down import down
+
+    show(down(lab, every=all, purge=purge), json)
+
+
+@verb(help={"watch": "keep the table up to date until Ctrl-C"}, iterable=["cluster"])
+def status(
+    c: Context,
+    lab: str = "",
+    cluster: list[str] = [],  # noqa: B006
+    watch: bool = False,
+    json: bool = False,
+) -> None:
+    """Clusters, links, services and faults: what works and who answers."""
+    from lab.ops.status import status
+    from lab.ops.status import watch as follow
+
+    if watch:
+        follow(lab, clusters=tuple(cluster))
+    else:
+        show(status(lab, clusters=tuple(cluster)), json)
+
+
+@verb(name="list")
+def list_(c: Context, json: bool = False) -> None:
+    """Labs of this user, running or not."""
+    from lab.ops.labs import labs
+
+    show(labs(), json)
+
+
+@verb(help={"path": "print where the file is instead of its content"})
+def kubeconfig(c: Context, lab: str = "", path: bool = False) -> None:
+    """The kubeconfig of a lab, one context per cluster: <lab>-<cluster>."""
+    from lab.ops.kubeconfig import kubeconfig
+
+    file = kubeconfig(lab)
+    write(f"{file}\n" if path else file.read_text())
+
+
+@verb(help={"engine": "only this engine"})
+def doctor(c: Context, engine: str = "", json: bool = False) -> None:
+    """Say which engines this machine can run, and what the others miss."""
+    from lab.ops.doctor import doctor
+
+    show(doctor(_engine(engine)), json)
+
+
+@verb()
+def schema(c: Context) -> None:
+    """The JSON Schema of topology files."""
+    from lab.topology.schema import text
+
+    draw(text())

@@ -1,0 +1,35 @@
+"""All verbs in one collection: what `inv`, `python3 tasks.py` and `lab` have in common."""
+
+from invoke.collection import Collection
+
+from lab.verbs import faults, life, links, project, reach
+
+namespace = Collection(
+    life.up,
+    life.down,
+    life.plan,
+    life.status,
+    life.list_,
+    life.kubeconfig,
+    life.doctor,
+    life.schema,
+    reach.logs,
+    reach.exec_,
+    reach.tui,
+    project.bench,
+    project.test,
+    project.check,
+    link=Collection(links.add, links.remove, links.list_),
+    fault=Collection(
+        faults.partition,
+        faults.join,
+        faults.pause,
+        faults.kill,
+        faults.scale,
+        faults.gateway,
+        faults.control_plane,
+        faults.api,
+        faults.list_,
+        faults.heal,
+    ),
+)

@@ -1,0 +1,41 @@
+"""Verbs that look into a running lab: logs, commands in pods, the terminal interface."""
+
+from invoke.context import Context
+from invoke.exceptions import Exit
+
+from lab.base.errors import UsageError
+from lab.verbs.verb import rest, verb
+
+_POD = {
+    "pod": "CLUSTER/NAMESPACE/POD, or a workload's name for one of its pods: west/shop/front",
+    "container": "container of the pod; default: the first that is not the proxy",
+}
+
+
+@verb(help=_POD | {"follow": "keep printing", "tail": "only the last lines; -1 is all"})
+def logs(
+    c: Context, pod: str, lab: str = "", container: str = "", follow: bool = False, tail: int = -1
+) -> None:
+    """Print the log of a container."""
+    from lab.ops.logs import logs
+
+    logs(pod, lab=lab, container=container, follow=follow, tail=tail)
+
+
+@verb(name="exec", help=_POD)
+def exec_(c: Context, pod: str, lab: str = "", container: str = "") -> None:
+    """Run a command in a container: exec west/shop/front -- client http://front-east."""
+    from lab.ops.execute import execute
+
+    command = rest()
+    if not command:
+        raise UsageError("no command to run", remedy=f"lab exec {pod} -- COMMAND")
+    raise Exit(code=execute(pod, command, lab=lab, container=container))
+
+
+@verb()
+def tui(c: Context, lab: str = "") -> None:
+    """Watch and break a running lab in the terminal."""
+    from lab.ops.tui import tui
+
+    tui(lab)
