@@ -1,6 +1,7 @@
 """Which lab a verb is about, and everything a verb needs to work on it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 from lab.base.errors import NoSuchLab, UsageError
 from lab.base.state import LabDir, lab_names

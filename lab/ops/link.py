@@ -14,15 +14,15 @@ from lab.topology.check import check
 from lab.topology.links import DirectedLink, directed_links
 
 
-def add(
-    ends: tuple[str, str], *, lab: str = "", modes: tuple[str, ...] = (), both: bool = False
-) -> Answer:
+def add(ends: tuple[str, str], *, lab: str = "", modes: tuple[str, ...] = (), both: bool = False) -> Answer:
     """Link two clusters, or change what their link carries. Raises TopologyError if that cannot be."""
     target = find(lab)
     source, other = map(target.check_cluster, ends)
     kept = [link for link in directed_links(target.topology) if not _joins(link, ends, both=both)]
     fresh = {"from": source, "to": other, "both": both, **({"modes": list(modes)} if modes else {})}
-    return _change(target, [*map(_written, kept), fresh], f"{source} {'<->' if both else '->'} {other}: linked")
+    return _change(
+        target, [*map(_written, kept), fresh], f"{source} {'<->' if both else '->'} {other}: linked"
+    )
 
 
 def remove(ends: tuple[str, str], *, lab: str = "", both: bool = False) -> Answer:

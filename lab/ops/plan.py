@@ -41,7 +41,7 @@ async def connect_running(lab: Lab, stack: AsyncExitStack) -> Mapping[str, Clien
     if not lab.engine.is_running(lab.dir):
         return {}
     state = await lab.engine.observe(lab.dir)
-    stuck = [name for name, cluster in state.clusters.items() if cluster.paused or not cluster.api_running]
+    stuck = [name for name, cluster in state.clusters.items() if cluster.paused or not cluster.api_is_running]
     if stuck:
         raise LabError(
             f"cannot compare with {', '.join(stuck)}: paused, or without an API server",

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.live import Live
 
 from lab.base.wait import pause
+from lab.engines.protocol import EngineState
 from lab.faults import model
 from lab.faults.ledger import Ledger
 from lab.observe import build, state, table
@@ -126,5 +127,15 @@ def _fault(fault: model.Fault) -> state.Fault:
     )
 
 
-def _facts(lab: Lab, name: str, engine: object) -> ClusterFacts:
-    raise NotImplementedError  # replaced as soon as the engine's own state is known
+def _facts(lab: Lab, name: str, engine: EngineState) -> ClusterFacts:
+    seen = engine.clusters.get(name)
+    if seen is None:
+        return ClusterFacts(name, running=False, api_running=False, network=lab.topology.network_of(name))
+    return ClusterFacts(
+        name,
+        running=seen.is_running,
+        api_running=seen.api_is_running,
+        paused=seen.paused,
+        restarts=seen.restarts,
+        network=seen.network,
+    )

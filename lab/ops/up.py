@@ -4,14 +4,16 @@ Running it again touches only what differs. Ctrl-C leaves a lab that `up` comple
 """
 
 import asyncio
+import time
 from contextlib import AsyncExitStack
 from dataclasses import replace
 
+from lab.base.concurrent import together
 from lab.base.errors import CheckFailed, EngineUnavailable
-from lab.base.log import get_logger
 from lab.base.state import make_private, write_private
 from lab.base.wait import pause
 from lab.engines.lock import held
+from lab.mesh.protocol import MeshCluster
 from lab.mesh.select import mesh_of
 from lab.observe.state import LabState
 from lab.ops.answer import Answer
@@ -21,12 +23,12 @@ from lab.ops.plan import connect_running
 from lab.ops.progress import Progress
 from lab.ops.status import answer, observer, only
 from lab.ops.steps import World, carry_out
+from lab.plan.addresses import ClusterPlan, LabPlan
 from lab.plan.steps import Observed, Step, Verb, diff
 from lab.topology.links import directed_links
 from lab.topology.load import dump
 from lab.topology.model import EngineName
 
-log = get_logger(__name__)
 HEALTHY_WITHIN = 90.0
 """Seconds for a lab whose steps are all done to become healthy."""
 ENGINE_VERBS = frozenset({Verb.START_CLUSTER, Verb.STOP_CLUSTER})
@@ -39,18 +41,16 @@ def up(
     target = from_file(file, lab, engine)
     target.chosen(clusters)
     _refuse_impairments(target)
-    with held(make_private_dir(target), "up"):
+    make_private(target.dir.root)
+    with held(target.dir, "up"):
         return answer(asyncio.run(_up(target, clusters)))
-
-
-def make_private_dir(lab: Lab) -> LabDir:
-    make_private(lab.dir.root)
-    return lab.dir
 
 
 def _refuse_impairments(lab: Lab) -> None:
     """Asking for a slow network and getting a fast one would be a lie: say that it cannot be had yet."""
-    asked = [f"{link}: {', '.join(link.wan.words())}" for link in directed_links(lab.topology) if link.wan.words()]
+    asked = [
+        f"{link}: {', '.join(link.wan.words())}" for link in directed_links(lab.topology) if link.wan.words()
+    ]
     if asked:
         raise EngineUnavailable(
             f"engine {lab.engine.name} cannot impair links yet; asked for {'; '.join(asked)}",
@@ -74,10 +74,53 @@ async def converge(
     clients = await connect_running(lab, stack)
     desired = wanted(lab.topology)
     steps = diff(desired, await observe(lab, clients) if clients else Observed(), clusters)
-    await _engine_part(lab, clusters, steps, say)
+    if not steps:
+        return ()
+    plan = _restricted(lab, clusters, set(clients))
+    await lab.engine.ensure(lab.dir, plan, say)
     write_private(lab.dir.topology, dump(lab.topology))
     rest = [step for step in steps if step.verb not in ENGINE_VERBS]
-    if rest:
-        world = World(lab, mesh_of(lab.topology, lab.dir), await _clusters(lab, clusters, stack), desired, say)
-        await carry_out(world, rest)
+    reached = await together(*(_reach(lab, one, stack) for one in plan.clusters))
+    world = World(lab, mesh_of(lab.topology, lab.dir), {one.name: one for one in reached}, desired, say)
+    await carry_out(world, rest)
     return steps
+
+
+def _restricted(lab: Lab, only: tuple[str, ...], running: set[str]) -> LabPlan:
+    """The plan of the chosen clusters and of those that run already."""
+    kept = tuple(one for one in lab.plan.clusters if not only or one.name in running | set(only))
+    names = {one.name for one in kept}
+    return replace(
+        lab.plan, clusters=kept, flat_pairs=tuple(p for p in lab.plan.flat_pairs if names >= set(p))
+    )
+
+
+async def _reach(lab: Lab, cluster: ClusterPlan, stack: AsyncExitStack) -> MeshCluster:
+    client = await stack.enter_async_context(await lab.connect(cluster.name))
+    ca = (lab.dir.cluster(cluster.name).pki / "ca.crt").read_text()
+    return MeshCluster(cluster.name, client, f"https://{cluster.node_ip}:6443", ca)
+
+
+async def _healthy(lab: Lab, clusters: tuple[str, ...], progress: Progress) -> LabState:
+    """Look until nothing is wrong. Raises CheckFailed with what is still wrong when time is up.
+
+    A lab in which somebody injected a fault on purpose is not waited for: its state is the answer.
+    """
+    chosen = lab.chosen(clusters)
+    deadline = time.monotonic() + HEALTHY_WITHIN
+    said = ""
+    async with observer(lab) as eyes:
+        while True:
+            seen = only(await eyes.look(), chosen)
+            if not seen.problems or seen.faults:
+                return seen
+            first = f"waiting: {seen.problems[0].where}: {seen.problems[0].what}"
+            if first != said:
+                progress("lab", said := first)
+            if time.monotonic() > deadline:
+                wrong = "\n".join(f"  {one.where}: {one.what}" for one in seen.problems)
+                raise CheckFailed(
+                    f"lab {lab.name} is up but not healthy after {HEALTHY_WITHIN:g} s:\n{wrong}",
+                    remedy=seen.problems[0].remedy or "`lab status` shows the whole state",
+                )
+            await pause(0.1)

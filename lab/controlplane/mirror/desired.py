@@ -82,7 +82,7 @@ def mirror_service(remote: Object, link: Link, mode: Mode) -> Object:
 
 
 def mirror_endpoints(remote: Object, link: Link, gateway: Gateway, *, has_ready: bool) -> Object:
-    """The Endpoints of a gateway mirror: the gateway for every port, or nothing if the target has no ready pod."""
+    """The Endpoints of a gateway mirror: the gateway for every port; none if the target has no ready pod."""
     ports = [
         {**_named(port), "port": link.gateway_port, "protocol": port.get("protocol", "TCP")}
         for port in spec(remote).get("ports") or []
@@ -103,7 +103,7 @@ def mirror_endpoints(remote: Object, link: Link, gateway: Gateway, *, has_ready:
 
 
 def probe_service(service: str, link: Link) -> Object:
-    """The Service through which the gateway is probed, so that the probe itself is mTLS of this cluster's mesh."""
+    """The Service through which the gateway is probed, so that the probe itself goes over mTLS."""
     return {
         "apiVersion": "v1",
         "kind": "Service",
@@ -116,7 +116,7 @@ def probe_service(service: str, link: Link) -> Object:
 
 
 def probe_endpoints(service: str, link: Link, gateway: Gateway) -> Object:
-    """The gateway's probe port; ready even while the gateway is dead, or it could never be seen to come back."""
+    """The gateway's probe port; ready even while the gateway is dead, or nobody could see it come back."""
     ports = [{"name": PROBE_PORT_NAME, "port": link.probe.port, "protocol": "TCP"}]
     always = Gateway(gateway.addresses, alive=True)
     return {

@@ -36,7 +36,10 @@ def clusters_of(service: Object | None) -> list[str]:
 
 
 def join(existing: Object | None, member: Object, link: Link, *, is_oldest: bool) -> Object:
-    """The federated Service with the link's member; metadata and ports follow the local member or the oldest link."""
+    """The federated Service with the link's member.
+
+    Metadata and ports follow the local member, or else the member of the oldest link.
+    """
     entry = f"{name(member)}@{link.cluster}"
     joined = sorted({*(m for m in members(existing) if not m.endswith(f"@{link.cluster}")), entry})
     local = annotations(existing or {}).get(LOCAL_DISCOVERY, "")

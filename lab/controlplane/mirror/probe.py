@@ -66,7 +66,7 @@ class Profile:
         return f"probe-gateway-{link.cluster}" if self.version == "2.14" else f"probe-{link.name}"
 
     def first_liveness(self) -> Liveness:
-        """With the bug of linkerd2 the worker starts out dead, so a gateway that is dead is never announced."""
+        """With linkerd2's bug the worker starts out dead, so a gateway that is dead is never announced."""
         return Liveness(False) if self.restart_bug else Liveness()
 
 

@@ -29,6 +29,12 @@ def identity_of(reader: Reader, pod: Object) -> str:
     return workload_name(account, namespace(pod), settings.get("trust_domain", TRUST_DOMAIN))
 
 
+def own_identity(reader: Reader, namespace_: str, name_: str) -> str:
+    """The identity that a pod of this name must prove; "" while it is not known."""
+    pod: Object | None = reader.cell("pod", LOCAL, namespace_, name_)
+    return identity_of(reader, pod) if pod else ""
+
+
 def inbound(reader: Reader, namespace_: str, name_: str) -> Inbound | None:
     """The inbound side of a pod; None while the pod is not known (yet)."""
     pod: Object | None = reader.cell("pod", LOCAL, namespace_, name_)

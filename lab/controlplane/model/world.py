@@ -9,7 +9,7 @@ are kept without status, versions and managed fields, so that a write which does
     policy <namespace>          policy objects by kind      cluster <name>     settings of a linked cluster
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from lab.controlplane.model.graph import Cell, Graph
@@ -25,8 +25,9 @@ _META = ("name", "namespace", "labels", "annotations", "creationTimestamp", "gen
 class World:
     """All objects of the local cluster and what is known of the linked ones."""
 
-    def __init__(self) -> None:
+    def __init__(self, on_change: Callable[[], None] = lambda: None) -> None:
         self.graph = Graph()
+        self.on_change = on_change
         self._groups: dict[Cell, dict[Key, Object]] = {}
         self._names: dict[str, dict[Key, None]] = {}
 
@@ -43,10 +44,12 @@ class World:
             self._put_grouped(_policy_cells, old, new, cluster)
         elif kind == "Namespace":
             self.graph.set(("namespace", name(new or old or {})), _trimmed(new))
+        self.on_change()
 
     def set_cluster(self, cluster: str, settings: dict[str, str] | None) -> None:
         """Record what is known of a linked cluster; None forgets it."""
         self.graph.set(("cluster", cluster), settings)
+        self.on_change()
 
     def load(self, objects: Iterable[Object], cluster: str = LOCAL) -> None:
         """Put many objects at once (tests, first lists)."""

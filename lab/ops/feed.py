@@ -1,4 +1,4 @@
-"""Opens the terminal interface on a running lab."""
+"""What the terminal interface lives on: a stream of states of one lab."""
 
 from collections.abc import AsyncIterator
 
