@@ -1,6 +1,8 @@
-"""Program `destination`: follows the cluster and its linked clusters, and tells every proxy what it must know.
+"""Program `destination`: follows the cluster and its linked clusters, and tells every proxy what it must
+know.
 
-Ports 8086 (discovery, mutual TLS) and 9996 (admin). It keeps serving what it last saw when an API server is lost.
+Ports 8086 (discovery, mutual TLS) and 9996 (admin). It keeps serving what it last saw when an API server is
+lost.
 """
 
 import argparse

@@ -1,7 +1,7 @@
 """One linked cluster as the destination program sees it: its Services, slices and pods, over its own API.
 
-When that API is lost everything stays as it was last seen. Nothing here ever waits for a remote cluster on behalf
-of a local request.
+When that API is lost everything stays as it was last seen. Nothing here ever waits for a remote cluster on
+behalf of a local request.
 """
 
 import asyncio
@@ -70,7 +70,7 @@ class Remote:
                 client = await Client.from_kubeconfig_data(kubeconfig_of(self.secret))
                 self.world.set_cluster(self.name, settings)
                 return client
-            except LabError as error:
+            except (LabError, OSError, ValueError) as error:
                 log.error("credentials unusable", cluster=self.name, error=error)
             await backoff.pause()
 

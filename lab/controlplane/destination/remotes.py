@@ -1,4 +1,6 @@
-"""All linked clusters: one Remote per credentials Secret, started, replaced and stopped as Secrets come and go."""
+"""All linked clusters: one Remote per credentials Secret, started, replaced and stopped as Secrets come and
+go.
+"""
 
 import asyncio
 from dataclasses import dataclass, field

@@ -27,7 +27,7 @@ def desired_parents(reader: Reader, route: Object, now: str) -> list[Object]:
         if service_of(reader, *where) is None:
             continue  # a parent that does not exist gets no entry
         conditions = [_accepted(reader, route, parent), _resolved(reader, route)]
-        old = next((e for e in before if e not in others and e.get("parentRef") == parent), {})
+        old: Object = next((e for e in before if e not in others and e.get("parentRef") == parent), {})
         stamped = [_stamped(route, c, old.get("conditions") or [], now) for c in conditions]
         ours.append({"parentRef": parent, "controllerName": CONTROLLER, "conditions": stamped[:_KEPT]})
     return [*others, *ours]
@@ -63,7 +63,9 @@ def _resolved(reader: Reader, route: Object) -> Object:
 
 def _filter_types(route: Object) -> set[str]:
     lists = [rule.get("filters") or [] for rule in spec(route).get("rules") or []]
-    lists += [b.get("filters") or [] for r in spec(route).get("rules") or [] for b in r.get("backendRefs") or []]
+    lists += [
+        b.get("filters") or [] for r in spec(route).get("rules") or [] for b in r.get("backendRefs") or []
+    ]
     return {str(item.get("type")) for items in lists for item in items}
 
 
@@ -73,7 +75,7 @@ def _condition(kind: str, reason: str, message: str, *, holds: bool = False) -> 
 
 def _stamped(route: Object, condition: Object, before: list[Any], now: str) -> Object:
     """The condition with its generation, and the time since when it has had this status."""
-    old = next((c for c in before if c.get("type") == condition["type"]), {})
+    old: Object = next((c for c in before if c.get("type") == condition["type"]), {})
     same = old.get("status") == condition["status"]
     since = old.get("lastTransitionTime") if same else None
     return {

@@ -44,8 +44,10 @@ class StatusWriter:
             self.routes.pop(where, None)
         else:
             self.routes[where] = new
-            for other in self.routes:  # a route of the other kind may have lost or won a port by this
-                self._queue.enqueue(other)
+        # A route of the other kind may have lost or won a port by this; what only its status says wakes none.
+        concerned = [where] if old and new and _spec(old) == _spec(new) else list(self.routes)
+        for found in concerned:
+            self._queue.enqueue(found)
 
     async def run(self) -> None:
         await self._queue.run()

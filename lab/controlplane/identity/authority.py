@@ -76,7 +76,7 @@ class Authority:
     ) -> None:
         self.issuer: Pair | None = None
         self.trust_domain = trust_domain
-        self._client, self._life = client, life
+        self._client, self.life = client, life
 
     async def certify(self, token: str, csr: bytes) -> Certified:
         """A certificate for the service account that `token` belongs to. Raises Refused."""
@@ -94,7 +94,7 @@ class Authority:
         except CsrRefused as error:
             raise Refused(400, str(error)) from error
         try:
-            chain = sign(request, name, self.issuer, datetime.now(UTC), self._life)
+            chain = sign(request, name, self.issuer, datetime.now(UTC), self.life)
         except ValueError as error:
             raise Refused(503, str(error)) from error
         return Certified(name, chain, lifetime(chain)[1])

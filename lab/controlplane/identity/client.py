@@ -98,7 +98,7 @@ class Workload:
             now = datetime.now(UTC)
             due = max(self.renew_at(), failed_until)
             await pause(min(max((due - now).total_seconds(), 0.0), ROOTS_POLL))
-            self._follow_roots()
+            self.follow_roots()
             if datetime.now(UTC) < due:
                 continue
             try:
@@ -136,7 +136,8 @@ class Workload:
         self.require()
         context.load_cert_chain(self.settings.directory / "cert.pem", self.settings.directory / "key.pem")
 
-    def _follow_roots(self) -> None:
+    def follow_roots(self) -> None:
+        """Rewrite the files if the trust roots on disk are new."""
         current = self.require()
         try:
             roots = self.settings.read_roots()

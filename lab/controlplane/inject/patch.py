@@ -100,7 +100,6 @@ def environment(settings: Settings, config: Config) -> list[Object]:
         "_pod_name": "metadata.name",
         "_pod_ns": "metadata.namespace",
         "_pod_sa": "spec.serviceAccountName",
-        "_pod_ip": "status.podIP",
     }
     return [
         *({"name": key, "value": value} for key, value in values.items()),

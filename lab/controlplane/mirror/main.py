@@ -43,6 +43,7 @@ class Controller:
     profile: Profile
     metrics: admin.Metrics = field(default_factory=admin.Metrics)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
+    watcher: Watcher | None = None
 
     def __post_init__(self) -> None:
         self.links = Informer(self.client, LINKS, self.namespace, fields=f"metadata.name={self.name}")
@@ -93,7 +94,8 @@ class Controller:
                 continue
             async with remote:
                 log.info("watching", link=self.name, cluster=link.cluster, server=remote.server)
-                await Watcher(link, Clusters(self.client, remote), self.profile, self.metrics).run()
+                self.watcher = Watcher(link, Clusters(self.client, remote), self.profile, self.metrics)
+                await self.watcher.run()
 
     async def _remote(self, link: Link) -> Client:
         secret = await self.client.get(SECRETS, link.secret, link.namespace)

@@ -262,7 +262,8 @@ class Watcher:
             flipped = desired.with_readiness(endpoints, alive=self.gateway.alive)
             await self.writer.ensure(ENDPOINTS, endpoints, flipped)
 
-    async def _set_liveness(self, alive: bool) -> None:
+    async def set_liveness(self, alive: bool) -> None:
+        """The probe's verdict: every mirror through the gateway becomes ready or not ready."""
         self.gateway = Gateway(self.gateway.addresses, alive)
         self._enqueue_all()
 
@@ -295,7 +296,7 @@ class Watcher:
             url=f"http://{host}:{spec.port}{spec.path}",
             spec=spec,
             state=self.profile.first_liveness(),
-            announce=self._set_liveness,
+            announce=self.set_liveness,
             metrics=self.metrics,
             cluster=self.link.cluster,
         )

@@ -1,4 +1,6 @@
-"""Which routes apply to a Service port for callers of a namespace (GAMMA): producer or consumer, one kind only. Pure."""
+"""Which routes apply to a Service port for callers of a namespace (GAMMA): producer or consumer, one kind
+only. Pure.
+"""
 
 from lab.controlplane.model.graph import Reader
 from lab.controlplane.model.ir import PortRef

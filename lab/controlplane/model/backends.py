@@ -1,8 +1,9 @@
-"""What the backendRefs of a route rule come to: clusters, weighted pools, or nothing that can be reached. Pure.
+"""What the backendRefs of a route rule come to: clusters, weighted pools, or nothing that can be reached.
+Pure.
 
-Backends that differ only by weight become ONE cluster with one locality each, because there Envoy shares by weight
-among backends that have ready endpoints. Filters on a backendRef, or one that cannot be resolved while others can,
-need separate clusters; those share by weight whether ready or not.
+Backends that differ only by weight become ONE cluster with one locality each, because there Envoy shares by
+weight among backends that have ready endpoints. Filters on a backendRef, or one that cannot be resolved
+while others can, need separate clusters; those share by weight whether ready or not.
 """
 
 from dataclasses import dataclass, replace
@@ -73,7 +74,9 @@ def rule_cluster(reader: Reader, rule: Rule) -> Cluster:
 
 
 def destinations(reader: Reader, rule: Rule, backends: list[Object], match: Match) -> tuple[Destination, ...]:
-    """Where the requests of a rule go; none when there is no backend with a weight, or none can be resolved."""
+    """Where the requests of a rule go; none when there is no backend with a weight, or none can be
+    resolved.
+    """
     weighted = [(b, source) for b, source in zip(rule.backends, backends, strict=True) if b.weight]
     if not any(b.ref for b, _ in weighted):
         return ()

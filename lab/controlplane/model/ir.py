@@ -1,7 +1,7 @@
 """What a proxy must know, as frozen values: the only language between Kubernetes objects and Envoy resources.
 
-model/ writes it, xds/ reads it. It holds no Kubernetes object and no Envoy message, and equal values mean that
-nothing has to be sent.
+model/ writes it, xds/ reads it. It holds no Kubernetes object and no Envoy message, and equal values mean
+that nothing has to be sent.
 """
 
 from dataclasses import dataclass
@@ -63,7 +63,9 @@ class Accrual:
 
 @dataclass(frozen=True)
 class Cluster:
-    """How to reach a pool. `patient`: slow answers are expected, so only repeated failures count against an endpoint."""
+    """How to reach a pool. `patient`: slow answers are expected, so only repeated failures count against an
+    endpoint.
+    """
 
     name: str
     pool: str
@@ -147,7 +149,9 @@ NO_FILTERS = Filters()
 
 @dataclass(frozen=True)
 class Timeouts:
-    """Seconds; 0 = none. `request` bounds the whole exchange, `attempt` each try of it, `idle` a silent stream."""
+    """Seconds; 0 = none. `request` bounds the whole exchange, `attempt` each try of it, `idle` a silent
+    stream.
+    """
 
     request: float = 0
     attempt: float = 0
@@ -193,7 +197,9 @@ class RouteTable:
 
 @dataclass(frozen=True)
 class OutboundPort:
-    """What happens to connections made to `address`:`ref.port`. `tunnel` names the service behind a gateway."""
+    """What happens to connections made to `address`:`ref.port`. `tunnel` names the service behind a
+    gateway.
+    """
 
     ref: PortRef
     address: str
@@ -244,7 +250,9 @@ class Allow:
 
 @dataclass(frozen=True)
 class Policy:
-    """Nobody may who is not allowed by one of `allow`; `everyone` switches the check off, `audit` only records."""
+    """Nobody may who is not allowed by one of `allow`; `everyone` switches the check off, `audit` only
+    records.
+    """
 
     name: str
     everyone: bool = False

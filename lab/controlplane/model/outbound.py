@@ -1,4 +1,6 @@
-"""Everything a sidecar may be asked to reach: each Service port of the cluster, as one namespace sees it. Pure."""
+"""Everything a sidecar may be asked to reach: each Service port of the cluster, as one namespace sees it.
+Pure.
+"""
 
 from dataclasses import dataclass
 

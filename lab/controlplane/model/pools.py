@@ -1,4 +1,5 @@
-"""The ready endpoints behind a Service port, wherever they are: local pods, remote pods, a gateway, or a union. Pure.
+"""The ready endpoints behind a Service port, wherever they are: local pods, remote pods, a gateway, or a
+union. Pure.
 
 Remote endpoints are whatever the remote cluster's objects said last: losing its API changes nothing here.
 """

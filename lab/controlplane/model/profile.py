@@ -5,7 +5,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Profile:
-    """`keepalive`: HTTP/2 pings notice a silent peer; `federated`, `route_annotations`: features that came after 2.14."""
+    """`keepalive`: HTTP/2 pings notice a silent peer; `federated`, `route_annotations`: features that came
+    after 2.14.
+    """
 
     version: str = "latest"
     keepalive: bool = True

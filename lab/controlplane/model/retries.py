@@ -1,4 +1,6 @@
-"""Timeouts and retries of a route rule: the Gateway API's fields, or Linkerd's annotations on route or Service. Pure."""
+"""Timeouts and retries of a route rule: the Gateway API's fields, or Linkerd's annotations on route or
+Service. Pure.
+"""
 
 from lab.controlplane.model.ir import Retry, Timeouts
 from lab.controlplane.model.services import seconds

@@ -1,4 +1,6 @@
-"""What a Service's fields and annotations say about its ports: protocol, kind of mirror, circuit breaking. Pure."""
+"""What a Service's fields and annotations say about its ports: protocol, kind of mirror, circuit breaking.
+Pure.
+"""
 
 import re
 from dataclasses import dataclass

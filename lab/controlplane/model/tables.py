@@ -41,7 +41,9 @@ class _Parent:
 
 
 def upstream(reader: Reader, ref: PortRef, port: ServicePort, consumer: str = "") -> Upstream:
-    """What callers in namespace `consumer` ("" for all that have no routes of their own) get at a Service port."""
+    """What callers in namespace `consumer` ("" for all that have no routes of their own) get at a Service
+    port.
+    """
     service = service_of(reader, ref.namespace, ref.service) or {}
     parent = _Parent(ref, tuple(sorted(annotations(service).items())))
     routes = attached(reader, ref, port, consumer)

@@ -1,7 +1,8 @@
 """The Kubernetes objects that the mesh depends on, indexed as the rules of this package ask for them.
 
-The destination program (or a test) puts objects in as they change; rules read them through `Reader.cell`. Objects
-are kept without status, versions and managed fields, so that a write which does not matter wakes nobody. Cells:
+The destination program (or a test) puts objects in as they change; rules read them through `Reader.cell`.
+Objects are kept without status, versions and managed fields, so that a write which does not matter wakes
+nobody. Cells:
 
     service/slices/endpoints/pod <cluster> <namespace> <name>   (slices: a tuple; cluster "" is the local one)
     services <cluster>          names of all Services       namespace <name>
@@ -34,6 +35,7 @@ class World:
     def put(self, old: Object | None, new: Object | None, cluster: str = LOCAL) -> None:
         """Record a change: `old` is None for an object that appeared, `new` for one that is gone."""
         kind = str((new or old or {}).get("kind", ""))
+        before = self.graph.revision
         if kind in _NAMED:
             self._put_named(_NAMED[kind], old, new, cluster)
         elif kind == "EndpointSlice":
@@ -44,7 +46,8 @@ class World:
             self._put_grouped(_policy_cells, old, new, cluster)
         elif kind == "Namespace":
             self.graph.set(("namespace", name(new or old or {})), _trimmed(new))
-        self.on_change()
+        if self.graph.revision != before:
+            self.on_change()
 
     def set_cluster(self, cluster: str, settings: dict[str, str] | None) -> None:
         """Record what is known of a linked cluster; None forgets it."""

@@ -1,4 +1,5 @@
-"""The clients that an AuthorizationPolicy lets in: MeshTLSAuthentication, NetworkAuthentication, ServiceAccount. Pure.
+"""The clients that an AuthorizationPolicy lets in: MeshTLSAuthentication, NetworkAuthentication,
+ServiceAccount. Pure.
 
 All references of a policy must hold together. One that does not exist lets nobody in.
 """

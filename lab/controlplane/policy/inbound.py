@@ -1,7 +1,9 @@
-"""Who may connect to which port of a pod: Server and AuthorizationPolicy objects, or the default policy. Pure.
+"""Who may connect to which port of a pod: Server and AuthorizationPolicy objects, or the default policy.
+Pure.
 
-A port that a Server selects is closed to everybody whom no AuthorizationPolicy lets in (or follows the Server's
-accessPolicy); all other ports follow `config.linkerd.io/default-inbound-policy` of pod, namespace or cluster.
+A port that a Server selects is closed to everybody whom no AuthorizationPolicy lets in (or follows the
+Server's accessPolicy); all other ports follow `config.linkerd.io/default-inbound-policy` of pod, namespace
+or cluster.
 """
 
 from dataclasses import dataclass

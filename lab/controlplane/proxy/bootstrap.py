@@ -23,6 +23,7 @@ Message = dict[str, Any]
 
 DESTINATION_PORT = 8086
 SO_MARK, SOL_SOCKET = 36, 1
+MAX_CONNECTIONS = 10_000
 _TYPE = "type.googleapis.com/envoy.extensions."
 
 
@@ -51,6 +52,8 @@ class Places:
 def bootstrap(identity: Identity, places: Places) -> Message:
     """The whole bootstrap, ready to be written as JSON."""
     source = {"ads": {}, "resource_api_version": "V3", "initial_fetch_timeout": "0s"}
+    # Envoy's own default waits up to 30 s before it tries a control plane that came back.
+    retry = {"retry_back_off": {"base_interval": "0.1s", "max_interval": "1s"}}
     return {
         "node": {
             "id": f"{identity.pod}.{identity.namespace}",
@@ -63,7 +66,9 @@ def bootstrap(identity: Identity, places: Places) -> Message:
                 "api_type": "DELTA_GRPC",
                 "transport_api_version": "V3",
                 "set_node_on_first_message_only": True,
-                "grpc_services": [{"envoy_grpc": {"cluster_name": "linkerd-destination"}}],
+                "grpc_services": [
+                    {"envoy_grpc": {"cluster_name": "linkerd-destination", "retry_policy": retry}}
+                ],
             },
             "lds_config": source,
             "cds_config": source,
@@ -72,9 +77,7 @@ def bootstrap(identity: Identity, places: Places) -> Message:
             "listeners": [admin_listener(places)],
             "clusters": [destination_cluster(places), admin_cluster(places)],
         },
-        "layered_runtime": {
-            "layers": [{"name": "limits", "static_layer": {"re2.max_program_size.error_level": 1000}}]
-        },
+        "overload_manager": {"resource_monitors": [_connection_limit()]},
     }
 
 
@@ -83,11 +86,16 @@ def destination_cluster(places: Places) -> Message:
     name = control_plane_name("linkerd-destination", TRUST_DOMAIN)
     return {
         "name": "linkerd-destination",
-        "type": "STRICT_DNS",
+        "cluster_type": {
+            "name": "envoy.clusters.dns",
+            "typed_config": {
+                "@type": _TYPE + "clusters.dns.v3.DnsCluster",
+                "dns_lookup_family": "V4_ONLY",
+                "dns_refresh_rate": "30s",
+                "dns_failure_refresh_rate": {"base_interval": "0.05s", "max_interval": "1s"},
+            },
+        },
         "connect_timeout": "1s",
-        "dns_lookup_family": "V4_ONLY",
-        "dns_refresh_rate": "30s",
-        "dns_failure_refresh_rate": {"base_interval": "0.05s", "max_interval": "1s"},
         "upstream_bind_config": marked(),
         "load_assignment": _endpoint("linkerd-destination", _address(places.destination, places.port)),
         "typed_extension_protocol_options": {
@@ -115,7 +123,10 @@ def tls_context(places: Places, peer: str = "") -> Message:
     """The workload's pair and the trust roots from files; with `peer`, only that identity is accepted."""
     roots = sds.config_source(sds.TRUST_ROOTS, places.certificates)
     context: Message = {
-        "tls_params": {"tls_minimum_protocol_version": "TLSv1_3"},
+        "tls_params": {
+            "tls_minimum_protocol_version": "TLSv1_3",
+            "tls_maximum_protocol_version": "TLSv1_3",
+        },
         "tls_certificate_sds_secret_configs": [sds.config_source(sds.IDENTITY, places.certificates)],
     }
     if peer:
@@ -207,6 +218,13 @@ def _admin_routes() -> list[Message]:
         to_admin("/metrics", "/stats/prometheus?usedonly"),
         to_admin("/shutdown", "/quitquitquit", "POST"),
     ]
+
+
+def _connection_limit() -> Message:
+    monitor = "envoy.resource_monitors.global_downstream_max_connections"
+    kind = "resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig"
+    config = {"@type": _TYPE + kind, "max_active_downstream_connections": MAX_CONNECTIONS}
+    return {"name": monitor, "typed_config": config}
 
 
 def _address(host: str, port: int) -> Message:

@@ -82,15 +82,18 @@ async def run(launch: Launch) -> int:
     log.info("envoy started", pid=envoy.pid, name=launch.credentials.name, role=launch.identity.role)
     renewing = asyncio.create_task(workload.run())
     endings: list[asyncio.Future[Any]] = [envoy.ended, renewing, stopping]
-    await asyncio.wait(endings, return_when=asyncio.FIRST_COMPLETED)
-    if renewing.done():
-        await envoy.stop()
-        renewing.result()
-    renewing.cancel()
+    try:
+        await asyncio.wait(endings, return_when=asyncio.FIRST_COMPLETED)
+        if renewing.done():
+            renewing.result()
+        if terminated.is_set() and launch.identity.role == "gateway":
+            # A sidecar's app has ended before it; a gateway's clients are still there.
+            await envoy.drain(launch.places.admin)
+    finally:
+        renewing.cancel()
+        code = await envoy.stop()
     if terminated.is_set():
-        await envoy.stop()
         return 0
-    code = await envoy.ended
     log.error("envoy ended", code=code)
     return code
 

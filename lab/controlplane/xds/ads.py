@@ -1,7 +1,8 @@
 """The aggregated discovery service: one stream per proxy, incremental, by mutual TLS.
 
-It serves whatever `source` says a proxy must have, and is told by `changed` when that may differ. Per stream and
-type one response is under way at a time: a slow proxy gets fewer, larger updates and delays nobody else.
+It serves whatever `source` says a proxy must have, and is told by `changed` when that may differ. Per
+stream and type one response is under way at a time: a slow proxy gets fewer, larger updates and delays
+nobody else.
 """
 
 import asyncio
@@ -30,7 +31,9 @@ _LARGEST_MESSAGE = 256 << 20
 
 @dataclass(frozen=True)
 class Sources:
-    """`snapshot` gives what a proxy must have (None: not known now, keep what it has); `identity` its pod's name."""
+    """`snapshot` gives what a proxy must have (None: not known now, keep what it has); `identity` its pod's
+    name.
+    """
 
     snapshot: Callable[[Proxy], Snapshot | None]
     identity: Callable[[Proxy], str]
@@ -206,3 +209,7 @@ class AdsServer(ads_pb2_grpc.AggregatedDiscoveryServiceServicer):  # type: ignor
         subscription.record(changes, resources)
         if changes:
             await context.write(response)
+        if kind == CLUSTER and (endpoints := stream.subscriptions.get(ENDPOINTS)):
+            # A cluster that is replaced waits for its endpoints, but Envoy does not ask for what it follows
+            # already.
+            endpoints.repeat(found.pool for found in changes.updated)

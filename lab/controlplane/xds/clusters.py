@@ -1,9 +1,9 @@
 """How a proxy reaches pools and its own app: Envoy clusters. Pure.
 
 Balancing imitates Linkerd's: power of two choices among endpoints that can be connected to. An endpoint whose
-connection fails once leaves the balancer for about a second (Linkerd: until its background reconnect succeeds), and
-nobody is chosen in panic: no endpoint means 503. Passive: Envoy notices by a request, which the retry policy
-(routes.py) then repeats elsewhere.
+connection fails once leaves the balancer for about a second (Linkerd: until its background reconnect
+succeeds), and nobody is chosen in panic: no endpoint means 503. Passive: Envoy notices by a request, which
+the retry policy (routes.py) then repeats elsewhere.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from typing import Any
 
 from envoy.config.cluster.v3 import circuit_breaker_pb2, cluster_pb2, outlier_detection_pb2
 from envoy.config.common.mutation_rules.v3 import mutation_rules_pb2
-from envoy.config.core.v3 import address_pb2, base_pb2, config_source_pb2, protocol_pb2
+from envoy.config.core.v3 import address_pb2, config_source_pb2, protocol_pb2, socket_option_pb2
 from envoy.extensions.filters.http.header_mutation.v3 import header_mutation_pb2
 from envoy.extensions.filters.http.upstream_codec.v3 import upstream_codec_pb2
 from envoy.extensions.filters.network.http_connection_manager.v3 import http_connection_manager_pb2 as hcm
@@ -61,6 +61,8 @@ def outbound_cluster(cluster: Cluster, settings: Settings) -> Any:
         lb_policy=cluster_pb2.Cluster.LEAST_REQUEST,
         common_lb_config=cluster_pb2.Cluster.CommonLbConfig(
             healthy_panic_threshold=percent_pb2.Percent(value=0),
+            # By default Envoy holds the second of two ejections back for up to a second.
+            update_merge_window=duration(0),
             locality_weighted_lb_config=cluster_pb2.Cluster.CommonLbConfig.LocalityWeightedLbConfig(),
         ),
         circuit_breakers=_no_limits(),
@@ -98,12 +100,12 @@ def ads_source() -> Any:
 
 def marked() -> Any:
     """Sockets that the pod's capture rules let pass."""
-    option = base_pb2.SocketOption(
+    option = socket_option_pb2.SocketOption(
         description="SO_MARK",
         level=1,
         name=36,
         int_value=names.PROXY_MARK,
-        state=base_pb2.SocketOption.STATE_PREBIND,
+        state=socket_option_pb2.SocketOption.STATE_PREBIND,
     )
     source = address_pb2.SocketAddress(address="0.0.0.0", port_value=0)
     return address_pb2.BindConfig(source_address=source, socket_options=[option])
@@ -176,7 +178,9 @@ def _both_protocols(keepalive: Any) -> Any:
 
 
 def _gateway_filters() -> list[Any]:
-    """Tell the gateway what is wanted. Runs after the endpoint is chosen, so pods beside gateways get no header."""
+    """Tell the gateway what is wanted. Runs after the endpoint is chosen, so pods beside gateways get no
+    header.
+    """
     value = f"%UPSTREAM_METADATA({LAB_METADATA}:authority)%"
     change = mutation_rules_pb2.HeaderMutation(
         append=header(names.DESTINATION, value, "OVERWRITE_IF_EXISTS_OR_ADD")

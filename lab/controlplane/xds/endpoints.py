@@ -10,9 +10,10 @@ from lab.controlplane.model.ir import Endpoint, Locality, Pool
 from lab.controlplane.xds.messages import socket_address, uint32
 from lab.controlplane.xds.tls import PLAINTEXT, SOCKET_MATCH, socket_label
 
-# One ready endpoint of many still earns its backend the whole share, as Linkerd balances: the share of a backend is
-# weight * min(1, factor * ready / all), so the factor (in percent) exceeds any number of endpoints.
-OVERPROVISIONING = 100_000_000
+# One ready endpoint of many still earns its backend the whole share, as Linkerd balances: the share of a
+# backend is weight * min(1, factor * ready / all), so the factor (in percent) exceeds any number of
+# endpoints.
+OVERPROVISIONING = 1_000_000
 LAB_METADATA = "lab"
 
 
@@ -32,7 +33,9 @@ def _locality(locality: Locality) -> Any:
 
 
 def _endpoint(endpoint: Endpoint) -> Any:
-    """The hostname is the identity that TLS must find; metadata says "plaintext", or what to ask a gateway for."""
+    """The hostname is the identity that TLS must find; metadata says "plaintext", or what to ask a gateway
+    for.
+    """
     metadata = base_pb2.Metadata()
     if not endpoint.identity:
         metadata.filter_metadata[SOCKET_MATCH].CopyFrom(socket_label(PLAINTEXT))

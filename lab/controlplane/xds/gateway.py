@@ -1,7 +1,8 @@
-"""The listener of an east-west gateway: mutual TLS in, exported Services only, mutual TLS out as the gateway. Pure.
+"""The listener of an east-west gateway: mutual TLS in, exported Services only, mutual TLS out as the
+gateway. Pure.
 
-The client's proxy says in a header which service it wants. The gateway adds who it forwards for, and refuses (508)
-what has passed a gateway of this name before.
+The client's proxy says in a header which service it wants. The gateway adds who it forwards for, and
+refuses (508) what has passed a gateway of this name before.
 """
 
 from typing import Any

@@ -1,6 +1,7 @@
 """HTTP connection managers as all listeners of the proxy share them. Pure.
 
-The proxy is transparent: it adds no request id, no x-forwarded-for, no server header, and sets no limits of its own.
+The proxy is transparent: it adds no request id, no x-forwarded-for, no server header, and sets no limits of
+its own.
 """
 
 from typing import Any
@@ -18,7 +19,7 @@ HCM = "envoy.filters.network.http_connection_manager"
 
 def connection_manager(stat_prefix: str, filters: tuple[Any, ...] = ()) -> Any:
     """A manager without routes; `filters` come before the router."""
-    manager = hcm.HttpConnectionManager(
+    return hcm.HttpConnectionManager(
         stat_prefix=stat_prefix,
         codec_type=hcm.HttpConnectionManager.AUTO,
         http_filters=[*filters, _ROUTER],
@@ -31,7 +32,6 @@ def connection_manager(stat_prefix: str, filters: tuple[Any, ...] = ()) -> Any:
         server_header_transformation=hcm.HttpConnectionManager.PASS_THROUGH,
         preserve_external_request_id=True,
     )
-    return manager
 
 
 def use_ads_routes(manager: Any, table: str) -> Any:

@@ -1,9 +1,12 @@
-"""The inbound listener of a sidecar: who is there, may they, and on to the app at the address they dialled. Pure.
+"""The inbound listener of a sidecar: who is there, may they, and on to the app at the address they dialled.
+Pure.
 
-Meshed clients come by mutual TLS and say in its protocol name when what is inside is not HTTP. Plaintext comes from
-kubelets and unmeshed clients; policy decides whether it may, and no identity is passed on for it.
+Meshed clients come by mutual TLS and say in its protocol name when what is inside is not HTTP. Plaintext
+comes from kubelets and unmeshed clients; policy decides whether it may, and no identity is passed on for
+it.
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 from envoy.config.listener.v3 import listener_components_pb2 as lc
@@ -15,7 +18,7 @@ from envoy.extensions.filters.listener.tls_inspector.v3 import tls_inspector_pb2
 from lab.controlplane.model.ir import Inbound, InboundPort
 from lab.controlplane.xds import names
 from lab.controlplane.xds.clusters import Settings
-from lab.controlplane.xds.http import HCM, connection_manager, network_filter
+from lab.controlplane.xds.http import HCM, connection_manager, network_filter, use_ads_routes
 from lab.controlplane.xds.listeners import (
     DETECT_TIMEOUT,
     HTTP_VERSIONS,
@@ -24,16 +27,18 @@ from lab.controlplane.xds.listeners import (
     tcp_filter,
 )
 from lab.controlplane.xds.messages import any_of, duration, header, socket_address, uint32
-from lab.controlplane.xds.rbac import http_policy, network_policy
+from lab.controlplane.xds.rbac import HTTP_RBAC, http_check, http_rules, network_check
 from lab.controlplane.xds.tls import server_socket
 
 TLS = "tls"
 RAW = "raw_buffer"
 
 
-def inbound_listener(inbound: Inbound, settings: Settings) -> Any:
-    """The listener at 4143: chains for the ports that have rules of their own, and for all others."""
-    ports = (*inbound.ports, inbound.other)
+def inbound_listener(inbound: Inbound, settings: Settings, tables: "Tables") -> Any:
+    """The listener at 4143: chains for ports whose protocol is known, and for all others."""
+    ports = (*(port for port in inbound.ports if port.protocol != "detect"), inbound.other)
+    tcp = (*network_check(inbound), tcp_filter(names.LOCAL_TCP, names.INBOUND))
+    chains = _Chains(server_socket(settings.secrets), list(tcp), tables)
     return listener_pb2.Listener(
         name=names.INBOUND,
         address=socket_address("0.0.0.0", names.INBOUND_PORT),
@@ -41,9 +46,31 @@ def inbound_listener(inbound: Inbound, settings: Settings) -> Any:
         listener_filters=[original_destination(), tls_inspector(), http_inspector()],
         listener_filters_timeout=duration(DETECT_TIMEOUT),
         continue_on_listener_filters_timeout=True,
-        filter_chains=[chain for port in ports for chain in _chains(port, settings)],
+        filter_chains=[chain for port in ports for chain in chains.of(port)],
         per_connection_buffer_limit_bytes=uint32(1 << 20),
     )
+
+
+@dataclass(frozen=True)
+class Tables:
+    """Names of a pod's inbound route tables: for clients with a proven identity, and without."""
+
+    meshed: str
+    plain: str
+
+    @classmethod
+    def of(cls, namespace: str, pod: str) -> "Tables":
+        return cls(f"inbound-mtls/{namespace}/{pod}", f"inbound-plain/{namespace}/{pod}")
+
+
+def inbound_tables(inbound: Inbound, tables: Tables) -> tuple[Any, Any]:
+    """All requests go to the app, with the client's proven identity or none, whatever the client claims."""
+    rules = http_rules(inbound)
+    meshed, plain = _to_app(tables.meshed, rules), _to_app(tables.plain, rules)
+    identity = header(names.CLIENT_ID, "%DOWNSTREAM_PEER_DNS_SAN%", "OVERWRITE_IF_EXISTS_OR_ADD")
+    meshed.request_headers_to_add.append(identity)
+    plain.request_headers_to_remove.append(names.CLIENT_ID)
+    return meshed, plain
 
 
 def tls_inspector() -> Any:
@@ -51,39 +78,35 @@ def tls_inspector() -> Any:
     return lc.ListenerFilter(name="envoy.filters.listener.tls_inspector", typed_config=any_of(config))
 
 
-def _chains(port: InboundPort, settings: Settings) -> list[Any]:
-    label = str(port.port or "other")
-    tcp = [*network_policy(port.policy), tcp_filter(names.LOCAL_TCP, f"{names.INBOUND}-{label}")]
-    socket = server_socket(settings.secrets)
-    if port.protocol == "opaque":
-        meshed = lc.FilterChain(
-            name=f"{label}/mtls", filter_chain_match=_match(port, TLS), filters=tcp, transport_socket=socket
-        )
-        return [
-            meshed,
-            lc.FilterChain(name=f"{label}/plain", filter_chain_match=_match(port, RAW), filters=tcp),
-        ]
-    chains = [
-        lc.FilterChain(
-            name=f"{label}/mtls-tcp",
-            filter_chain_match=_match(port, TLS, (names.TCP_ALPN,)),
-            filters=tcp,
-            transport_socket=socket,
-        ),
-        lc.FilterChain(
-            name=f"{label}/mtls-http",
-            filter_chain_match=_match(port, TLS),
-            filters=[_http(port, label, meshed=True)],
-            transport_socket=socket,
-        ),
-        lc.FilterChain(
-            name=f"{label}/http",
-            filter_chain_match=_match(port, RAW, HTTP_VERSIONS),
-            filters=[_http(port, label, meshed=False)],
-        ),
-        lc.FilterChain(name=f"{label}/tcp", filter_chain_match=_match(port, RAW), filters=tcp),
-    ]
-    return chains
+@dataclass(frozen=True)
+class _Chains:
+    """Builds filter chains out of what they share."""
+
+    socket: Any
+    tcp: list[Any]
+    tables: Tables
+
+    def of(self, port: InboundPort) -> list[Any]:
+        """An opaque port needs two chains, any other four."""
+        label = str(port.port or "other")
+        found = []
+        if port.protocol != "opaque":
+            found = [
+                self._chain(f"{label}/mtls-tcp", _match(port, TLS, (names.TCP_ALPN,)), self.tcp),
+                self._chain(f"{label}/mtls-http", _match(port, TLS), [_http(label, self.tables.meshed)]),
+                self._chain(
+                    f"{label}/http", _match(port, RAW, HTTP_VERSIONS), [_http(label, self.tables.plain)]
+                ),
+            ]
+        else:
+            found = [self._chain(f"{label}/mtls", _match(port, TLS), self.tcp)]
+        return [*found, self._chain(f"{label}/tcp", _match(port, RAW), self.tcp)]
+
+    def _chain(self, name: str, match: Any, filters: list[Any]) -> Any:
+        chain = lc.FilterChain(name=name, filter_chain_match=match, filters=filters)
+        if match.transport_protocol == TLS:
+            chain.transport_socket.CopyFrom(self.socket)
+        return chain
 
 
 def _match(port: InboundPort, transport: str, protocols: tuple[str, ...] = ()) -> Any:
@@ -93,24 +116,17 @@ def _match(port: InboundPort, transport: str, protocols: tuple[str, ...] = ()) -
     return found
 
 
-def _http(port: InboundPort, label: str, *, meshed: bool) -> Any:
-    manager = connection_manager(f"{names.INBOUND}-{label}", http_policy(port.policy))
-    manager.route_config.CopyFrom(_to_app(meshed=meshed))
-    return network_filter(HCM, manager)
+def _http(label: str, table: str) -> Any:
+    manager = connection_manager(f"{names.INBOUND}-{label}", (http_check(),))
+    return network_filter(HCM, use_ads_routes(manager, table))
 
 
-def _to_app(*, meshed: bool) -> Any:
-    """All requests go to the app, with the client's proven identity or with none, whatever the client claims."""
+def _to_app(name: str, rules: Any | None) -> Any:
     action = rc.RouteAction(cluster=names.LOCAL_HTTP, timeout=duration(0))
     to_app = rc.Route(match=rc.RouteMatch(prefix="/"), route=action, name="app")
-    found = route_pb2.RouteConfiguration(
-        name=names.INBOUND, virtual_hosts=[rc.VirtualHost(name="app", domains=["*"], routes=[to_app])]
+    host = rc.VirtualHost(name="app", domains=["*"], routes=[to_app])
+    if rules is not None:
+        host.typed_per_filter_config[HTTP_RBAC].CopyFrom(any_of(rules))
+    return route_pb2.RouteConfiguration(
+        name=name, virtual_hosts=[host], request_headers_to_remove=[names.DESTINATION]
     )
-    found.validate_clusters.value = False
-    found.request_headers_to_remove.append(names.DESTINATION)
-    if meshed:
-        identity = header(names.CLIENT_ID, "%DOWNSTREAM_PEER_DNS_SAN%", "OVERWRITE_IF_EXISTS_OR_ADD")
-        found.request_headers_to_add.append(identity)
-    else:
-        found.request_headers_to_remove.append(names.CLIENT_ID)
-    return found

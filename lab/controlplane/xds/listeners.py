@@ -1,7 +1,8 @@
-"""The outbound listener: one filter chain or two per Service port, found by the address that the app dialled. Pure.
+"""The outbound listener: one filter chain or two per Service port, found by the address that the app
+dialled. Pure.
 
-A port that may carry HTTP has a chain for connections that start like HTTP, and one for all others; an opaque port
-has only the latter. Whatever is no Service of this cluster passes through untouched.
+A port that may carry HTTP has a chain for connections that start like HTTP, and one for all others; an
+opaque port has only the latter. Whatever is no Service of this cluster passes through untouched.
 """
 
 from collections.abc import Iterable
@@ -103,7 +104,7 @@ def http_inspector(silent: tuple[int, ...] = ()) -> Any:
 def silent_ports(ports: Iterable[OutboundPort]) -> tuple[int, ...]:
     """Port numbers that are opaque on every Service that has them; the inspector can be told ports only."""
     opaque = {low for low, _ in port_ranges(DEFAULT_OPAQUE)}
-    detected = set()
+    detected: set[int] = set()
     for port in ports:
         (opaque if port.protocol == "opaque" else detected).add(port.ref.port)
     return tuple(sorted(opaque - detected))

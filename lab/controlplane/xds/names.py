@@ -1,7 +1,7 @@
 """Names that more than one kind of Envoy resource uses, and the ports of the proxy. Pure.
 
-Cluster names hold no dot, so that statistics read `cluster.outbound/<namespace>/<service>/<port>.<counter>` and
-their label in Prometheus text is the whole name.
+Cluster names hold no dot, so that statistics read `cluster.outbound/<namespace>/<service>/<port>.<counter>`
+and their label in Prometheus text is the whole name.
 """
 
 from lab.controlplane.inject.settings import INBOUND_PORT, OUTBOUND_PORT, PROXY_MARK

@@ -1,4 +1,8 @@
-"""Inbound policies as Envoy RBAC filters: HTTP requests get 403, connections are closed. Pure."""
+"""Inbound policies as Envoy RBAC rules: HTTP requests get 403, connections are closed. Pure.
+
+One set of rules covers all ports of a pod. For HTTP it travels with the route table, so that a new policy
+holds at once for connections that are open already; a listener's filters bind new connections only.
+"""
 
 from typing import Any
 
@@ -7,7 +11,7 @@ from envoy.extensions.filters.http.rbac.v3 import rbac_pb2 as http_rbac_pb2
 from envoy.extensions.filters.network.rbac.v3 import rbac_pb2 as network_rbac_pb2
 from envoy.type.matcher.v3 import path_pb2
 
-from lab.controlplane.model.ir import Allow, Clause, Match, Network, Policy
+from lab.controlplane.model.ir import Allow, Clause, Inbound, InboundPort, Match, Network
 from lab.controlplane.xds.http import http_filter, network_filter
 from lab.controlplane.xds.matches import route_match, text_matcher
 from lab.controlplane.xds.messages import network_range
@@ -16,44 +20,67 @@ HTTP_RBAC = "envoy.filters.http.rbac"
 NETWORK_RBAC = "envoy.filters.network.rbac"
 
 
-def http_policy(policy: Policy) -> tuple[Any, ...]:
-    """The filter that checks each request; none if everyone may."""
-    if policy.everyone:
-        return ()
-    rules = _rules(policy.allow)
-    return (http_filter(HTTP_RBAC, http_rbac_pb2.RBAC(rules=rules, rules_stat_prefix=_stat(policy))),)
+def http_check() -> Any:
+    """The filter that checks each request by the rules of its route table, and lets all pass without any."""
+    return http_filter(HTTP_RBAC, http_rbac_pb2.RBAC())
 
 
-def network_policy(policy: Policy) -> tuple[Any, ...]:
+def http_rules(inbound: Inbound) -> Any | None:
+    """The rules for a route table; None if everyone may do everything."""
+    if _is_open(inbound):
+        return None
+    rules = _rules(inbound, for_requests=True)
+    return http_rbac_pb2.RBACPerRoute(rbac=http_rbac_pb2.RBAC(rules=rules))
+
+
+def network_check(inbound: Inbound) -> tuple[Any, ...]:
     """The filter that checks each connection; what is allowed for some requests only does not count here."""
-    if policy.everyone:
+    if _is_open(inbound):
         return ()
-    rules = _rules(tuple(allow for allow in policy.allow if not allow.matches))
-    return (network_filter(NETWORK_RBAC, network_rbac_pb2.RBAC(rules=rules, stat_prefix=_stat(policy))),)
+    rules = _rules(inbound, for_requests=False)
+    return (network_filter(NETWORK_RBAC, network_rbac_pb2.RBAC(rules=rules, stat_prefix="inbound.")),)
 
 
-def _stat(policy: Policy) -> str:
-    return f"{policy.name}."
+def _is_open(inbound: Inbound) -> bool:
+    return all(port.policy.everyone for port in (*inbound.ports, inbound.other))
 
 
-def _rules(allowed: tuple[Allow, ...]) -> Any:
-    policies = {f"{index:03}": _policy(allow) for index, allow in enumerate(allowed)}
+def _rules(inbound: Inbound, *, for_requests: bool) -> Any:
+    numbers = [port.port for port in inbound.ports]
+    policies = {}
+    for port in (*inbound.ports, inbound.other):
+        place = _port(port, numbers)
+        if port.policy.everyone:
+            anybody = rbac_pb2.Principal(any=True)
+            policies[f"{port.port:05}"] = rbac_pb2.Policy(permissions=[place], principals=[anybody])
+        for index, allow in enumerate(port.policy.allow):
+            if for_requests or not allow.matches:
+                policies[f"{port.port:05}/{index:03}"] = _policy(allow, place)
     return rbac_pb2.RBAC(action=rbac_pb2.RBAC.ALLOW, policies=policies)
 
 
-def _policy(allow: Allow) -> Any:
-    permissions = [_permission(match) for match in allow.matches] or [rbac_pb2.Permission(any=True)]
+def _port(port: InboundPort, numbers: list[int]) -> Any:
+    """One port; port 0 is every port that is not in `numbers`."""
+    if port.port:
+        return rbac_pb2.Permission(destination_port=port.port)
+    if not numbers:
+        return rbac_pb2.Permission(any=True)
+    listed = [rbac_pb2.Permission(destination_port=number) for number in numbers]
+    together = rbac_pb2.Permission(or_rules=rbac_pb2.Permission.Set(rules=listed))
+    return rbac_pb2.Permission(not_rule=together)
+
+
+def _policy(allow: Allow, place: Any) -> Any:
+    permissions = [_permission(match, place) for match in allow.matches] or [place]
     principals = [_principal(clause) for clause in allow.clauses]
-    together = (
-        rbac_pb2.Principal(and_ids=rbac_pb2.Principal.Set(ids=principals))
-        if len(principals) > 1
-        else principals[0]
-    )
+    together = principals[0]
+    if len(principals) > 1:
+        together = rbac_pb2.Principal(and_ids=rbac_pb2.Principal.Set(ids=principals))
     return rbac_pb2.Policy(permissions=permissions, principals=[together])
 
 
-def _permission(match: Match) -> Any:
-    rules = [_path(match)]
+def _permission(match: Match, place: Any) -> Any:
+    rules = [place, _path(match)]
     rules += [rbac_pb2.Permission(header=found) for found in route_match(match).headers]
     return rbac_pb2.Permission(and_rules=rbac_pb2.Permission.Set(rules=rules))
 

@@ -1,4 +1,6 @@
-"""Envoy resources as they are sent: packed once, named, with a version that is the hash of their content. Pure."""
+"""Envoy resources as they are sent: packed once, named, with a version that is the hash of their content.
+Pure.
+"""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -20,11 +22,12 @@ SEND_ORDER = (CLUSTER, ENDPOINTS, LISTENER, ROUTES)
 
 @dataclass(frozen=True, eq=False)
 class Resource:
-    """One packed resource. Equal content has an equal version."""
+    """One packed resource. Equal content has an equal version. `pool` names the endpoints of a cluster."""
 
     name: str
     version: str
     body: AnyMessage
+    pool: str = ""
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Resource) and (self.name, self.version) == (other.name, other.version)
@@ -37,14 +40,16 @@ class Resource:
         return str(self.body.type_url)
 
 
-def resource(name: str, message: Any) -> Resource:
+def resource(name: str, message: Any, pool: str = "") -> Resource:
     """Pack a message."""
     body = any_of(message)
-    return Resource(name, blake2b(body.value, digest_size=8).hexdigest(), body)
+    return Resource(name, blake2b(body.value, digest_size=8).hexdigest(), body, pool)
 
 
 class ResourceSet(Mapping[str, Resource]):
-    """The resources of one type by name; never changed, so that proxies can share it and compare by identity."""
+    """The resources of one type by name; never changed, so that proxies can share it and compare by
+    identity.
+    """
 
     def __init__(self, resources: Iterable[Resource] = ()) -> None:
         self._by_name = {found.name: found for found in resources}

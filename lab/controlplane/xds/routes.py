@@ -1,9 +1,9 @@
 """Route tables as Envoy RouteConfigurations. Pure.
 
-Every route repeats requests that provably never reached an app: the connection could not be made, was refused as a
-stream, or broke before a byte of the request was sent. Linkerd has no such retry because its balancer holds a request
-until some endpoint is connected; repeating it elsewhere comes to the same for the caller. Nothing that an app may
-have seen is repeated unless a route asks for it.
+Every route repeats requests that provably never reached an app: the connection could not be made, was
+refused as a stream, or broke before a byte of the request was sent. Linkerd has no such retry because its
+balancer holds a request until some endpoint is connected; repeating it elsewhere comes to the same for the
+caller. Nothing that an app may have seen is repeated unless a route asks for it.
 """
 
 from typing import Any
@@ -25,7 +25,9 @@ CONNECT_RETRIES = 3
 
 
 def route_configuration(table: RouteTable) -> Any:
-    """The RDS resource of a table: one virtual host, because Services are told apart by address, never by Host."""
+    """The RDS resource of a table: one virtual host, because Services are told apart by address, never by
+    Host.
+    """
     return route_pb2.RouteConfiguration(
         name=table.name,
         virtual_hosts=[virtual_host(table, ["*"])],

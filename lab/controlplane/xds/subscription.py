@@ -60,6 +60,12 @@ class Subscription:
             self.sent.pop(name, None)
             self._absent.discard(name)
 
+    def repeat(self, names: Iterable[str]) -> None:
+        """Send these again although the proxy has them."""
+        for name in self.names.intersection(names):
+            self.sent.pop(name, None)
+            self._answered = None
+
     def changes(self, resources: ResourceSet) -> Changes:
         """What the proxy lacks of `resources`, and what it has too much; does not mark it as sent."""
         if resources is self._answered:
@@ -83,4 +89,3 @@ class Subscription:
             self.sent.pop(name, None)
             self._absent.add(name)
         self._answered = resources
-

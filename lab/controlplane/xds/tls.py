@@ -47,8 +47,11 @@ def socket_label(value: str) -> Struct:
 
 
 def _common(secrets: Path, alpn: tuple[str, ...]) -> Any:
-    return common_pb2.CommonTlsContext(
-        tls_params=common_pb2.TlsParameters(tls_minimum_protocol_version=common_pb2.TlsParameters.TLSv1_3),
+    return tls_pb2.CommonTlsContext(
+        tls_params=common_pb2.TlsParameters(
+            tls_minimum_protocol_version=common_pb2.TlsParameters.TLSv1_3,
+            tls_maximum_protocol_version=common_pb2.TlsParameters.TLSv1_3,
+        ),
         tls_certificate_sds_secret_configs=[_secret(sds.IDENTITY, secrets)],
         validation_context_sds_secret_config=_secret(sds.TRUST_ROOTS, secrets),
         alpn_protocols=alpn,

@@ -1,7 +1,8 @@
-"""From the model to the snapshot of one proxy. Pure; what does not depend on the proxy is built once and shared.
+"""From the model to the snapshot of one proxy. Pure; what does not depend on the proxy is built once and
+shared.
 
-Rules of the graph (model/graph.py) keep each resource until something it was made from changes: an endpoint that
-comes or goes rebuilds one ClusterLoadAssignment per pool it is in, and nothing else.
+Rules of the graph (model/graph.py) keep each resource until something it was made from changes: an endpoint
+that comes or goes rebuilds one ClusterLoadAssignment per pool it is in, and nothing else.
 """
 
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from typing import Any
 
 from lab.controlplane.model.graph import Reader
 from lab.controlplane.model.ir import Cluster, OutboundPort, PoolSource, RouteTable
-from lab.controlplane.model.outbound import views
+from lab.controlplane.model.outbound import ServiceView, views
 from lab.controlplane.model.pods import gateway, inbound
 from lab.controlplane.model.pools import pool_of
 from lab.controlplane.model.world import World
@@ -17,7 +18,7 @@ from lab.controlplane.xds import names
 from lab.controlplane.xds.clusters import Settings, local_clusters, outbound_cluster, passthrough_cluster
 from lab.controlplane.xds.endpoints import load_assignment
 from lab.controlplane.xds.gateway import GATEWAY, gateway_listener, gateway_routes
-from lab.controlplane.xds.inbound import inbound_listener
+from lab.controlplane.xds.inbound import Tables, inbound_listener, inbound_tables
 from lab.controlplane.xds.listeners import outbound_listener, service_chains
 from lab.controlplane.xds.resources import (
     CLUSTER,
@@ -48,51 +49,56 @@ def snapshot(world: World, proxy: Proxy, settings: Settings) -> Snapshot:
 
 
 def sidecar_snapshot(reader: Reader, proxy: Proxy, settings: Settings) -> Snapshot:
-    outbound = reader.get(outbound_resources, proxy.namespace, settings)
-    listener = reader.get(_inbound_resource, proxy, settings)
     return Snapshot(
         {
-            CLUSTER: outbound.clusters,
+            CLUSTER: reader.get(clusters, proxy.namespace, settings),
             ENDPOINTS: reader.get(endpoint_resources, proxy.namespace),
-            LISTENER: reader.get(_with, outbound.listener, listener) if listener else outbound.listener,
-            ROUTES: outbound.tables,
+            LISTENER: reader.get(sidecar_listeners, proxy, settings),
+            ROUTES: reader.get(sidecar_tables, proxy),
         }
     )
 
 
 def gateway_snapshot(reader: Reader, proxy: Proxy, settings: Settings) -> Snapshot:
-    found = reader.get(gateway, proxy.namespace, proxy.pod)
-    if found is None:
-        return Snapshot({})
-    outbound = reader.get(outbound_resources, "", settings)
     return Snapshot(
         {
-            CLUSTER: outbound.clusters,
+            CLUSTER: reader.get(clusters, "", settings),
             ENDPOINTS: reader.get(endpoint_resources, ""),
-            LISTENER: ResourceSet([_gateway_listener(settings)]),
-            ROUTES: ResourceSet([resource(GATEWAY, gateway_routes(found))]),
+            LISTENER: reader.get(_gateway_listeners, settings),
+            ROUTES: reader.get(_gateway_tables, proxy),
         }
     )
 
 
-@dataclass(frozen=True, eq=False)
-class Outbound:
-    """What all sidecars of a namespace share, without the endpoints."""
-
-    clusters: ResourceSet
-    listener: ResourceSet
-    tables: ResourceSet
+def clusters(reader: Reader, client: str, settings: Settings) -> ResourceSet:
+    """Every cluster that callers in a namespace may need, and the fixed ones."""
+    found = (cluster for view in reader.get(views, client) for cluster in view.clusters)
+    return ResourceSet([*reader.get(_fixed), *(reader.get(_cluster, cluster, settings) for cluster in found)])
 
 
-def outbound_resources(reader: Reader, client: str, settings: Settings) -> Outbound:
-    seen = reader.get(views, client)
-    clusters = [_cluster(reader, cluster, settings) for view in seen for cluster in view.clusters]
-    fixed = [reader.get(_passthrough), *reader.get(_local)]
-    chained = [view.port for view in seen if view.port.address]
-    chains = [chain for port in chained for chain in reader.get(_chains, port)]
-    listener = resource(names.OUTBOUND, outbound_listener(chained, chains))
-    tables = [reader.get(_table, view.upstream.table) for view in seen if view.port.protocol != "opaque"]
-    return Outbound(ResourceSet([*fixed, *clusters]), ResourceSet([listener]), ResourceSet(tables))
+def tables(reader: Reader, client: str) -> ResourceSet:
+    """The route tables of all ports that may carry HTTP."""
+    seen = [view for view in reader.get(views, client) if _is_routed(view)]
+    return ResourceSet(reader.get(_table, view.upstream.table) for view in seen)
+
+
+def sidecar_tables(reader: Reader, proxy: Proxy) -> ResourceSet:
+    """The tables that all sidecars of a namespace share, and the pod's own."""
+    shared = reader.get(tables, proxy.namespace)
+    return ResourceSet([*shared.values(), *reader.get(_inbound_tables, proxy)])
+
+
+def outbound_listeners(reader: Reader, client: str) -> Resource:
+    ports = [view.port for view in reader.get(views, client) if view.port.address]
+    chains = [chain for port in ports for chain in reader.get(_chains, port)]
+    return resource(names.OUTBOUND, outbound_listener(ports, chains))
+
+
+def sidecar_listeners(reader: Reader, proxy: Proxy, settings: Settings) -> ResourceSet:
+    """The listener that all sidecars of a namespace share, and the pod's own."""
+    shared = reader.get(outbound_listeners, proxy.namespace)
+    own = reader.get(_inbound_resource, proxy, settings)
+    return ResourceSet([shared, own] if own else [shared])
 
 
 def endpoint_resources(reader: Reader, client: str) -> ResourceSet:
@@ -105,11 +111,11 @@ def _endpoints(reader: Reader, source: PoolSource) -> Resource:
 
 
 def _cluster(reader: Reader, cluster: Cluster, settings: Settings) -> Resource:
-    return reader.get(_cluster_resource, cluster, settings)
+    return resource(cluster.name, outbound_cluster(cluster, settings), cluster.pool)
 
 
-def _cluster_resource(reader: Reader, cluster: Cluster, settings: Settings) -> Resource:
-    return resource(cluster.name, outbound_cluster(cluster, settings))
+def _is_routed(view: ServiceView) -> bool:
+    return view.port.protocol != "opaque" and bool(view.port.address)
 
 
 def _table(reader: Reader, table: RouteTable) -> Resource:
@@ -120,22 +126,26 @@ def _chains(reader: Reader, port: OutboundPort) -> tuple[Any, ...]:
     return service_chains(port)
 
 
-def _passthrough(reader: Reader) -> Resource:
-    return resource(names.PASSTHROUGH, passthrough_cluster())
-
-
-def _local(reader: Reader) -> tuple[Resource, ...]:
-    return tuple(resource(cluster.name, cluster) for cluster in local_clusters())
+def _fixed(reader: Reader) -> tuple[Resource, ...]:
+    return tuple(resource(cluster.name, cluster) for cluster in (passthrough_cluster(), *local_clusters()))
 
 
 def _inbound_resource(reader: Reader, proxy: Proxy, settings: Settings) -> Resource | None:
     found = reader.get(inbound, proxy.namespace, proxy.pod)
-    return resource(names.INBOUND, inbound_listener(found, settings)) if found else None
+    own = Tables.of(proxy.namespace, proxy.pod)
+    return resource(names.INBOUND, inbound_listener(found, settings, own)) if found else None
 
 
-def _gateway_listener(settings: Settings) -> Resource:
-    return resource(names.INBOUND, gateway_listener(settings))
+def _inbound_tables(reader: Reader, proxy: Proxy) -> tuple[Resource, ...]:
+    found = reader.get(inbound, proxy.namespace, proxy.pod)
+    own = inbound_tables(found, Tables.of(proxy.namespace, proxy.pod)) if found else ()
+    return tuple(resource(table.name, table) for table in own)
 
 
-def _with(reader: Reader, shared: ResourceSet, own: Resource) -> ResourceSet:
-    return ResourceSet([*shared.values(), own])
+def _gateway_listeners(reader: Reader, settings: Settings) -> ResourceSet:
+    return ResourceSet([resource(names.INBOUND, gateway_listener(settings))])
+
+
+def _gateway_tables(reader: Reader, proxy: Proxy) -> ResourceSet:
+    found = reader.get(gateway, proxy.namespace, proxy.pod)
+    return ResourceSet([resource(GATEWAY, gateway_routes(found))] if found else ())

@@ -43,7 +43,9 @@ def _detach(lab: LabDir, keep_paths: tuple[str, ...], write: int) -> NoReturn:
         ns.make_sandbox_namespaces()
         pid = os.fork()
     except OSError as error:
-        os.write(write, json.dumps({"error": error.strerror or str(error), "errno": error.errno}).encode() + b"\n")
+        os.write(
+            write, json.dumps({"error": error.strerror or str(error), "errno": error.errno}).encode() + b"\n"
+        )
         os._exit(1)
     if pid == 0:
         os._exit(_become_init(lab, keep_paths, write))

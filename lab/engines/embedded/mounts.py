@@ -25,8 +25,8 @@ from lab.engines.embedded.namespaces import (
 )
 from lab.pocket.node.runtime import Mount
 
-PRIVATE_FOLDERS = ("/tmp", "/run", "/dev/shm")  # noqa: S108 (these are replaced, not used)
-STAGING = "/tmp"  # noqa: S108 (a private tmpfs by the time it is used)
+PRIVATE_FOLDERS = ("/tmp", "/run", "/dev/shm")
+STAGING = "/tmp"
 _MS_RELATIME = 1 << 21
 _KEPT_FLAGS = os.ST_NOSUID | os.ST_NODEV | os.ST_NOEXEC | os.ST_NOATIME
 

@@ -65,7 +65,7 @@ async def _serve(lab: LabDir, plan: ClusterPlan) -> None:
         asyncio.TaskGroup() as group,
     ):
         runtime = InitRuntime(control, plan.name)
-        proxy = ServiceProxy(client, plan.node_ip, plan.service_cidr)
+        proxy = ServiceProxy.of(client, plan.service_cidr)
         parts = {
             "agent": run_agent(config, runtime, client),
             "controllers": run_controllers(

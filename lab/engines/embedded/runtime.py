@@ -29,9 +29,7 @@ class InitRuntime:
         await self._control.call("signal", id=container_id, signal=int(signum))
 
     async def exec(self, container_id: str, argv: Sequence[str], *, tty: bool) -> Exec:
-        answer, fds = await self._control.call_with_fds(
-            "exec", (), id=container_id, argv=list(argv), tty=tty
-        )
+        answer, fds = await self._control.call_with_fds("exec", (), id=container_id, argv=list(argv), tty=tty)
         return Exec(answer["id"], tuple(fds))
 
     async def containers(self) -> list[ContainerState]:

@@ -119,3 +119,4 @@ class Pods:
             if not self._adopted:
                 self._missed[state.id] = state
             self._kit.execs.ended(state)
+        raise LabError("the runtime no longer reports the ends of containers")

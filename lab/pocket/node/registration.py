@@ -107,7 +107,9 @@ async def _register(config: NodeConfig, client: Client) -> None:
         node = await client.create(NODES, {**node_object(config), "status": node_status(config, now())})
     except AlreadyExists:
         node = await client.get(NODES, config.name)
-    ready = next((c for c in (node.get("status") or {}).get("conditions") or () if c["type"] == "Ready"), {})
+    ready: dict[str, Any] = next(
+        (c for c in (node.get("status") or {}).get("conditions") or () if c["type"] == "Ready"), {}
+    )
     since = ready.get("lastTransitionTime") if ready.get("status") == "True" else None
     await client.patch(NODES, config.name, {"status": node_status(config, since or now())}, sub="status")
 

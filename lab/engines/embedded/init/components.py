@@ -81,6 +81,11 @@ class Supervisor:
         """Start a stopped component again as it was."""
         self.start(self._get(key))
 
+    def retire(self) -> None:
+        """The lab ends: nothing is started again."""
+        for component in self._table.values():
+            component.wanted = False
+
     def forget(self, cluster: str) -> None:
         """Drop a cluster's components; whoever removes the cluster kills their processes."""
         for key in [k for k, c in self._table.items() if c.cluster == cluster]:

@@ -117,7 +117,9 @@ class Containers:
             tty=tty,
             join=target.pid,
         )
-        record = Record(f"{target.id}/exec/{self._execs}", target.cluster, target.pod_uid, process, is_exec=True)
+        record = Record(
+            f"{target.id}/exec/{self._execs}", target.cluster, target.pod_uid, process, is_exec=True
+        )
         self._run(record, reply, outer)
         for fd in set(inner):
             os.close(fd)

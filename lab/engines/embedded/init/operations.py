@@ -27,6 +27,7 @@ from lab.engines.embedded.namespaces import netns_path
 from lab.engines.embedded.spawn import Process, Program
 from lab.engines.embedded.wire import Message
 
+END_POLL = 0.02
 NETWORK_FUNCTIONS = frozenset({"set_routes", "set_drops", "read_drops", "describe_network"})
 
 
@@ -204,10 +205,17 @@ class Operations:
 
     def shutdown(self, request: Message, _fds: list[int], reply: Reply) -> None:
         """End the lab: ask everything to stop, then leave; the kernel removes what remains."""
+        self._supervisor.retire()
         processes.send(processes.all_pids(), signal.SIGCONT)
         processes.send(processes.all_pids(), signal.SIGTERM)
         reply.ok()
-        self._loop.later(float(request.get("grace", 0.0)), self._loop.stop)
+        self._stop_when_empty(rounds=int(float(request["grace"]) / END_POLL))
+
+    def _stop_when_empty(self, rounds: int) -> None:
+        if rounds <= 0 or not processes.all_pids():
+            self._loop.stop()
+        else:
+            self._loop.later(END_POLL, lambda: self._stop_when_empty(rounds - 1))
 
     def _cluster(self, name: str) -> Cluster:
         if name not in self._clusters:

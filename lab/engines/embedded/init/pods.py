@@ -11,8 +11,8 @@ from typing import Any
 
 from lab.base.errors import LabError
 from lab.engines.embedded.init import processes
-from lab.engines.embedded.init.worker import Worker
 from lab.engines.embedded.init.server import Reply
+from lab.engines.embedded.init.worker import Worker
 from lab.engines.embedded.namespaces import netns_path
 
 FIRST_HOST = 2  # .1 is the gateway

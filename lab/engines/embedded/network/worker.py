@@ -122,6 +122,6 @@ def _answer(network: Network, request: Mapping[str, Any]) -> dict[str, Any]:
     function: Callable[..., Any] = getattr(network, request["function"])
     try:
         return {"id": request["id"], "result": function(**request["arguments"])}
-    except Exception as error:  # noqa: BLE001 (whatever the kernel refused goes back to who asked)
+    except Exception as error:
         log.exception("network change failed", function=request["function"])
         return {"id": request["id"], "error": f"{request['function']}: {error or type(error).__name__}"}

@@ -6,7 +6,7 @@ A rule is a list of these, in order; registers are numbered words (`WORDS + n`) 
 import ipaddress
 import struct
 
-from lab.engines.embedded.nft.attributes import nested, number, text, attribute
+from lab.engines.embedded.nft.attributes import attribute, nested, number, text
 
 VERDICT = 0
 WORDS = 8

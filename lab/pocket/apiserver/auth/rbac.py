@@ -44,8 +44,17 @@ def question_of(call: "Call") -> Question:
         call.resource.plural,
         call.subresource,
         call.namespace,
-        call.name,
+        call.name or _selected_name(call),
     )
+
+
+def _selected_name(call: "Call") -> str:
+    """The name that a list or watch is narrowed to: upstream lets `resourceNames` rules allow exactly those."""
+    for term in call.query.get("fieldSelector", "").split(","):
+        path, _, value = term.replace("==", "=").partition("=")
+        if path.strip() == "metadata.name" and call.verb in ("list", "watch"):
+            return value.strip()
+    return ""
 
 
 class Authorizer:

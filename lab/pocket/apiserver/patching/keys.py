@@ -48,6 +48,12 @@ RULES: Mapping[tuple[str, str], ListRule] = {
     ("spec", "taints"): _rule("key"),
 }
 
+# Maps and objects that have one owner as a whole.
+ATOMIC = frozenset(
+    ("selector", "nodeSelector", "roleRef", "fieldRef", "resourceFieldRef", "configMapKeyRef", "secretKeyRef",
+     "involvedObject", "targetRef", "labelSelector", "namespaceSelector", "objectSelector")
+)  # fmt: skip
+
 
 def rule_for(parent: str, field: str) -> ListRule | None:
     return RULES.get((parent, field)) or RULES.get(("", field))

@@ -52,6 +52,7 @@ class Scale:
 class Schema:
     """A custom resource's structural schema, ready to default, prune and validate."""
 
+    raw: Object
     default: Callable[[Object], None]
     prune: Callable[[Object], list[str]]
     validate: Callable[[Object], list[Cause]]

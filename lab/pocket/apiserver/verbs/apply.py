@@ -1,10 +1,82 @@
-"""Server-side apply: merge by field owner, with conflicts."""
+"""The apply patch: reads the configuration, decides between create and merge, reports conflicts."""
 
 from typing import Any
 
 from ..context import Answer, Api, Call
-from ..errors import bad_request
+from ..errors import StatusError, bad_request, required
+from ..patching.apply import Conflict, apply_config
+from ..patching.fields import leaves
+from ..patching.managed import Manager, manager_of, put_owners, typing_of
+from ..storage.record import Object
+from .create import create_object
+from .objects import check_type, key_of, place
+from .update import Edit, edit
 
 
-async def apply(api: Api, call: Call, body: Any) -> Answer:
-    raise bad_request("server-side apply is not supported yet")
+async def apply(api: Api, call: Call, config: Any) -> Answer:
+    manager = _manager(call)
+    if not isinstance(config, dict):
+        raise bad_request("an apply configuration must be an object")
+    check_type(call.resource, config)
+    place(call, config)
+    meta = config["metadata"]
+    if meta.get("managedFields"):
+        raise bad_request("metadata.managedFields must be nil")
+    if meta.setdefault("name", call.name) != call.name:
+        raise bad_request(
+            f"the name of the object ({meta['name']}) does not match the name on the URL ({call.name})"
+        )
+    if api.store.get(key_of(call)) is None:
+        return await _create(api, call, config, manager)
+    return Answer(await _merge(api, call, config, manager), resource=call.resource)
+
+
+def _manager(call: Call) -> Manager:
+    if not call.query.get("fieldManager"):
+        cause = required("fieldManager", "is required for apply patch")
+        details = {"causes": [{"reason": cause.reason, "message": cause.message, "field": cause.field}]}
+        raise StatusError(422, "Invalid", f"PatchOptions.meta.k8s.io \"\" is invalid: {cause}", details)
+    return manager_of(call, "Apply")
+
+
+async def _create(api: Api, call: Call, config: Object, manager: Manager) -> Answer:
+    from ..errors import not_found
+
+    if call.subresource:
+        raise not_found(call.resource.target(call.name))
+    holder: Object = {"metadata": {}}
+    put_owners(holder, {manager: set(leaves(config, typing_of(call.resource)))}, None)
+    config["metadata"]["managedFields"] = holder["metadata"].get("managedFields", [])
+    return Answer(await create_object(api, call, config), 201, call.resource)
+
+
+async def _merge(api: Api, call: Call, config: Object, manager: Manager) -> Object:
+    force = call.query.get("force", "") in ("true", "1")
+
+    def change(live: Object) -> Object:
+        applied = apply_config(live, config, manager, call.resource, force=force)
+        if applied.conflicts:
+            raise conflict(applied.conflicts)
+        return applied.obj
+
+    return await edit(api, call, Edit(change, applies=True))
+
+
+def conflict(found: tuple[Conflict, ...]) -> StatusError:
+    texts = []
+    for one in found:
+        how = f' with subresource "{one.manager.subresource}"' if one.manager.subresource else ""
+        texts.append((f'conflict with "{one.manager.name}"{how} using {one.manager.api_version}', one.text()))
+    noun = "conflict" if len(found) == 1 else "conflicts"
+    if len(found) == 1:
+        listed = f"{texts[0][0]}: {texts[0][1]}"
+    else:
+        grouped: dict[str, list[str]] = {}
+        for who, path in texts:
+            grouped.setdefault(who, []).append(path)
+        listed = "\n".join(
+            "\n- ".join([f"{who.replace('conflict ', 'conflicts ')}:", *paths]) for who, paths in grouped.items()
+        )
+    causes = [{"reason": "FieldManagerConflict", "message": who, "field": path} for who, path in texts]
+    message = f"Apply failed with {len(found)} {noun}: {listed}"
+    return StatusError(409, "Conflict", message, {"causes": causes})

@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from aiohttp import web
 
@@ -60,6 +61,18 @@ class LogOptions:
         )
 
 
+@dataclass(frozen=True)
+class _Run:
+    """One attempt of a container, which may end and be followed by another while its log is read."""
+
+    tracked: Tracked
+    number: int
+
+    @property
+    def is_over(self) -> bool:
+        return not any(a.number == self.number and a.running for a in self.tracked.attempts)
+
+
 async def container_logs(request: web.Request) -> web.StreamResponse:
     """Answer with the log as plain text; with `follow`, until the container ends."""
     worker, tracked = container_of(request)
@@ -75,7 +88,7 @@ async def container_logs(request: web.Request) -> web.StreamResponse:
     response = web.StreamResponse(headers={"Content-Type": "text/plain; charset=utf-8"})
     await response.prepare(request)
     sent = 0
-    async for block in _blocks(path, options, tracked, times):
+    async for block in _blocks(path, options, _Run(tracked, wanted[0].number), times):
         data = block if options.limit is None else block[: options.limit - sent]
         sent += len(data)
         await response.write(data)
@@ -85,16 +98,15 @@ async def container_logs(request: web.Request) -> web.StreamResponse:
     return response
 
 
-async def _blocks(path: Path, options: LogOptions, tracked: Tracked, times: LogTimes) -> AsyncIterator[bytes]:
-    if not path.exists():
+async def _blocks(path: Path, options: LogOptions, run: _Run, times: LogTimes) -> AsyncIterator[bytes]:
+    file = _open(path)
+    if file is None:
         return
-    with path.open("rb") as file:
+    with file:
         file.seek(_start(path, options, times))
         while True:
             # The end is looked up before reading, so that the last words are never missed.
-            over = (
-                options.previous or not options.follow or tracked.ended.is_set() or not tracked.view().running
-            )
+            over = not options.follow or run.is_over
             while lines := file.readlines(BLOCK):
                 if options.timestamps:
                     lines = _stamped(lines, file.tell(), path, times)
@@ -102,6 +114,14 @@ async def _blocks(path: Path, options: LogOptions, tracked: Tracked, times: LogT
             if over:
                 return
             await pause(POLL)
+
+
+def _open(path: Path) -> BinaryIO | None:
+    """The file, or None while the container has not made it."""
+    try:
+        return path.open("rb")
+    except FileNotFoundError:
+        return None
 
 
 def _start(path: Path, options: LogOptions, times: LogTimes) -> int:

@@ -12,20 +12,32 @@ from lab.pocket.node.api.target import KIT, PODS
 from lab.pocket.node.kit import Kit
 from lab.pocket.node.pods import Pods
 
+SHUTDOWN_SECONDS = 0.1
+"""Open streams of clients are cut when the node stops; the containers live on."""
+
 
 async def serve(socket: Path, pods: Pods, kit: Kit) -> None:
     """Serve until cancelled."""
-    runner = web.AppRunner(make_app(pods, kit), access_log=None)
+    runner = web.AppRunner(make_app(pods, kit), access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
     await runner.setup()
-    socket.unlink(missing_ok=True)
+    _clear(socket)
     try:
         with short_path(socket) as address:
             await web.UnixSite(runner, address).start()
-        socket.chmod(0o600)
+        _protect(socket)
         await asyncio.Event().wait()
     finally:
         await runner.cleanup()
-        socket.unlink(missing_ok=True)
+        _clear(socket)
+
+
+def _clear(socket: Path) -> None:
+    """A socket file outlives its process; the next one could not bind."""
+    socket.unlink(missing_ok=True)
+
+
+def _protect(socket: Path) -> None:
+    socket.chmod(0o600)
 
 
 def make_app(pods: Pods, kit: Kit) -> web.Application:

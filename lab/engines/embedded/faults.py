@@ -1,0 +1,87 @@
+"""Faults on running clusters, through init: partitions (nftables), pauses (SIGSTOP) and stopped components.
+
+Each change is followed by reading back what the kernel has; a fault that did not take, or did not go, is an
+error. Called by the engine only; who asked for which fault is kept in the ledger above.
+"""
+
+from typing import Any
+
+from lab.base.errors import LabError
+from lab.engines.embedded.control import Control
+from lab.engines.protocol import ActualFaults, Drop, EngineFault, drops_of
+
+Plans = dict[str, dict[str, Any]]
+
+
+async def read(control: Control) -> ActualFaults:
+    """What is in force, from nft rules and process states."""
+    seen = await control.call("list")
+    network = await control.call("network", function="describe_network", arguments={})
+    stopped = {tuple(c["key"].split("/", 1)) for c in seen["components"] if c["state"] == "stopped"}
+    return ActualFaults(
+        drops=frozenset(Drop(peer, cluster) for cluster, row in network.items() for peer in row["drops"]),
+        paused=frozenset(row["name"] for row in seen["clusters"] if row["paused"]),
+        stopped=frozenset((cluster, name) for cluster, name in stopped),
+    )
+
+
+async def apply(control: Control, fault: EngineFault) -> None:
+    """Put a fault in force. Raises LabError if it does not hold afterwards."""
+    await _check_known(control, fault)
+    if fault.kind == "pause":
+        for cluster in sorted(fault.clusters):
+            await control.call("pause", cluster=cluster)
+    elif fault.kind == "component":
+        for cluster in sorted(fault.clusters):
+            await control.call("stop-component", key=f"{cluster}/{fault.component}")
+    else:
+        actual = await read(control)
+        await _set_drops(control, fault, actual.drops | drops_of(fault))
+    if not (await read(control)).holds(fault):
+        raise LabError(f"the {fault.kind} of {_names(fault)} is not in force after it was applied")
+
+
+async def clear(control: Control, fault: EngineFault) -> None:
+    """Lift a fault. Raises LabError if some of it is left afterwards."""
+    present = await _plans(control)
+    if fault.kind == "pause":
+        for cluster in sorted(fault.clusters & present.keys()):
+            await control.call("resume", cluster=cluster)
+    elif fault.kind == "component":
+        for cluster in sorted(fault.clusters & present.keys()):
+            await control.call("resume-component", key=f"{cluster}/{fault.component}")
+    else:
+        actual = await read(control)
+        await _set_drops(control, fault, actual.drops - drops_of(fault))
+    if (await read(control)).touches(fault):
+        raise LabError(
+            f"the {fault.kind} of {_names(fault)} is still in force", remedy="heal again, or `down`"
+        )
+
+
+async def _set_drops(control: Control, fault: EngineFault, wanted: frozenset[Drop]) -> None:
+    plans = await _plans(control)
+    for cluster in sorted({drop.target for drop in drops_of(fault)} & plans.keys()):
+        sources = sorted({drop.source for drop in wanted if drop.target == cluster} & plans.keys())
+        peers = {name: [f"{plans[name]['node_ip']}/32", plans[name]["pod_cidr"]] for name in sources}
+        await control.call("network", function="set_drops", arguments={"cluster": cluster, "peers": peers})
+
+
+async def _check_known(control: Control, fault: EngineFault) -> None:
+    present = await _plans(control)
+    unknown = sorted((fault.clusters | fault.others) - present.keys())
+    if unknown:
+        raise LabError(
+            f"{', '.join(unknown)}: not running in this lab; there are {', '.join(sorted(present))}"
+        )
+
+
+async def _plans(control: Control) -> Plans:
+    seen = await control.call("list")
+    return {row["name"]: row["plan"] for row in seen["clusters"]}
+
+
+def _names(fault: EngineFault) -> str:
+    return ", ".join(sorted(fault.clusters)) + (
+        f" from {', '.join(sorted(fault.others))}" if fault.others else ""
+    )

@@ -1,0 +1,182 @@
+"""The sidecar launcher with a real Envoy, a real identity service and a control plane that sends nothing yet."""
+
+import asyncio
+import contextlib
+import os
+import ssl
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+import grpc
+import grpc.aio
+import pytest
+from envoy.service.discovery.v3 import ads_pb2_grpc, discovery_pb2
+
+from lab.base.errors import LabError
+from lab.base.wait import until
+from lab.controlplane.identity import sds
+from lab.controlplane.identity.client import Workload
+from lab.controlplane.identity.names import control_plane_name, workload_name
+from lab.controlplane.proxy.bootstrap import Identity, Places
+from lab.controlplane.proxy.main import Launch, launch_of, run
+from tests.mesh.identity.conftest import Service, free_port
+
+
+class ControlPlane(ads_pb2_grpc.AggregatedDiscoveryServiceServicer):
+    """Answers each subscription with nothing, once it may."""
+
+    def __init__(self) -> None:
+        self.may_answer = asyncio.Event()
+        self.nodes: list[str] = []
+
+    async def DeltaAggregatedResources(self, requests, context):  # type: ignore[no-untyped-def]  # noqa: N802
+        async for request in requests:
+            if request.node.id:
+                self.nodes.append(request.node.id)
+            if not request.response_nonce:
+                await self.may_answer.wait()
+                kind = request.type_url
+                yield discovery_pb2.DeltaDiscoveryResponse(type_url=kind, nonce="1", system_version_info="1")
+
+
+@dataclass
+class Sidecar:
+    """A launched proxy and how to reach its admin port."""
+
+    launch: Launch
+    control_plane: ControlPlane
+    ended: asyncio.Task[int]
+    http: aiohttp.ClientSession
+
+    @property
+    def admin(self) -> str:
+        return f"127.0.0.1:{self.launch.places.admin_port}"
+
+    async def ready(self) -> None:
+        async def probe() -> bool:
+            with contextlib.suppress(aiohttp.ClientError):
+                async with self.http.get(f"http://{self.admin}/ready") as answer:
+                    return answer.status == 200
+            return False
+
+        await until(probe, timeout=10, what="the proxy is ready", every=0.02)
+
+    async def serial(self, client: Workload) -> str:
+        """The serial number of the certificate that 4191 presents to a meshed client."""
+        context = ssl.create_default_context(cadata=client.require().roots.decode())
+        context.check_hostname = False
+        client.load_into(context)
+        _, writer = await asyncio.open_connection(*self.admin.split(":"), ssl=context)
+        certificate = writer.get_extra_info("peercert")
+        writer.close()
+        return str(certificate["serialNumber"])
+
+
+@pytest.fixture
+async def sidecar(service: Service, tmp_path: Path) -> AsyncIterator[Sidecar]:
+    destination = service.workload(
+        tmp_path / "destination",
+        control_plane_name("linkerd-destination"),
+        token="linkerd:linkerd-destination",
+    )
+    own = await destination.obtain()
+    plane, server = ControlPlane(), grpc.aio.server()
+    ads_pb2_grpc.add_AggregatedDiscoveryServiceServicer_to_server(plane, server)
+    credentials = grpc.ssl_server_credentials([(own.key, own.certificate)], own.roots, True)
+    port = server.add_secure_port("127.0.0.1:0", credentials)
+    await server.start()
+    settings = service.workload(
+        tmp_path / "front", workload_name("front", "shop"), token="shop:front"
+    ).settings
+    settings.directory.mkdir()
+    places = Places(
+        settings.directory, settings.directory / "admin.sock", "localhost", port, admin_port=free_port()
+    )
+    launch = Launch(Identity("front-1", "shop", "front"), settings, places, "warn")
+    running = asyncio.create_task(run(launch))
+    async with aiohttp.ClientSession() as http:
+        yield Sidecar(launch, plane, running, http)
+    plane.may_answer.set()
+    running.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await running
+    await server.stop(0)
+
+
+async def test_a_proxy_is_ready_only_after_its_first_configuration(sidecar: Sidecar) -> None:
+    plane = sidecar.control_plane
+
+    async def asked() -> bool:
+        return bool(plane.nodes)
+
+    await until(asked, timeout=10, what="the proxy asked for its configuration")
+    with pytest.raises(aiohttp.ClientConnectionError):
+        await sidecar.http.get(f"http://{sidecar.admin}/ready")
+    plane.may_answer.set()
+    await sidecar.ready()
+    assert plane.nodes == ["front-1.shop"]
+
+
+async def test_metrics_are_served_in_prometheus_form(sidecar: Sidecar) -> None:
+    sidecar.control_plane.may_answer.set()
+    await sidecar.ready()
+    async with sidecar.http.get(f"http://{sidecar.admin}/metrics") as answer:
+        assert (answer.status, "# TYPE envoy_cluster" in await answer.text()) == (200, True)
+
+
+async def test_the_admin_interface_itself_is_not_reachable(sidecar: Sidecar) -> None:
+    sidecar.control_plane.may_answer.set()
+    await sidecar.ready()
+    async with sidecar.http.get(f"http://{sidecar.admin}/config_dump") as answer:
+        assert answer.status == 404
+
+
+async def test_a_renewed_certificate_is_used_without_a_restart(sidecar: Sidecar) -> None:
+    sidecar.control_plane.may_answer.set()
+    await sidecar.ready()
+    workload = Workload(sidecar.launch.credentials)
+    await workload.obtain()
+    first = await sidecar.serial(workload)
+    await workload.obtain()
+
+    async def changed() -> bool:
+        return await sidecar.serial(workload) != first
+
+    await until(changed, timeout=5, what="the proxy presents the new certificate")
+    assert not sidecar.ended.done()
+
+
+async def test_a_client_without_a_mesh_certificate_gets_no_tls_session(sidecar: Sidecar) -> None:
+    sidecar.control_plane.may_answer.set()
+    await sidecar.ready()
+    context = ssl.create_default_context(cadata=sidecar.launch.credentials.read_roots().decode())
+    context.check_hostname = False
+    with pytest.raises(aiohttp.ClientError):
+        await sidecar.http.get(f"https://{sidecar.admin}/ready", ssl=context)
+
+
+async def test_the_launcher_ends_when_its_envoy_dies(sidecar: Sidecar) -> None:
+    sidecar.control_plane.may_answer.set()
+    await sidecar.ready()
+    os.kill(envoy_of_this_process(), 9)
+    assert await asyncio.wait_for(sidecar.ended, 5) == 137
+
+
+def envoy_of_this_process() -> int:
+    children = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+    return next(int(pid) for pid in children if Path(f"/proc/{pid}/comm").read_text().strip() == "envoy")
+
+
+def test_a_pod_that_was_not_injected_is_told_what_is_missing() -> None:
+    with pytest.raises(LabError, match="_pod_name, _pod_ns, _pod_sa"):
+        launch_of({})
+
+
+def test_the_launcher_reads_what_the_injector_wrote() -> None:
+    launch = launch_of(
+        {"_pod_name": "gw-1", "_pod_ns": "mc", "_pod_sa": "gw", "LINKERD2_PROXY_ROLE": "gateway"}
+    )
+    assert launch.identity == Identity("gw-1", "mc", "gw", "gateway")
+    assert (launch.credentials.name, launch.places.certificates) == (workload_name("gw", "mc"), sds.DIRECTORY)

@@ -1,0 +1,147 @@
+"""Rollouts: what a Deployment writes next, given its ReplicaSets."""
+
+from typing import Any
+
+import pytest
+
+from lab.pocket.controllers.progress import deployment_status
+from lab.pocket.controllers.rollout import plan, replica_set, surge, template_hash
+
+Object = dict[str, Any]
+
+
+def deployment(replicas: int = 4, image: str = "new", **spec: Any) -> Object:
+    template = {"metadata": {"labels": {"app": "a"}}, "spec": {"containers": [{"name": "c", "image": image}]}}
+    return {
+        "metadata": {"name": "a", "namespace": "ns", "uid": "d", "generation": 1},
+        "spec": {
+            "replicas": replicas,
+            "selector": {"matchLabels": {"app": "a"}},
+            "template": template,
+            "strategy": {"rollingUpdate": {"maxSurge": 1, "maxUnavailable": 1}},
+            **spec,
+        },
+    }
+
+
+def existing(image: str, wanted: int, available: int | None = None, revision: int = 1) -> Object:
+    made = replica_set(deployment(image=image), [], wanted)
+    made["metadata"] |= {"name": image, "uid": image, "creationTimestamp": f"2026-01-0{revision}T00:00:00Z"}
+    made["metadata"]["annotations"] = {"deployment.kubernetes.io/revision": str(revision)}
+    count = wanted if available is None else available
+    made["status"] = {"replicas": wanted, "readyReplicas": count, "availableReplicas": count}
+    return made
+
+
+@pytest.mark.parametrize(
+    ("replica_sets", "scale"),
+    [
+        pytest.param([existing("new", 4)], {}, id="complete"),
+        pytest.param([existing("new", 6)], {"new": 4}, id="scaled down"),
+        pytest.param([existing("new", 2)], {"new": 4}, id="scaled up"),
+        pytest.param([existing("old", 4), existing("new", 0, revision=2)], {"new": 1}, id="surge first"),
+        pytest.param(
+            [existing("old", 4), existing("new", 1, 0, revision=2)],
+            {"old": 3},
+            id="then one old may be missing",
+        ),
+        pytest.param(
+            [existing("old", 3), existing("new", 1, 0, revision=2)],
+            {"new": 2},
+            id="its place goes to a new one",
+        ),
+        pytest.param([existing("old", 3), existing("new", 2, 0, revision=2)], {}, id="wait for new pods"),
+        pytest.param(
+            [existing("old", 3), existing("new", 2, 2, revision=2)],
+            {"old": 1},
+            id="go on when they are available",
+        ),
+        pytest.param(
+            [existing("old", 4, 0), existing("new", 1, 0, revision=2)],
+            {"old": 3},
+            id="unhealthy old ones go first",
+        ),
+        pytest.param([existing("old", 0), existing("new", 4, revision=2)], {}, id="rolled out"),
+    ],
+)
+def test_rolling_update(replica_sets: list[Object], scale: dict[str, int]) -> None:
+    assert dict(plan(deployment(), replica_sets).scale) == scale
+
+
+def test_first_replica_set_gets_all_replicas_at_once() -> None:
+    made = plan(deployment(), []).create
+    assert made is not None
+    assert made["spec"]["replicas"] == 4
+    assert made["metadata"]["name"] == f"a-{made['metadata']['labels']['pod-template-hash']}"
+
+
+def test_new_template_takes_the_next_revision() -> None:
+    made = plan(deployment(), [existing("old", 4, revision=3)]).create
+    assert made is not None
+    assert made["metadata"]["annotations"]["deployment.kubernetes.io/revision"] == "4"
+
+
+def test_recreate_waits_until_no_old_pod_is_left() -> None:
+    recreate = deployment(strategy={"type": "Recreate"})
+    first = plan(recreate, [existing("old", 4)])
+    then = plan(recreate, [existing("old", 0)])
+    assert (dict(first.scale), first.create) == ({"old": 0}, None)
+    assert then.create is not None
+
+
+def test_paused_deployment_does_not_roll_out() -> None:
+    found = plan(deployment(paused=True), [existing("old", 4)])
+    assert (found.create, dict(found.scale)) == (None, {})
+
+
+def test_rollback_gives_the_old_replica_set_a_new_revision() -> None:
+    found = plan(deployment(image="old"), [existing("old", 4, revision=1), existing("new", 0, revision=2)])
+    assert dict(found.revise) == {"old": "3"}
+
+
+def test_history_keeps_no_more_than_the_limit() -> None:
+    old = [existing(f"v{n}", 0, revision=n) for n in (1, 2, 3)]
+    found = plan(deployment(revisionHistoryLimit=1), [*old, existing("new", 4, revision=4)])
+    assert found.delete == ("v1", "v2")
+
+
+@pytest.mark.parametrize(
+    ("strategy", "wanted"),
+    [
+        pytest.param({}, (1, 1), id="defaults are quarters, up and down"),
+        pytest.param({"rollingUpdate": {"maxSurge": 0, "maxUnavailable": 0}}, (0, 1), id="never both zero"),
+        pytest.param({"rollingUpdate": {"maxSurge": "50%", "maxUnavailable": 0}}, (2, 0), id="percent"),
+    ],
+)
+def test_surge(strategy: Object, wanted: tuple[int, int]) -> None:
+    assert surge(deployment(strategy=strategy)) == wanted
+
+
+def test_template_hash_is_of_upstreams_alphabet() -> None:
+    word = template_hash(deployment()["spec"]["template"])
+    assert 5 <= len(word) <= 10
+    assert set(word) <= set("bcdfghjklmnpqrstvwxz2456789")
+
+
+@pytest.mark.parametrize(
+    ("replica_sets", "reason"),
+    [
+        pytest.param([existing("new", 4)], "NewReplicaSetAvailable", id="complete"),
+        pytest.param([existing("new", 4, 1)], "ReplicaSetUpdated", id="under way"),
+    ],
+)
+def test_progress_reason(replica_sets: list[Object], reason: str) -> None:
+    found = deployment_status(deployment(), replica_sets, 0.0)
+    assert next(c["reason"] for c in found["conditions"] if c["type"] == "Progressing") == reason
+
+
+def test_rollout_without_progress_past_its_deadline_has_failed() -> None:
+    since = {
+        "type": "Progressing",
+        "status": "True",
+        "reason": "ReplicaSetUpdated",
+        "lastUpdateTime": "1970-01-01T00:00:00Z",
+    }
+    stuck = deployment() | {"status": {"observedGeneration": 1, "updatedReplicas": 4, "conditions": [since]}}
+    found = deployment_status(stuck, [existing("new", 4, 0)], 601.0)
+    assert found["conditions"][1]["reason"] == "ProgressDeadlineExceeded"
