@@ -6,7 +6,7 @@ is exported, and it has one value. Pure.
 
 from collections.abc import Iterator
 
-from lab.topology.links import directed_links
+from lab.topology.links import directed_links, lead_somewhere
 from lab.topology.model import APP_SERVICES, App, Mode, Topology
 from lab.topology.problem import Path, Problem, did_you_mean, listed
 
@@ -55,7 +55,7 @@ def exports(topology: Topology) -> Iterator[Problem]:
 
 
 def _carried_into(topology: Topology, app: App) -> set[Mode]:
-    if not all({link.from_, link.to} <= set(topology.clusters) for link in topology.links):
+    if not lead_somewhere(topology):
         return {"gateway", "flat", "federated"}  # the broken link is reported; guessing adds noise
     places = topology.clusters_of(app)
     return {mode for link in directed_links(topology) if link.target in places for mode in link.modes}

@@ -57,6 +57,11 @@ def directed_links(topology: Topology) -> tuple[DirectedLink, ...]:
     return tuple(one for link in topology.links for one in expand(topology, link))
 
 
+def lead_somewhere(topology: Topology) -> bool:
+    """Whether all links join clusters that exist; nothing more can be said about the others."""
+    return all({link.from_, link.to} <= set(topology.clusters) for link in topology.links)
+
+
 def expand(topology: Topology, link: Link) -> Iterator[DirectedLink]:
     """The one or two directions of a link as written."""
     modes = link.modes or default_modes(topology, link)

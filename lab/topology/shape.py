@@ -17,6 +17,8 @@ from lab.topology.problem import Path, Problem, did_you_mean, listed
 _LABEL = "a name of lower-case letters, digits and dashes, starting with a letter, at most 32 characters"
 _URL = "a URL like http://front.shop/path (http, grpc or tcp)"
 
+_QUOTED = "text; put it in quotes"
+
 _TYPES = {
     "string_type": "text",
     "bool_type": "true or false",
@@ -79,11 +81,20 @@ def _problem(error: ErrorDetails, data: object) -> Problem:
     if kind == "missing":
         return Problem(_written(location[:-1], data) + location[-1:], "is missing")
     if kind == "invalid_key":
-        return Problem(path[:-1], f"the key {shown(error['input'])}", "text; put it in quotes")
+        return Problem(path[:-1], f"the key {shown(error['input'])}", _QUOTED)
+    if bad_key and not isinstance(error["input"], str):
+        return Problem(_written(location[:-2], data), f"the key {shown(error['input'])}", _QUOTED)
     value = path[-1] if bad_key and path else error["input"]
     found, allowed_text = f"found {shown(value)}", _allowed(error)
     choices = _choices(error)
-    return Problem(path, found, allowed_text, did_you_mean(str(value), choices) if choices else "")
+    return Problem(path, found, allowed_text, _hint(value, choices))
+
+
+def _hint(value: object, choices: list[str]) -> str:
+    """The nearest choice; `2.14` without quotes is a number, and not one of the choices."""
+    if str(value) in choices:
+        return "put it in quotes"
+    return did_you_mean(str(value), choices) if choices else ""
 
 
 def _allowed(error: ErrorDetails) -> str:

@@ -30,7 +30,7 @@ class Canvas:
         self.put(x, y + height - 1, f"╰{'─' * (width - 2)}╯", style)
 
     def to_text(self) -> Text:
-        text = Text(no_wrap=True, end="")
+        text = Text(no_wrap=True)
         for number, row in enumerate(self._rows):
             if number:
                 text.append("\n")

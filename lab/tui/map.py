@@ -57,7 +57,7 @@ def label(line: Line) -> str:
     words = ["+".join(first.modes)]
     if line.state != "up":
         words.append(line.state)
-    words += [f"⚡{fault}" for fault in dict.fromkeys(f for link in line.links for f in link.faults)]
+    words += [f"↯{fault}" for fault in dict.fromkeys(f for link in line.links for f in link.faults)]
     words += [" / ".join(dict.fromkeys(latencies))] if latencies else []
     words += [f"{name} {value}" for name, value in first.impairment.items()]
     if line.state not in ("up", "partitioned") and first.reason:
@@ -139,22 +139,27 @@ def _box(canvas: Canvas, x: int, y: int, width: int, cluster: Cluster) -> None:
     for row, (text, row_style) in enumerate(_inside(cluster), start=y + 1):
         canvas.put(x + 2, row, fit(text, inner), row_style)
     if cluster.faults:
-        text = f" {fit(' '.join(f'⚡{fault}' for fault in cluster.faults), inner - 2)} "
+        text = f" {fit(' '.join(f'↯{fault}' for fault in cluster.faults), inner - 2)} "
         canvas.put(x + 2, y + BOX_HEIGHT - 1, text, "bold red")
 
 
 def _inside(cluster: Cluster) -> list[tuple[str, str]]:
     if cluster.api.state != "ready":
-        rows = [(f"api {cluster.api.state}", "bold red" if cluster.api.state == "unreachable" else "magenta")]
-        return [*rows, (cluster.api.error, "dim")]
+        style = "bold red" if cluster.api.state == "unreachable" else "magenta"
+        return [(f"api {cluster.api.state}", style), (cluster.api.error, "dim")]
     parts = cluster.control_plane.components
-    core = [part for part in parts if part.namespace == "linkerd"]
-    edge = [part for part in parts if part.namespace != "linkerd"]
-    nodes = sum(node.ready for node in cluster.nodes)
-    restarts = f"  restarts {cluster.restarts}" if cluster.restarts else ""
+    core = [part.healthy for part in parts if part.namespace == "linkerd"]
+    edge = [part.healthy for part in parts if part.namespace != "linkerd"]
+    ready = [node.ready for node in cluster.nodes]
     network = f"  net {cluster.network}" if cluster.network else ""
-    mesh = f"mesh {sum(p.healthy for p in core)}/{len(core)}  multicluster {sum(p.healthy for p in edge)}/{len(edge)}"
-    mesh_style = "" if all(part.healthy for part in parts) else "yellow"
-    load = f"nodes {nodes}/{len(cluster.nodes)}  pods {cluster.pods.ready}/{cluster.pods.total}{restarts}"
-    load_style = "" if nodes == len(cluster.nodes) and cluster.pods.ready == cluster.pods.total else "yellow"
-    return [(f"api {cluster.api.version or 'ready'}{network}", "dim"), (mesh, mesh_style), (load, load_style)]
+    restarts = f"  restarts {cluster.restarts}" if cluster.restarts else ""
+    load = f"nodes {sum(ready)}/{len(ready)}  pods {cluster.pods.ready}/{cluster.pods.total}{restarts}"
+    is_full = all(ready) and cluster.pods.ready >= cluster.pods.total
+    return [
+        (f"api {cluster.api.version or 'ready'}{network}", "dim"),
+        (
+            f"mesh {sum(core)}/{len(core)}  multicluster {sum(edge)}/{len(edge)}",
+            "" if all(core + edge) else "yellow",
+        ),
+        (load, "" if is_full else "yellow"),
+    ]

@@ -36,6 +36,6 @@ def exec_(c: Context, pod: str, lab: str = "", container: str = "") -> None:
 @verb()
 def tui(c: Context, lab: str = "") -> None:
     """Watch and break a running lab in the terminal."""
-    from lab.ops.tui import tui
+    from lab.tui.open import open_tui
 
-    tui(lab)
+    open_tui(lab)

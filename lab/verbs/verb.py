@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from invoke.exceptions import Exit
-from invoke.tasks import Task, task
+from invoke.tasks import Task
 
 from lab.base.errors import LabError, UsageError
 
@@ -39,8 +39,7 @@ def verb(
     def wrap(body: Callable[..., None]) -> "Task[Any]":
         known = body.__code__.co_varnames[: body.__code__.co_argcount]
         texts = {name: text for name, text in SHARED.items() if name in known} | dict(help or {})
-        made: Task[Any] = task(_guarded(body), help=texts, iterable=list(iterable), **options)
-        return made
+        return Task(_guarded(body), help=texts, iterable=list(iterable), **options)
 
     return wrap
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from tests.node.cluster import kubeconfig
 @contextlib.asynccontextmanager
 async def api_cluster(name: str, folder: Path, keys: Path, node_ip: str) -> AsyncIterator[MeshCluster]:
     """One cluster on a port of its own; pods stay Pending for want of a node."""
-    folder.mkdir(parents=True)
+    os.makedirs(folder)
     api = build(Settings(name, folder, keys, service_cidr="10.120.0.0/16"))
     custom = CustomResources(api)
     custom.start()

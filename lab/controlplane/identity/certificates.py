@@ -76,7 +76,7 @@ def trust_anchor(common_name: str, now: datetime, life: timedelta = AUTHORITY_LI
     """A self-signed root of trust."""
     key = new_key()
     subject = _subject(common_name)
-    certificate = _authority(subject, subject, key.public_key(), _validity(now, life), key)
+    certificate = _authority(key.public_key(), _Subjects(subject, subject), _validity(now, life), key)
     return Pair(certificate_pem(certificate), key_pem(key))
 
 
@@ -84,14 +84,8 @@ def issuer(common_name: str, anchor: Pair, now: datetime, life: timedelta = ISSU
     """An intermediate authority of one cluster, signed by the trust anchor."""
     key = new_key()
     signer = anchor.parsed()
-    certificate = _authority(
-        _subject(common_name),
-        signer.subject,
-        key.public_key(),
-        _validity(now, life),
-        anchor.private_key(),
-        path=0,
-    )
+    subjects = _Subjects(_subject(common_name), signer.subject, path=0)
+    certificate = _authority(key.public_key(), subjects, _validity(now, life), anchor.private_key())
     return Pair(certificate_pem(certificate), key_pem(key))
 
 
@@ -194,24 +188,31 @@ def _validity(now: datetime, life: timedelta) -> tuple[datetime, datetime]:
     return now - CLOCK_SKEW, now + life + CLOCK_SKEW
 
 
+@dataclass(frozen=True)
+class _Subjects:
+    """Whom an authority's certificate is for, who signs it, how many authorities may stand below it."""
+
+    subject: x509.Name
+    issuer: x509.Name
+    path: int | None = None
+
+
 def _authority(
-    subject: x509.Name,
-    signer: x509.Name,
     key: ec.EllipticCurvePublicKey,
+    subjects: _Subjects,
     validity: tuple[datetime, datetime],
     signing_key: ec.EllipticCurvePrivateKey,
-    path: int | None = None,
 ) -> x509.Certificate:
     signer_id = x509.AuthorityKeyIdentifier.from_issuer_public_key(signing_key.public_key())
     return (
         x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(signer)
+        .subject_name(subjects.subject)
+        .issuer_name(subjects.issuer)
         .public_key(key)
         .serial_number(x509.random_serial_number())
         .not_valid_before(validity[0])
         .not_valid_after(validity[1])
-        .add_extension(x509.BasicConstraints(ca=True, path_length=path), critical=True)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=subjects.path), critical=True)
         .add_extension(_key_usage(authority=True), critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
         .add_extension(signer_id, critical=False)

@@ -1,12 +1,77 @@
-"""The addresses behind a Link's gatewayAddress: literals stay, host names are resolved again each time."""
+"""The remote gateway as one link knows it: its addresses, resolved again each minute, and its probe."""
 
 import asyncio
 import ipaddress
 import socket
+from collections.abc import Callable
 
 from lab.base.log import get_logger
+from lab.base.wait import pause
+from lab.controlplane.admin import Metrics
+from lab.controlplane.identity.names import CLUSTER_DOMAIN
+from lab.controlplane.mirror import desired
+from lab.controlplane.mirror.desired import Gateway
+from lab.controlplane.mirror.probe import Worker
+from lab.controlplane.mirror.view import View
+from lab.controlplane.mirror.writer import Writer
+from lab.kube.errors import ApiError
+from lab.kube.informer import all_synced
+from lab.kube.kinds import ENDPOINTS, SERVICES
 
 log = get_logger(__name__)
+
+REPAIR_PERIOD = 60.0
+
+
+class GatewayWatch:
+    """Keeps `view.gateway` true and says when it changed."""
+
+    def __init__(self, view: View, writer: Writer, metrics: Metrics, changed: Callable[[], None]) -> None:
+        self._view, self._writer, self._metrics, self._changed = view, writer, metrics, changed
+
+    async def set_liveness(self, alive: bool) -> None:
+        """The probe's verdict: every mirror through the gateway becomes ready or not ready."""
+        self._view.gateway = Gateway(self._view.gateway.addresses, alive)
+        self._changed()
+
+    async def repair(self) -> None:
+        """Resolve names again and write everything anew, once a minute."""
+        await all_synced(*self._view.local.all())
+        while True:
+            known = self._view.gateway.addresses
+            addresses = await resolve(self._view.link.gateway_addresses, known)
+            self._view.gateway = Gateway(addresses, self._view.gateway.alive)
+            cluster = self._view.link.cluster
+            self._metrics.add("service_mirror_endpoint_repairs", target_cluster_name=cluster)
+            try:
+                await self._ensure_probe_objects()
+            except ApiError as error:
+                log.warning("probe service not written", link=self._view.link.name, error=error)
+            self._changed()
+            await pause(REPAIR_PERIOD)
+
+    async def _ensure_probe_objects(self) -> None:
+        service = self._view.profile.probe_service(self._view.link)
+        for kind, wanted in (
+            (SERVICES, desired.probe_service(service, self._view.link)),
+            (ENDPOINTS, desired.probe_endpoints(service, self._view.link, self._view.gateway)),
+        ):
+            await self._writer.ensure(kind, None, wanted)
+
+    async def probe(self) -> None:
+        """Probe for ever."""
+        link, profile = self._view.link, self._view.profile
+        spec = profile.probe(link.probe)
+        host = f"{profile.probe_service(link)}.{link.namespace}.svc.{CLUSTER_DOMAIN}"
+        worker = Worker(
+            url=f"http://{host}:{spec.port}{spec.path}",
+            spec=spec,
+            state=profile.first_liveness(),
+            announce=self.set_liveness,
+            metrics=self._metrics,
+            cluster=link.cluster,
+        )
+        await worker.run()
 
 
 async def resolve(names: tuple[str, ...], known: tuple[str, ...]) -> tuple[str, ...]:

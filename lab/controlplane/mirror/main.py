@@ -22,7 +22,8 @@ from lab.controlplane.mirror import probe
 from lab.controlplane.mirror.lease import Election
 from lab.controlplane.mirror.link import Link, LinkError, link_of
 from lab.controlplane.mirror.probe import Profile
-from lab.controlplane.mirror.watcher import Clusters, Watcher
+from lab.controlplane.mirror.view import Clusters, View
+from lab.controlplane.mirror.watcher import Watcher
 from lab.kube.client import Client
 from lab.kube.informer import Informer, all_synced, run_all
 from lab.kube.kinds import LINKS, SECRETS
@@ -94,7 +95,8 @@ class Controller:
                 continue
             async with remote:
                 log.info("watching", link=self.name, cluster=link.cluster, server=remote.server)
-                self.watcher = Watcher(link, Clusters(self.client, remote), self.profile, self.metrics)
+                view = View(link, Clusters(self.client, remote), self.profile)
+                self.watcher = Watcher(view, self.metrics)
                 await self.watcher.run()
 
     async def _remote(self, link: Link) -> Client:

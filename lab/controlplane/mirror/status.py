@@ -20,6 +20,7 @@ log = get_logger(__name__)
 
 CONTROLLER = "linkerd.io/service-mirror"
 GATHER = 0.2
+ENTRIES_PER_SECOND = 1000
 RETRY = 2.0
 
 
@@ -86,7 +87,8 @@ class Board:
         """Write the status whenever something is new."""
         while True:
             await self._dirty.wait()
-            await pause(GATHER)
+            # The whole list is written each time, so a long one is written less often.
+            await pause(GATHER + (len(self.mirrored) + len(self.federated)) / ENTRIES_PER_SECOND)
             self._dirty.clear()
             patch = {
                 "status": {"mirrorServices": _list(self.mirrored), "federatedServices": _list(self.federated)}

@@ -27,7 +27,7 @@ SUPPORTED = (
 
 
 def filters_of(items: list[Object] | None, match: Match) -> Filters:
-    """The filters in `items` for requests that were matched by `match`; mirrors are resolved by the caller."""
+    """The filters in `items` for requests matched by `match`; mirrors are resolved by the caller."""
     found = NO_FILTERS
     for item in items or []:
         kind = item.get("type")

@@ -234,7 +234,7 @@ class Network:
 
 @dataclass(frozen=True)
 class Clause:
-    """A condition on the client: one of the identities ("*" any, "*.x" suffix), or an address in a network."""
+    """A condition on the client: one of identities ("*" any, "*.x" suffix), or an address in a network."""
 
     identities: tuple[str, ...] = ()
     networks: tuple[Network, ...] = ()

@@ -1,21 +1,18 @@
-"""Envoy as a child process: started with a bootstrap, watched, drained and stopped."""
+"""Envoy as a program: where it is, how it is started, how it is asked to drain."""
 
-import asyncio
-import ctypes
 import os
-import signal
-from dataclasses import dataclass
+import socket
 from importlib.util import find_spec
 from pathlib import Path
 
 from lab.base.errors import LabError
 from lab.base.log import get_logger
+from lab.controlplane.proxy.children import start
 
 log = get_logger(__name__)
 
-STOP_GRACE = 5.0
 DRAIN_TIME = 2
-PR_SET_PDEATHSIG = 1
+ADMIN_TIMEOUT = 1.0
 
 
 def binary() -> Path:
@@ -29,71 +26,28 @@ def binary() -> Path:
 
 def arguments(config: Path, log_level: str) -> list[str]:
     """Envoy's command line: one worker, no shared state with other Envoys of this machine."""
-    return [
-        str(binary()),
-        "--config-path",
-        str(config),
-        "--concurrency",
-        "1",
-        "--disable-hot-restart",
-        "--log-level",
-        log_level,
-        "--drain-time-s",
-        str(DRAIN_TIME),
-    ]
+    flags = {"config-path": config, "concurrency": 1, "log-level": log_level, "drain-time-s": DRAIN_TIME}
+    pairs = [part for name, value in flags.items() for part in (f"--{name}", str(value))]
+    return [str(binary()), "--disable-hot-restart", *pairs]
 
 
-@dataclass
-class Envoy:
-    """A running Envoy; `ended` resolves to its exit code (128 + N for a signal N)."""
+def start_envoy(config: Path, log_level: str) -> int:
+    """Start Envoy; its output is ours."""
+    argv = arguments(config, log_level)
 
-    pid: int
-    ended: asyncio.Future[int]
-    _handle: int
+    def execute() -> int:
+        os.execv(argv[0], argv)
 
-    @classmethod
-    def start(cls, config: Path, log_level: str) -> "Envoy":
-        """Start Envoy; its output is ours. Call inside a running event loop."""
-        argv = arguments(config, log_level)
-        launcher, prctl = os.getpid(), ctypes.CDLL(None).prctl
-        pid = os.fork()
-        if pid == 0:
-            # A launcher that is killed must not leave its Envoy behind; posix_spawn cannot ask for that.
-            prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-            if os.getppid() == launcher:
-                os.execv(argv[0], argv)
-            os._exit(127)
-        loop = asyncio.get_running_loop()
-        envoy = cls(pid, loop.create_future(), os.pidfd_open(pid))
-        loop.add_reader(envoy._handle, envoy._reap)
-        return envoy
+    return start(execute)
 
-    async def stop(self) -> int:
-        """TERM, then KILL if it does not go within the grace period; returns the exit code."""
-        if not self.ended.done():
-            os.kill(self.pid, signal.SIGTERM)
-            await asyncio.wait([self.ended], timeout=STOP_GRACE)
-        if not self.ended.done():
-            log.warning("envoy did not stop, killing it", pid=self.pid)
-            os.kill(self.pid, signal.SIGKILL)
-        return await self.ended
 
-    async def drain(self, admin: Path) -> None:
-        """Tell clients to go elsewhere (GOAWAY, `connection: close`) and give them time to do so."""
-        try:
-            reader, writer = await asyncio.open_unix_connection(str(admin))
-            writer.write(b"POST /drain_listeners?graceful&skip_exit HTTP/1.0\r\n\r\n")
-            await reader.read()
-            writer.close()
-        except OSError as error:
-            log.warning("envoy cannot be drained", error=error)
-            return
-        await asyncio.wait([self.ended], timeout=DRAIN_TIME)
-
-    def _reap(self) -> None:
-        asyncio.get_running_loop().remove_reader(self._handle)
-        os.close(self._handle)
-        _, status = os.waitpid(self.pid, 0)
-        code = os.waitstatus_to_exitcode(status)
-        if not self.ended.done():
-            self.ended.set_result(code if code >= 0 else 128 - code)
+def drain(admin: Path) -> None:
+    """Tell Envoy's clients to go elsewhere (GOAWAY, `connection: close`)."""
+    try:
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(ADMIN_TIMEOUT)
+            connection.connect(str(admin))
+            connection.sendall(b"POST /drain_listeners?graceful&skip_exit HTTP/1.0\r\n\r\n")
+            connection.recv(1024)
+    except OSError as error:
+        log.warning("envoy cannot be drained", error=error)

@@ -1,108 +1,117 @@
 """Program `linkerd-proxy`: gets the pod's certificate, starts Envoy with it and renews it.
 
-It holds no HTTP server and no client library: Envoy serves the admin port itself (bootstrap.py), so an idle
-launcher costs next to nothing. It ends when Envoy ends, with Envoy's exit code.
+The launcher itself only waits for signals: certificates are fetched by short-lived children and Envoy
+serves the admin port (bootstrap.py), so that an idle pod costs little more than its Envoy. It ends when
+Envoy ends.
 """
 
 import asyncio
 import json
 import os
 import signal
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+import time
+from collections.abc import Sequence
 
 from lab.base.errors import LabError
 from lab.base.log import get_logger, setup
-from lab.controlplane.identity import sds
-from lab.controlplane.identity.client import ROOTS, Settings, Workload
-from lab.controlplane.identity.names import workload_name
-from lab.controlplane.inject.settings import PROXY_MARK
-from lab.controlplane.proxy.bootstrap import Identity, Places, bootstrap
-from lab.controlplane.proxy.envoy import Envoy
+from lab.base.wait import Backoff
+from lab.controlplane.identity.client import Workload
+from lab.controlplane.proxy import children, envoy
+from lab.controlplane.proxy.bootstrap import bootstrap
+from lab.controlplane.proxy.children import AWAITED
+from lab.controlplane.proxy.launch import Launch, launch_of
 
 log = get_logger(__name__)
 
-
-@dataclass(frozen=True)
-class Launch:
-    """All that the container's environment says."""
-
-    identity: Identity
-    credentials: Settings
-    places: Places
-    log_level: str
+STOP_GRACE = 5.0
+FOREVER = 86400.0
 
 
-def launch_of(environment: Mapping[str, str]) -> Launch:
-    """Read the environment that the injector wrote. Raises LabError naming what is missing."""
-    names = ("_pod_name", "_pod_ns", "_pod_sa")
-    missing = [name for name in names if not environment.get(name)]
-    if missing:
-        raise LabError(
-            f"environment variables are missing: {', '.join(missing)}", remedy="is the pod injected?"
-        )
-    pod, namespace, account = (environment[name] for name in names)
-    directory = Path(environment.get("LINKERD2_PROXY_IDENTITY_DIR", str(sds.DIRECTORY)))
-    anchors = environment.get("LINKERD2_PROXY_IDENTITY_TRUST_ANCHORS", "")
-    credentials = Settings(
-        name=workload_name(account, namespace),
-        roots=anchors.encode() if anchors else ROOTS,
-        directory=directory,
-        mark=PROXY_MARK,
-    )
-    role = environment.get("LINKERD2_PROXY_ROLE", "sidecar")
-    return Launch(
-        Identity(pod, namespace, account, role),
-        credentials,
-        Places(certificates=directory, admin=directory / "admin.sock"),
-        environment.get("LINKERD2_PROXY_LOG", "warn").split(",")[0],
-    )
+class Launcher:
+    """One pod's proxy; `run` is the container's life."""
 
+    def __init__(self, launch: Launch) -> None:
+        self._launch = launch
+        self._directory = launch.credentials.directory
+        self._backoff = Backoff(1, 60)
+        self._envoy = self._worker = 0
+        self._due = 0.0
 
-async def run(launch: Launch) -> int:
-    """Certificate, Envoy, renewal; until a signal or Envoy's end."""
-    loop = asyncio.get_running_loop()
-    terminated = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, terminated.set)
-    stopping = asyncio.create_task(terminated.wait())
-    workload = Workload(launch.credentials)
-    obtaining = asyncio.create_task(workload.obtain_eventually())
-    starts: list[asyncio.Future[Any]] = [obtaining, stopping]
-    await asyncio.wait(starts, return_when=asyncio.FIRST_COMPLETED)
-    if terminated.is_set():
-        obtaining.cancel()
+    def run(self) -> int:
+        """Certificate, Envoy, renewal; until a signal or Envoy's end. Returns the exit code."""
+        signal.pthread_sigmask(signal.SIG_BLOCK, AWAITED)
+        self._fetch()
+        while True:
+            patience = FOREVER if self._worker else max(self._due - time.time(), 0.0)
+            seen = signal.sigtimedwait(AWAITED, patience)
+            if seen is None:
+                self._fetch()
+            elif seen.si_signo == signal.SIGCHLD:
+                code = self._reap()
+                if code is not None:
+                    log.error("envoy ended", code=code)
+                    return code
+            else:
+                self._stop()
+                return 0
+
+    def _fetch(self) -> None:
+        if not self._worker:
+            self._worker = children.start(self._certify)
+
+    def _certify(self) -> int:
+        """In a child: get a certificate, however long it takes, and write down when to renew it."""
+        workload = Workload(self._launch.credentials)
+        asyncio.run(workload.obtain_eventually())
+        (self._directory / "renew-at").write_text(str(workload.renew_at().timestamp()))
         return 0
-    obtaining.result()
-    config = launch.places.certificates / "bootstrap.json"
-    config.write_text(json.dumps(bootstrap(launch.identity, launch.places)))
-    envoy = Envoy.start(config, launch.log_level)
-    log.info("envoy started", pid=envoy.pid, name=launch.credentials.name, role=launch.identity.role)
-    renewing = asyncio.create_task(workload.run())
-    endings: list[asyncio.Future[Any]] = [envoy.ended, renewing, stopping]
-    try:
-        await asyncio.wait(endings, return_when=asyncio.FIRST_COMPLETED)
-        if renewing.done():
-            renewing.result()
-        if terminated.is_set() and launch.identity.role == "gateway":
-            # A sidecar's app has ended before it; a gateway's clients are still there.
-            await envoy.drain(launch.places.admin)
-    finally:
-        renewing.cancel()
-        code = await envoy.stop()
-    if terminated.is_set():
-        return 0
-    log.error("envoy ended", code=code)
-    return code
+
+    def _reap(self) -> int | None:
+        """Take note of ended children; returns Envoy's exit code if it was Envoy (128 + N for a signal N)."""
+        for pid, code in children.ended():
+            if pid == self._envoy:
+                self._envoy = 0
+                return code
+            if pid == self._worker:
+                self._worker = 0
+                self._certified() if code == 0 else self._failed()
+        return None
+
+    def _certified(self) -> None:
+        self._backoff.reset()
+        self._due = float((self._directory / "renew-at").read_text())
+        if not self._envoy:
+            config = self._directory / "bootstrap.json"
+            config.write_text(json.dumps(bootstrap(self._launch.identity, self._launch.places)))
+            self._envoy = envoy.start_envoy(config, self._launch.log_level)
+            log.info("envoy started", pid=self._envoy, name=self._launch.credentials.name)
+
+    def _failed(self) -> None:
+        self._due = time.time() + self._backoff.next()
+        log.error("the certificate could not be fetched, trying again", seconds=self._due - time.time())
+
+    def _stop(self) -> None:
+        """Drain (a gateway has clients; a sidecar's app is gone already), TERM, then KILL."""
+        if self._envoy and self._launch.identity.role == "gateway":
+            envoy.drain(self._launch.places.admin)
+            self._await_envoy(envoy.DRAIN_TIME)
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            if self._envoy:
+                os.kill(self._envoy, number)
+                self._await_envoy(STOP_GRACE)
+
+    def _await_envoy(self, seconds: float) -> None:
+        deadline = time.monotonic() + seconds
+        while self._envoy and (left := deadline - time.monotonic()) > 0:
+            signal.sigtimedwait([signal.SIGCHLD], left)
+            self._reap()
 
 
 def main(argv: Sequence[str]) -> int:
     del argv  # everything comes by environment, as the injector writes it
     setup()
     try:
-        return asyncio.run(run(launch_of(os.environ)))
+        return Launcher(launch_of(os.environ)).run()
     except LabError as error:
         log.error("cannot start", error=error, remedy=error.remedy)
         return 1

@@ -123,7 +123,7 @@ def _original_destination(name: str, connect_timeout: float) -> Any:
 
 
 def _outliers(accrual: Accrual | None, connect_failures: int) -> Any:
-    """`connect_failures` connections in a row that fail eject an endpoint; answers do so only by `accrual`."""
+    """`connect_failures` connections in a row that fail eject an endpoint; answers do so by `accrual`."""
     longest = max(accrual.max_penalty if accrual else 0, LONGEST_EJECTION)
     return outlier_detection_pb2.OutlierDetection(
         split_external_local_origin_errors=True,

@@ -1,4 +1,4 @@
-"""TLS of the discovery server: certificates are read anew for each connection, so renewal needs no restart."""
+"""TLS of the discovery server: certificates are read anew per connection, so renewal needs no restart."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -36,7 +36,7 @@ class Subscription:
 
     @classmethod
     def opened(cls, subscribed: Iterable[str], known: Mapping[str, str]) -> "Subscription":
-        """From the first request of a type: no names at all means everything; `known` is what it still has."""
+        """From the first request of a type: no names means everything; `known` is what it still has."""
         names = list(subscribed)
         found = cls(wildcard=not names)
         found.apply(names, ())

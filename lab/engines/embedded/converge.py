@@ -37,7 +37,7 @@ log = get_logger(__name__)
 
 async def bring_up(lab: LabDir, plan: LabPlan, progress: Progress) -> None:
     """Make the lab's clusters exist and answer."""
-    make_private(lab.root)
+    lab = LabDir(make_private(lab.root).resolve())
     if sandbox.running(lab) is None:
         progress("lab", "starting the sandbox")
     keys = asyncio.gather(*(asyncio.to_thread(_make_files, lab, c) for c in plan.clusters))

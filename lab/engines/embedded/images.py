@@ -34,10 +34,13 @@ class Images:
     patterns: Mapping[str, tuple[str, ...]]
 
     def program(self, image: str, command: Sequence[str], args: Sequence[str]) -> Program:
-        """What to run for a container. Raises UnknownImage with how to map the name."""
-        found = self._mapped(image)
+        """What to run for a container: its command as a program of the host, else what the image maps to.
+
+        Raises UnknownImage with how to map the name.
+        """
         if command:
-            return self._command(tuple(command), tuple(args))
+            return shim((*command, *args)) or Program(argv=(*command, *args))
+        found = self._mapped(image)
         return Program(entry=found.entry, argv=(*found.argv, *args))
 
     def _mapped(self, image: str) -> Program:
@@ -51,9 +54,6 @@ class Images:
             f"no local program stands for image {image!r}; pods of this lab are processes, so map it in the"
             f' topology: images: {{"{bare(image)}:*": ["/path/to/program", "argument"]}} (known: {known})'
         )
-
-    def _command(self, command: tuple[str, ...], args: tuple[str, ...]) -> Program:
-        return shim((*command, *args)) or Program(argv=(*command, *args))
 
 
 def shim(argv: Sequence[str]) -> Program | None:

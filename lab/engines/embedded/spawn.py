@@ -6,6 +6,7 @@ others are executed. Never returns.
 """
 
 import importlib
+import itertools
 import logging
 import os
 import resource
@@ -122,7 +123,7 @@ def _reset_signals() -> None:
 
 
 def _take_descriptors(process: Process, status: int) -> int:
-    """Put stdio in place and close everything else that init has open; returns the status pipe's new number."""
+    """Put stdio in place and close close all else that init has open; returns the status pipe."""
     kept = {*process.keep_fds, status}
     spare = max((*kept, *process.stdio, 2)) + 1
     sources = [os.dup2(fd, spare + i, inheritable=False) for i, fd in enumerate(process.stdio)]
@@ -139,7 +140,7 @@ def _take_descriptors(process: Process, status: int) -> int:
 
 def _gaps(kept: Sequence[int]) -> list[tuple[int, int]]:
     edges = [2, *[fd for fd in kept if fd > 2], resource.getrlimit(resource.RLIMIT_NOFILE)[0]]
-    return [(low + 1, high) for low, high in zip(edges, edges[1:], strict=False) if low + 1 < high]
+    return [(low + 1, high) for low, high in itertools.pairwise(edges) if low + 1 < high]
 
 
 def _take_terminal() -> None:

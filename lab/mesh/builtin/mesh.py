@@ -47,7 +47,7 @@ class BuiltinMesh:
     async def install(self, cluster: MeshCluster) -> None:
         """Install everything; returns when the injector answers and all objects are in place."""
         client = cluster.client
-        base = [*manifests.documents("crds"), *manifests.documents("linkerd")]
+        base = [d for name in ("gateway-api", "crds", "linkerd") for d in manifests.documents(name)]
         extension = manifests.documents("linkerd-multicluster")
         await apply_waves(
             client, [*map(self._filled, base), *await self._secrets(cluster), *self._settings()]

@@ -1,11 +1,14 @@
-"""The sidecar launcher with a real Envoy, a real identity service and a control plane that sends nothing yet."""
+"""The sidecar launcher as a process: real Envoy, real identity service, a control plane without content."""
 
 import asyncio
 import contextlib
 import os
+import signal
 import ssl
+import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import aiohttp
@@ -17,10 +20,11 @@ from envoy.service.discovery.v3 import ads_pb2_grpc, discovery_pb2
 from lab.base.errors import LabError
 from lab.base.wait import until
 from lab.controlplane.identity import sds
+from lab.controlplane.identity.certificates import trust_anchor
 from lab.controlplane.identity.client import Workload
 from lab.controlplane.identity.names import control_plane_name, workload_name
-from lab.controlplane.proxy.bootstrap import Identity, Places
-from lab.controlplane.proxy.main import Launch, launch_of, run
+from lab.controlplane.proxy.bootstrap import Identity
+from lab.controlplane.proxy.launch import Launch, launch_of
 from tests.mesh.identity.conftest import Service, free_port
 
 
@@ -47,7 +51,7 @@ class Sidecar:
 
     launch: Launch
     control_plane: ControlPlane
-    ended: asyncio.Task[int]
+    process: asyncio.subprocess.Process
     http: aiohttp.ClientSession
 
     @property
@@ -62,6 +66,12 @@ class Sidecar:
             return False
 
         await until(probe, timeout=10, what="the proxy is ready", every=0.02)
+
+    def envoy(self) -> int:
+        """The pid of the launcher's Envoy."""
+        parent = self.process.pid
+        children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+        return next(int(pid) for pid in children if Path(f"/proc/{pid}/comm").read_text().strip() == "envoy")
 
     async def serial(self, client: Workload) -> str:
         """The serial number of the certificate that 4191 presents to a meshed client."""
@@ -87,22 +97,32 @@ async def sidecar(service: Service, tmp_path: Path) -> AsyncIterator[Sidecar]:
     credentials = grpc.ssl_server_credentials([(own.key, own.certificate)], own.roots, True)
     port = server.add_secure_port("127.0.0.1:0", credentials)
     await server.start()
-    settings = service.workload(
-        tmp_path / "front", workload_name("front", "shop"), token="shop:front"
-    ).settings
-    settings.directory.mkdir()
-    places = Places(
-        settings.directory, settings.directory / "admin.sock", "localhost", port, admin_port=free_port()
-    )
-    launch = Launch(Identity("front-1", "shop", "front"), settings, places, "warn")
-    running = asyncio.create_task(run(launch))
+    service.workload(tmp_path / "front", token="shop:front")
+    environment = {
+        "_pod_name": "front-1",
+        "_pod_ns": "shop",
+        "_pod_sa": "front",
+        "LINKERD2_PROXY_IDENTITY_TRUST_ANCHORS": service.anchor.certificate.decode(),
+        "LINKERD2_PROXY_IDENTITY_TOKEN_FILE": str(tmp_path / "front" / "token"),
+        "LINKERD2_PROXY_IDENTITY_DIR": str(tmp_path / "front"),
+        "LINKERD2_PROXY_IDENTITY_SVC_ADDR": f"127.0.0.1:{service.port}",
+        "LINKERD2_PROXY_DESTINATION_SVC_ADDR": f"localhost:{port}",
+        "LINKERD2_PROXY_ADMIN_LISTEN_ADDR": f"127.0.0.1:{free_port()}",
+    }
+    process = await launcher(environment)
     async with aiohttp.ClientSession() as http:
-        yield Sidecar(launch, plane, running, http)
+        yield Sidecar(launch_of(environment), plane, process, http)
+    if process.returncode is None:
+        process.kill()
+        await process.wait()
     plane.may_answer.set()
-    running.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await running
     await server.stop(0)
+
+
+async def launcher(environment: dict[str, str], **pipes: int) -> asyncio.subprocess.Process:
+    code = "import sys; from lab.controlplane.proxy.main import main; sys.exit(main([]))"
+    merged = {**os.environ, **environment}
+    return await asyncio.create_subprocess_exec(sys.executable, "-c", code, env=merged, **pipes)
 
 
 async def test_a_proxy_is_ready_only_after_its_first_configuration(sidecar: Sidecar) -> None:
@@ -145,7 +165,7 @@ async def test_a_renewed_certificate_is_used_without_a_restart(sidecar: Sidecar)
         return await sidecar.serial(workload) != first
 
     await until(changed, timeout=5, what="the proxy presents the new certificate")
-    assert not sidecar.ended.done()
+    assert sidecar.process.returncode is None
 
 
 async def test_a_client_without_a_mesh_certificate_gets_no_tls_session(sidecar: Sidecar) -> None:
@@ -157,16 +177,47 @@ async def test_a_client_without_a_mesh_certificate_gets_no_tls_session(sidecar: 
         await sidecar.http.get(f"https://{sidecar.admin}/ready", ssl=context)
 
 
-async def test_the_launcher_ends_when_its_envoy_dies(sidecar: Sidecar) -> None:
+async def test_the_launcher_ends_as_its_envoy_ended(sidecar: Sidecar) -> None:
     sidecar.control_plane.may_answer.set()
     await sidecar.ready()
-    os.kill(envoy_of_this_process(), 9)
-    assert await asyncio.wait_for(sidecar.ended, 5) == 137
+    os.kill(sidecar.envoy(), signal.SIGKILL)
+    assert await asyncio.wait_for(sidecar.process.wait(), 5) == 128 + signal.SIGKILL
 
 
-def envoy_of_this_process() -> int:
-    children = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
-    return next(int(pid) for pid in children if Path(f"/proc/{pid}/comm").read_text().strip() == "envoy")
+async def test_a_killed_launcher_takes_its_envoy_along(sidecar: Sidecar) -> None:
+    sidecar.control_plane.may_answer.set()
+    await sidecar.ready()
+    handle = os.pidfd_open(sidecar.envoy())
+    gone = asyncio.Event()
+    asyncio.get_running_loop().add_reader(handle, gone.set)
+    sidecar.process.kill()
+    await asyncio.wait_for(gone.wait(), 5)
+    asyncio.get_running_loop().remove_reader(handle)
+    os.close(handle)
+
+
+async def test_termination_is_a_clean_end(sidecar: Sidecar) -> None:
+    sidecar.control_plane.may_answer.set()
+    await sidecar.ready()
+    sidecar.process.terminate()
+    assert await asyncio.wait_for(sidecar.process.wait(), 5) == 0
+
+
+async def test_termination_before_the_first_certificate_is_a_clean_end(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("a token")
+    environment = {
+        "_pod_name": "front-1",
+        "_pod_ns": "shop",
+        "_pod_sa": "front",
+        "LINKERD2_PROXY_IDENTITY_TRUST_ANCHORS": trust_anchor("root", datetime.now(UTC)).certificate.decode(),
+        "LINKERD2_PROXY_IDENTITY_TOKEN_FILE": str(tmp_path / "token"),
+        "LINKERD2_PROXY_IDENTITY_SVC_ADDR": f"127.0.0.1:{free_port()}",
+    }
+    process = await launcher(environment, stderr=asyncio.subprocess.PIPE)
+    assert process.stderr is not None
+    assert b"no certificate yet" in await asyncio.wait_for(process.stderr.readline(), 5)
+    process.terminate()
+    assert await asyncio.wait_for(process.wait(), 5) == 0
 
 
 def test_a_pod_that_was_not_injected_is_told_what_is_missing() -> None:

@@ -10,7 +10,7 @@ import pytest
 from lab.kube.client import Client
 from lab.kube.errors import ApiError
 from lab.kube.kinds import PODS
-from lab.kube.objects import name, namespace, now
+from lab.kube.objects import is_condition_true, name, namespace, now
 from lab.kube.watch import Scope, watch
 from lab.mesh.protocol import MeshCluster
 from tests.mesh.clusters import api_cluster
@@ -18,14 +18,15 @@ from tests.node.cluster import pki
 
 
 async def make_pods_ready(client: Client) -> None:
-    """What matters of a node here: every pod is Ready as soon as it exists."""
+    """What matters of a node here: every pod is Ready, whatever the scheduler says of it."""
     async for seen in watch(client, Scope(PODS)):
-        if seen.type != "ADDED":
+        if seen.type not in ("ADDED", "MODIFIED") or is_condition_true(seen.object, "Ready"):
             continue
         condition = {"type": "Ready", "status": "True", "lastTransitionTime": now()}
         status = {"status": {"phase": "Running", "conditions": [condition], "podIP": "10.20.0.9"}}
         with contextlib.suppress(ApiError):
-            await client.patch(PODS, name(seen.object), status, namespace(seen.object), sub="status")
+            where = {"namespace": namespace(seen.object), "sub": "status", "type": "strategic"}
+            await client.patch(PODS, name(seen.object), status, **where)
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""Two real clusters (API server and controllers) and a link between them, run with the rights it will have."""
+"""Two real clusters (API server and controllers) and a link between them, with the rights it will have."""
 
 import asyncio
 import contextlib

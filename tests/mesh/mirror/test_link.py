@@ -142,9 +142,9 @@ async def test_a_dead_gateway_makes_its_endpoints_not_ready_and_a_live_one_ready
         return bool(endpoints.get("subsets")) and not ready_ips(endpoints)
 
     assert link.controller.watcher is not None
-    await link.controller.watcher.set_liveness(False)
+    await link.controller.watcher.gateway.set_liveness(False)
     await link.eventually(ENDPOINTS, "web-east", is_dead)
-    await link.controller.watcher.set_liveness(True)
+    await link.controller.watcher.gateway.set_liveness(True)
     await link.eventually(ENDPOINTS, "web-east", ready_ips)
 
 

@@ -1,4 +1,4 @@
-"""The rules of the model: precedence, attachment, remote clusters, route status, what is kept and what is redone."""
+"""The rules of the model: precedence, attachment, remote clusters, route status, what is redone."""
 
 from collections.abc import Callable
 from typing import Any

@@ -70,13 +70,13 @@ class Operations:
             "network": self.network,
             "start-component": self.start_component,
             "stop-component": lambda m, f, r: self._supervisor.stop(m["key"], r.done),
-            "resume-component": lambda m, f, r: r.ok(self._supervisor.resume(m["key"])),
+            "resume-component": self.resume_component,
             "sandbox": lambda m, f, r: self._pods.create(m, r),
             "remove-sandbox": self.remove_sandbox,
             "start": self.start_container,
             "exec": lambda m, f, r: self._containers.exec(m, r),
-            "signal": lambda m, f, r: r.ok(self._containers.signal(m["id"], m["signal"])),
-            "resize": lambda m, f, r: r.ok(self._containers.resize(m["id"], m["columns"], m["rows"])),
+            "signal": self.signal_container,
+            "resize": self.resize_exec,
             "containers": lambda m, f, r: r.ok(self._containers.list(m["cluster"])),
             "subscribe": self.subscribe,
             "pause": lambda m, f, r: r.ok(self.pause(m["cluster"], paused=True)),
@@ -174,6 +174,21 @@ class Operations:
         """Start a container in its pod's sandbox."""
         pod = self._pods.get(request["container"]["pod_uid"])
         self._containers.start(request, pod.hostname, reply)
+
+    def resume_component(self, request: Message, _fds: list[int], reply: Reply) -> None:
+        """Start a component again that was stopped."""
+        self._supervisor.resume(request["key"])
+        reply.ok()
+
+    def signal_container(self, request: Message, _fds: list[int], reply: Reply) -> None:
+        """Signal a container's first process."""
+        self._containers.signal(request["id"], request["signal"])
+        reply.ok()
+
+    def resize_exec(self, request: Message, _fds: list[int], reply: Reply) -> None:
+        """Set the size of an exec's terminal."""
+        self._containers.resize(request["id"], request["columns"], request["rows"])
+        reply.ok()
 
     def subscribe(self, request: Message, _fds: list[int], reply: Reply) -> None:
         """Follow the ends of a cluster's containers."""

@@ -1,11 +1,14 @@
 """Init's side of the network worker: one warm child that changes links, routes and nft rules on request.
 
-Requests are answered in order. If the worker dies, open requests fail and the supervisor starts another.
+Requests are answered in order. If the worker dies, the supervisor starts another, which gets the open
+requests once more; one that two workers died of fails.
 """
 
+import contextlib
 import json
 import socket
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from lab.base.errors import LabError
@@ -16,41 +19,59 @@ from lab.engines.embedded.spawn import Process, Program
 Done = Callable[[Any], None]
 ENTRY = "lab.engines.embedded.network.worker:main"
 KEY = "lab/network"
+TRIES = 2
+MAX_ANSWER = 1 << 20
+
+
+@dataclass
+class Open:
+    """A request without an answer so far."""
+
+    function: str
+    packet: bytes
+    done: Done
+    tries: int = 1
 
 
 class Worker:
     """Sends requests to the worker process and hands its answers on."""
 
     def __init__(self, loop: Loop, supervisor: Supervisor, log: str) -> None:
-        self._loop = loop
         self._ours, self._theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self._waiting: dict[int, tuple[str, Done]] = {}
+        self._open: dict[int, Open] = {}
         self._requests = 0
         fd = self._theirs.fileno()
         process = Process(Program(entry=ENTRY, argv=(str(fd),)), name="lab-network", keep_fds=(fd,))
-        component = Component(KEY, "", process, log, when_started=[self._started])
+        component = Component(KEY, "", process, log, when_started=[self._ask_again])
         loop.on_readable(self._ours.fileno(), self._answer)
         supervisor.start(component)
 
     def call(self, function: str, arguments: dict[str, Any], done: Done) -> None:
         """Ask for one function; `done` gets its result or an exception."""
         self._requests += 1
-        self._waiting[self._requests] = (function, done)
         request = {"id": self._requests, "function": function, "arguments": arguments}
-        self._ours.send(json.dumps(request).encode())
+        self._open[self._requests] = Open(function, json.dumps(request).encode(), done)
+        self._ours.send(self._open[self._requests].packet)
 
     def _answer(self) -> None:
-        answer = json.loads(self._ours.recv(1 << 20))
-        if answer["id"] not in self._waiting:
-            return  # its asker has been told already that the worker died
-        _function, done = self._waiting.pop(answer["id"])
+        answer = json.loads(self._ours.recv(MAX_ANSWER))
+        request = self._open.pop(answer["id"], None)
+        if request is None:
+            return  # answered before
         if "error" in answer:
-            done(LabError(answer["error"]))
+            request.done(LabError(answer["error"]))
         else:
-            done(answer["result"])
+            request.done(answer["result"])
 
-    def _started(self) -> None:
-        """A fresh worker: what the last one was asked and did not answer has failed."""
-        waiting, self._waiting = self._waiting, {}
-        for function, done in waiting.values():
-            done(LabError(f"the lab's network worker died during {function}", remedy="run `up` again"))
+    def _ask_again(self) -> None:
+        """A fresh worker must not find what the last one left unread, only what is still wanted."""
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                self._theirs.recv(MAX_ANSWER, socket.MSG_DONTWAIT)
+        for number, request in list(self._open.items()):
+            request.tries += 1
+            if request.tries > TRIES + 1:
+                del self._open[number]
+                request.done(LabError(f"the lab's network worker dies of {request.function}"))
+            else:
+                self._ours.send(request.packet)

@@ -29,6 +29,12 @@ SYSCTLS = {
     "ipv6/conf/all/disable_ipv6": "1",
     "ipv6/conf/default/disable_ipv6": "1",
 }
+POD_SYSCTLS = {
+    "ipv4/ip_local_port_range": "10240 65000",
+    "ipv4/ip_unprivileged_port_start": "0",
+    "ipv6/conf/all/disable_ipv6": "1",
+    "ipv6/conf/default/disable_ipv6": "1",
+}
 
 
 def make_namespace(name: str) -> None:
@@ -74,8 +80,8 @@ def make_lab_bridge() -> None:
 def connect_node(node: str, ip_address: str, host_side: str) -> None:
     """Join a node namespace to the lab bridge as its `eth0`."""
     with open(ns.netns_path(node)) as target, IPRoute() as ip:
-        if ip.link_lookup(ifname=host_side):
-            return
+        for stale in ip.link_lookup(ifname=host_side):
+            ip.link("del", index=stale)
         peer = {"ifname": "eth0", "net_ns_fd": target.fileno(), "address": mac_of(ip_address)}
         bridge = ip.link_lookup(ifname=LAB_BRIDGE)[0]
         ip.link("add", ifname=host_side, kind="veth", peer=peer, master=bridge, state="up")
@@ -97,7 +103,7 @@ def set_up_node(ip: IPRoute, node_ip: str, pod_cidr: str, dns_ip: str) -> None:
 
 def connect_pod(node: IPRoute, bridge: int, pod: str, address: str, gateway: str) -> None:
     """Give a pod's namespace its `eth0` on the node's pod bridge; called from inside that namespace."""
-    write_sysctls({"ipv4/ip_local_port_range": "10240 65000"})
+    write_sysctls(POD_SYSCTLS)
     with open("/proc/self/ns/net") as target, IPRoute() as ip:
         peer = {"ifname": "eth0", "net_ns_fd": target.fileno(), "address": mac_of(address)}
         host_side = f"v{secrets.token_hex(6)}"

@@ -48,6 +48,7 @@ class Network:
         """A cluster's node namespace with its links, addresses and masquerade rule."""
         name, pod_cidr = str(plan["name"]), str(plan["pod_cidr"])
         netns = f"node-{name}"
+        self.remove_node(name)  # of a worker that died half-way
         links.make_namespace(netns)
         links.connect_node(netns, str(plan["node_ip"]), f"node{plan['index']}")
         with ns.inside(netns), IPRoute() as ip:
@@ -67,6 +68,7 @@ class Network:
     def add_pod(self, cluster: str, netns: str, ip: str) -> None:
         """A pod's namespace, connected to its cluster's pod bridge."""
         node = self._nodes[cluster]
+        links.remove_namespace(netns)  # of a worker that died half-way
         links.make_namespace(netns)
         try:
             with ns.inside(netns):

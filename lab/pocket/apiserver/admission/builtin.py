@@ -70,10 +70,7 @@ async def _service_account(api: Api, call: Call, pod: Object) -> None:
     try:
         await until(exists, timeout=_ACCOUNT_WAIT, what=f"service account {name}")
     except TimedOut:
-        why = (
-            f"error looking up service account {call.namespace}/{name}: "
-            f'serviceaccount "{name}" not found'
-        )
+        why = f'error looking up service account {call.namespace}/{name}: serviceaccount "{name}" not found'
         raise forbidden(call.resource.target(pod["metadata"].get("name", "")), why) from None
     account = api.store.get(key)
     wanted = spec.get("automountServiceAccountToken")

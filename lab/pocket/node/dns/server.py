@@ -6,6 +6,7 @@ There is no upstream: a name outside the cluster is answered NXDOMAIN at once, s
 import asyncio
 import random
 import struct
+from typing import cast
 
 from dnslib import AAAA, CNAME, PTR, QTYPE, RCODE, RR, SOA, SRV, A, DNSError, DNSHeader, DNSRecord
 
@@ -95,8 +96,7 @@ class _Datagrams(asyncio.DatagramProtocol):
         self._transport: asyncio.DatagramTransport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        if isinstance(transport, asyncio.DatagramTransport):
-            self._transport = transport
+        self._transport = cast(asyncio.DatagramTransport, transport)  # 3.11's is none by inheritance
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         reply = respond(self._zone, data, UDP_LIMIT)

@@ -1,0 +1,114 @@
+"""The command line as users meet it: codes, suggestions, and where words go."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from lab.cli import named
+from lab.verbs.namespace import namespace
+
+BIN = Path(sys.executable).parent
+ROOT = Path(__file__).parent.parent.parent
+
+
+def lab(*words: str, cwd: Path = ROOT, home: Path | None = None) -> "subprocess.CompletedProcess[str]":
+    env = {"PATH": f"{BIN}:/usr/bin:/bin", "LAB_HOME": str(home or cwd / "no-labs"), "HOME": str(cwd)}
+    argv = [sys.executable, "-m", "lab.cli", *words]
+    return subprocess.run(argv, capture_output=True, text=True, timeout=60, cwd=cwd, env=env, check=False)
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["upp"], 2, 'no verb "upp"; did you mean "up"?'),
+        (["fault.paus", "east"], 2, 'no verb "fault.paus"; did you mean "fault.pause"?'),
+        (["up", "--engin", "kind"], 2, 'no flag "--engin"; did you mean "--engine"?'),
+        (["fault.pause"], 2, "'cluster'"),
+        (["up", "--engine", "docker"], 2, '--engine "docker" is unknown'),
+        (["plan", "flta"], 2, 'did you mean "flat"?'),
+        (["status"], 2, "no lab here"),
+        (["fault.heal"], 2, "say which faults to heal"),
+        (["exec", "west/shop/front"], 2, "no command to run"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_wrong_usage_ends_with_code_2_and_says_what_to_do(
+    words: list[str], code: int, said: str, tmp_path: Path
+) -> None:
+    done = lab(*words, home=tmp_path)
+    assert (done.returncode, done.stdout) == (code, "")
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_topology_with_problems_ends_with_code_2_and_lists_all(tmp_path: Path) -> None:
+    (tmp_path / "bad.yaml").write_text("name: bad\nclusters: {west: {podz: 1}}\nengine: moby\n")
+    done = lab("plan", "bad.yaml", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "bad.yaml: 2 problems" in done.stderr
+
+
+def test_a_plan_of_a_lab_that_is_not_up_is_printed_as_data(tmp_path: Path) -> None:
+    done = lab("plan", "flat", "--json", home=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "start-cluster" in done.stdout
+
+
+def test_the_schema_is_printed_as_it_ships() -> None:
+    assert lab("schema").stdout == (ROOT / "lab/topology/topology.schema.json").read_text()
+
+
+def test_inv_and_lab_list_the_same_verbs() -> None:
+    argv = [str(BIN / "inv"), "--list", "--list-format=json"]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=60, cwd=ROOT, check=True)
+    for name in namespace.task_names:
+        assert f'"{name.split(".")[-1]}"' in done.stdout
+
+
+def test_every_verb_and_flag_has_a_help_text() -> None:
+    bare = [
+        f"{name} {argument.name}"
+        for name in namespace.task_names
+        for argument in namespace[name].get_arguments()
+        if not argument.help
+    ]
+    assert bare == []
+
+
+def test_listing_verbs_imports_nothing_heavy() -> None:
+    heavy = "pydantic,rich,aiohttp,kubernetes,textual,grpc,cryptography"
+    code = f"import sys, lab.cli; print([m for m in '{heavy}'.split(',') if m in sys.modules])"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.slow
+def test_listing_verbs_takes_a_moment_only() -> None:
+    def timed() -> float:
+        start = time.perf_counter()
+        lab("--list")
+        return time.perf_counter() - start
+
+    assert min(timed() for _ in range(5)) < 0.5
+
+
+@pytest.mark.parametrize(
+    ("words", "result"),
+    [
+        ("up x.yaml", "up --file x.yaml"),
+        ("up --dry-run x.yaml", "up --dry-run --file x.yaml"),
+        ("up --engine kind x.yaml", "up --engine kind --file x.yaml"),
+        ("up -", "up --file -"),
+        ("up --file x.yaml", "up --file x.yaml"),
+        ("up status", "up status"),
+        ("fault.heal pause-1 kill-2", "fault.heal --id pause-1 --id kill-2"),
+        ("fault.pause east", "fault.pause east"),
+    ],
+)
+def test_a_bare_word_goes_to_the_flag_it_stands_for(words: str, result: str) -> None:
+    assert " ".join(named(words.split())) == result

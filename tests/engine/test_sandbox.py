@@ -1,0 +1,105 @@
+"""The lab's host process: it comes, it goes, and nothing of it stays."""
+
+import json
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from lab.base.state import LabDir
+from lab.base.wait import until
+from lab.engines.embedded import sandbox
+from lab.engines.embedded.control import Control, InitGone
+from lab.engines.embedded.hostpid import HostProcess, start_ticks
+
+pytestmark = pytest.mark.netns
+
+
+def _inode(pid: int, kind: str) -> int:
+    return os.stat(f"/proc/{pid}/ns/{kind}").st_ino
+
+
+def _processes_in(pid_namespace: int) -> list[int]:
+    found = []
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            if _inode(int(name), "pid") == pid_namespace:
+                found.append(int(name))
+        except OSError:
+            continue
+    return found
+
+
+async def test_killing_init_ends_every_process_of_the_lab(fresh: LabDir) -> None:
+    process = sandbox.running(fresh)
+    assert process
+    namespace = _inode(process.pid, "pid")
+    assert len(_processes_in(namespace)) >= 3  # init, the network worker, the container
+    os.kill(process.pid, signal.SIGKILL)
+    await process.gone(5)
+
+    async def empty() -> bool:
+        return not _processes_in(namespace)
+
+    await until(empty, timeout=5, what="end of the lab's processes")
+
+
+async def test_the_host_sees_no_mount_of_a_running_lab(fresh: LabDir) -> None:
+    assert str(fresh.root) not in Path("/proc/self/mounts").read_text()
+
+
+async def test_the_host_sees_no_link_of_a_running_lab(fresh: LabDir) -> None:
+    assert "lab0" not in Path("/proc/net/dev").read_text()
+
+
+async def test_the_api_port_is_free_once_the_lab_has_ended(fresh: LabDir) -> None:
+    async with Control.connect(fresh) as control:
+        port = (await control.call("list"))["clusters"][0]["port"]
+    listening = f"0100007F:{port:04X}"
+    assert listening in Path("/proc/net/tcp").read_text()
+    await sandbox.end(fresh)
+    assert listening not in [
+        line.split()[1]
+        for line in Path("/proc/net/tcp").read_text().splitlines()[1:]
+        if line.split()[3] == "0A"
+    ]
+
+
+async def test_ending_a_lab_twice_says_that_it_did_not_run(fresh: LabDir) -> None:
+    assert await sandbox.end(fresh)
+    assert not await sandbox.end(fresh)
+
+
+async def test_starting_a_running_lab_finds_the_same_process(fresh: LabDir) -> None:
+    assert await sandbox.start(fresh) == sandbox.running(fresh)
+
+
+async def test_a_lab_starts_again_after_its_init_was_killed(fresh: LabDir) -> None:
+    first = sandbox.running(fresh)
+    assert first
+    first.kill()
+    await first.gone(5)
+    assert sandbox.running(fresh) is None
+    assert await sandbox.start(fresh) != first
+
+
+async def test_connecting_to_a_lab_that_does_not_run_says_so(tmp_path: Path) -> None:
+    with pytest.raises(InitGone, match=r"lab .* is not running"):
+        Control.connect(LabDir(tmp_path))
+
+
+def test_a_recycled_pid_is_not_taken_for_the_lab(tmp_path: Path) -> None:
+    lab = LabDir(tmp_path)
+    lab.host.write_text(json.dumps({"pid": os.getpid(), "ticks": start_ticks(os.getpid()) - 1}))
+    assert sandbox.running(lab) is None
+
+
+def test_a_recycled_pid_is_not_killed() -> None:
+    HostProcess(os.getpid(), start_ticks(os.getpid()) - 1).kill()  # would end the test run
+
+
+def test_a_half_written_host_file_means_not_running(tmp_path: Path) -> None:
+    lab = LabDir(tmp_path)
+    lab.host.write_text('{"pid": 1')
+    assert sandbox.running(lab) is None
