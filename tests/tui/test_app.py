@@ -1,5 +1,7 @@
 """The whole interface, driven by keys, with a feed in the test's hand."""
 
+from itertools import pairwise
+
 import pytest
 
 from lab.base.errors import LabError
@@ -21,7 +23,8 @@ def written(log) -> str:
 
 async def finish(app, pilot):
     """Wait for the actions under way."""
-    await app.workers.wait_for_complete([w for w in app.workers if w.group == "actions"])
+    for worker in [worker for worker in app.workers if worker.group == "actions"]:
+        await worker.wait()
     await pilot.pause()
 
 
@@ -45,7 +48,7 @@ async def test_nothing_overlaps_at_usual_sizes(bench, lab, size):
     async with bench.app.run_test(size=size) as pilot:
         await bench.show(pilot, lab.broken())
         regions = [bench.app.query_one(f"#{name}").region for name in ("head", "map", "traffic", "lower")]
-        assert all(upper.bottom <= lower.y for upper, lower in zip(regions, regions[1:], strict=False))
+        assert all(upper.bottom <= lower.y for upper, lower in pairwise(regions))
         assert regions[-1].bottom <= size[1] - 1
         assert regions[-1].height >= 7
 

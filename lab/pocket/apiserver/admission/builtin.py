@@ -7,15 +7,15 @@ import secrets
 
 from lab.base.errors import TimedOut
 from lab.base.wait import until
+from lab.pocket.apiserver.context import Api, Call
+from lab.pocket.apiserver.errors import forbidden, not_found
+from lab.pocket.apiserver.storage.record import Key, Object
 
-from ..context import Api, Call
-from ..errors import forbidden, not_found
-from ..storage.record import Key, Object
 from .services import assign
 from .token_secrets import fill_token
 
 _ACCOUNT_WAIT = 1.5  # seconds for the service-account controller to make a new namespace's account
-_TOKEN_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"  # noqa: S105 - a path
+_TOKEN_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"
 _SUFFIX = "bcdfghjklmnpqrstvwxz2456789"
 
 
@@ -41,7 +41,7 @@ def _check_namespace(api: Api, call: Call) -> None:
         return
     record = api.store.get(Key("/namespaces", "", call.namespace))
     if record is None:
-        from ..errors import Target
+        from lab.pocket.apiserver.errors import Target
 
         raise not_found(Target("namespaces", "", call.namespace, "Namespace"))
     if record.obj["metadata"].get("deletionTimestamp"):

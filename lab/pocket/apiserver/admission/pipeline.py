@@ -5,10 +5,11 @@ Verbs call `admit`; built-in admission lives in builtin.py, calls to the outside
 
 from dataclasses import dataclass
 
-from ..context import Api, Call
-from ..errors import invalid
-from ..storage.record import Object
-from ..validate.kinds import labels
+from lab.pocket.apiserver.context import Api, Call
+from lab.pocket.apiserver.errors import invalid
+from lab.pocket.apiserver.storage.record import Object
+from lab.pocket.apiserver.validate.kinds import labels
+
 from . import builtin
 
 

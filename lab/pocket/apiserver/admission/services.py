@@ -6,9 +6,9 @@ What is free is read from the store at each assignment; the store's single threa
 import ipaddress
 import secrets
 
-from ..context import Api
-from ..errors import Cause, Target, invalid, invalid_value
-from ..storage.record import Object
+from lab.pocket.apiserver.context import Api
+from lab.pocket.apiserver.errors import Cause, Target, invalid, invalid_value
+from lab.pocket.apiserver.storage.record import Object
 
 NODE_PORTS = range(30000, 32768)
 _DNS_OFFSET = 10

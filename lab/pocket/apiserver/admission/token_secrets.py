@@ -2,8 +2,8 @@
 
 import base64
 
-from ..context import Api
-from ..storage.record import Key, Object
+from lab.pocket.apiserver.context import Api
+from lab.pocket.apiserver.storage.record import Key, Object
 
 TYPE = "kubernetes.io/service-account-token"
 _NAME = "kubernetes.io/service-account.name"

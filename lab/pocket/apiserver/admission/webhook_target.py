@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..storage.record import Key, Object
-from ..storage.store import Store
+from lab.pocket.apiserver.storage.record import Key, Object
+from lab.pocket.apiserver.storage.store import Store
 
 SLICES = "discovery.k8s.io/endpointslices"
 SERVICE_LABEL = "kubernetes.io/service-name"
@@ -28,12 +28,12 @@ def resolve(store: Store, config: Mapping[str, Any]) -> Target:
         return Target(str(url), ca)
     service = config["service"]
     name, space = str(service["name"]), str(service["namespace"])
-    address, port = _endpoint(store, space, name, int(service.get("port", 443)))
+    address, port = endpoint(store, space, name, int(service.get("port", 443)))
     path = str(service.get("path") or "/")
     return Target(f"https://{address}:{port}{path}", ca, f"{name}.{space}.svc")
 
 
-def _endpoint(store: Store, space: str, name: str, port: int) -> tuple[str, int]:
+def endpoint(store: Store, space: str, name: str, port: int) -> tuple[str, int]:
     """A ready pod behind a Service's port; the API server goes to pods directly, as it is not one."""
     record = store.get(Key("/services", space, name))
     if record is None:

@@ -20,14 +20,15 @@ import jsonpatch
 
 from lab.base.log import get_logger
 from lab.kube.selectors import from_label_selector
+from lab.pocket.apiserver.errors import StatusError, internal
+from lab.pocket.apiserver.storage.record import Key, Object
+from lab.pocket.apiserver.storage.store import Store
 
-from ..errors import StatusError, internal
-from ..storage.record import Key, Object
-from ..storage.store import Store
 from .webhook_target import Target, resolve
 
 if TYPE_CHECKING:
-    from ..context import Call
+    from lab.pocket.apiserver.context import Call
+
     from .pipeline import Change
 
 log = get_logger(__name__)

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..errors import unauthorized
+from lab.pocket.apiserver.errors import unauthorized
+
 from .tokens import Tokens
 
 

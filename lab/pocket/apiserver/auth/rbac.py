@@ -8,13 +8,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ..errors import StatusError, forbidden
-from ..storage.record import Key
-from ..storage.store import Store
+from lab.pocket.apiserver.errors import StatusError, forbidden
+from lab.pocket.apiserver.storage.record import Key
+from lab.pocket.apiserver.storage.store import Store
+
 from .authenticate import User
 
 if TYPE_CHECKING:
-    from ..context import Call
+    from lab.pocket.apiserver.context import Call
 
 Object = dict[str, Any]
 GROUP = "rbac.authorization.k8s.io"
@@ -98,7 +99,7 @@ class Authorizer:
 
 
 def denied(user: User, question: Question) -> StatusError:
-    from ..errors import Target
+    from lab.pocket.apiserver.errors import Target
 
     if question.path:
         message = f'forbidden: User "{user.name}" cannot {question.verb} path "{question.path}"'

@@ -19,8 +19,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 
-from ..storage.record import Key
-from ..storage.store import Store
+from lab.pocket.apiserver.storage.record import Key
+from lab.pocket.apiserver.storage.store import Store
 
 ISSUER = "https://kubernetes.default.svc.cluster.local"
 _CACHE_LIMIT = 2048
@@ -170,9 +170,7 @@ class Tokens:
             extra["authentication.kubernetes.io/pod-uid"] = (pod["uid"],)
         return _verified(namespace, account["name"], account["uid"], shared, extra)
 
-    def _verify_legacy(
-        self, claims: dict[str, Any], token: str, audiences: Sequence[str]
-    ) -> Verified | None:
+    def _verify_legacy(self, claims: dict[str, Any], token: str, audiences: Sequence[str]) -> Verified | None:
         prefix = "kubernetes.io/serviceaccount"
         try:
             namespace = claims[f"{prefix}/namespace"]

@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from ..resources.model import Column, Resource, Scale
-from ..tables.cells import age, since
+from lab.pocket.apiserver.resources.model import Column, Resource, Scale
+from lab.pocket.apiserver.tables.cells import age, since
+
 from .schema import compile_schema
 
 Object = dict[str, Any]

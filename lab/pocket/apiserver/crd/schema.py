@@ -6,8 +6,9 @@ CEL rules (x-kubernetes-validations) are not evaluated.
 import json
 from typing import Any
 
-from ..errors import Cause
-from ..resources.model import Schema as Compiled
+from lab.pocket.apiserver.errors import Cause
+from lab.pocket.apiserver.resources.model import Schema as Compiled
+
 from .validation import validate
 
 Object = dict[str, Any]

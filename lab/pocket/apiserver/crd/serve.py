@@ -7,11 +7,11 @@ its conditions say so. Deleting one first deletes its objects, as its finalizer 
 import asyncio
 
 from lab.kube.objects import now
+from lab.pocket.apiserver.context import Api
+from lab.pocket.apiserver.storage.record import Key, Object
+from lab.pocket.apiserver.storage.store import Stale
+from lab.pocket.apiserver.storage.watch import Subscription
 
-from ..context import Api
-from ..storage.record import Key, Object
-from ..storage.store import Stale
-from ..storage.watch import Subscription
 from .rows import rows_of
 
 PREFIX = "apiextensions.k8s.io/customresourcedefinitions"

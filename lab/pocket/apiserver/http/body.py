@@ -5,7 +5,7 @@ from typing import Any
 
 import yaml
 
-from ..errors import StatusError, bad_request, unsupported_media_type
+from lab.pocket.apiserver.errors import StatusError, bad_request, unsupported_media_type
 
 Object = dict[str, Any]
 
@@ -43,7 +43,7 @@ def _no_constant(text: str) -> Any:
 def _yaml(body: bytes) -> Any:
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        value = yaml.load(body, Loader=loader)  # noqa: S506 - a safe loader
+        value = yaml.load(body, Loader=loader)
         return json.loads(json.dumps(value, default=str))
     except (yaml.YAMLError, ValueError, RecursionError, TypeError) as error:
         raise bad_request(f"error converting YAML to JSON: {error}") from error

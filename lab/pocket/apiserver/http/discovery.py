@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from ..resources.model import Resource
-from ..resources.registry import Registry
+from lab.pocket.apiserver.resources.model import Resource
+from lab.pocket.apiserver.resources.registry import Registry
 
 Object = dict[str, Any]
 

@@ -4,9 +4,10 @@ import platform
 
 from aiohttp import web
 
-from ..auth.authenticate import User
-from ..context import Answer, Api
-from ..errors import not_acceptable, unknown_path
+from lab.pocket.apiserver.auth.authenticate import User
+from lab.pocket.apiserver.context import Answer, Api
+from lab.pocket.apiserver.errors import not_acceptable, unknown_path
+
 from . import discovery
 from .negotiate import OFFERED, PLAIN, Shape, shapes
 from .respond import dump, respond
@@ -39,7 +40,17 @@ async def serve(api: Api, user: User, request: web.BaseRequest) -> web.StreamRes
     if path == "/version":
         return _json(version())
     if path == "/":
-        paths = ["/api", "/api/v1", "/apis", "/healthz", "/livez", "/openapi/v2", "/openapi/v3", "/readyz", "/version"]
+        paths = [
+            "/api",
+            "/api/v1",
+            "/apis",
+            "/healthz",
+            "/livez",
+            "/openapi/v2",
+            "/openapi/v3",
+            "/readyz",
+            "/version",
+        ]
         return _json({"paths": paths})
     if path.startswith("/openapi/"):
         return await api.documents.serve(path, request)

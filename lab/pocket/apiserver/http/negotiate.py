@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from ..errors import not_acceptable
+from lab.pocket.apiserver.errors import not_acceptable
 
 OFFERED = ("application/json", "application/yaml")
 

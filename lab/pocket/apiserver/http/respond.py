@@ -7,10 +7,11 @@ from typing import Any
 import yaml
 from aiohttp import web
 
-from ..context import Answer
-from ..errors import StatusError
-from ..resources.model import Resource
-from ..tables.render import partial, table
+from lab.pocket.apiserver.context import Answer
+from lab.pocket.apiserver.errors import StatusError
+from lab.pocket.apiserver.resources.model import Resource
+from lab.pocket.apiserver.tables.render import partial, table
+
 from .negotiate import PLAIN, Shape
 
 Object = dict[str, Any]
@@ -23,7 +24,9 @@ def shaped(resource: Resource | None, body: Object, shape: Shape, query: Mapping
     is_list = "items" in body and body.get("kind") == resource.list_kind_name
     items = body["items"] if is_list else [body]
     if shape.as_kind == "Table":
-        metadata = body["metadata"] if is_list else {"resourceVersion": body["metadata"].get("resourceVersion", "")}
+        metadata = (
+            body["metadata"] if is_list else {"resourceVersion": body["metadata"].get("resourceVersion", "")}
+        )
         return table(resource, items, metadata, query.get("includeObject", "Metadata"))
     if not is_list:
         return partial(body)

@@ -11,11 +11,11 @@ from aiohttp import web
 
 from lab.base.errors import LabError
 from lab.base.log import get_logger
+from lab.pocket.apiserver.auth.authenticate import User
+from lab.pocket.apiserver.context import Api, Call
+from lab.pocket.apiserver.errors import StatusError, internal, too_large, unknown_path
+from lab.pocket.apiserver.verbs.dispatch import serve
 
-from ..auth.authenticate import User
-from ..context import Api, Call
-from ..errors import StatusError, internal, too_large, unknown_path
-from ..verbs.dispatch import serve
 from . import meta
 from .body import LIMIT
 from .paths import ResourcePath, parse, verb_of
@@ -40,7 +40,7 @@ class Front:
             return respond_error(internal(str(error)))
         except (ConnectionError, asyncio.CancelledError):
             raise  # the client went away
-        except Exception:  # noqa: BLE001 - the last line of defence: logged, answered as a plain 500
+        except Exception:
             log.exception("request failed", method=request.method, path=request.path)
             return respond_error(internal("the API server met an error of its own; its log has the details"))
 
@@ -90,7 +90,9 @@ class Front:
 
 
 def _namespace_needed(verb: str) -> StatusError:
-    return StatusError(400, "BadRequest", f"an empty namespace may not be set during {verb}on".replace("eon", "ion"))
+    return StatusError(
+        400, "BadRequest", f"an empty namespace may not be set during {verb}on".replace("eon", "ion")
+    )
 
 
 def _with_body(call: Call, body: bytes) -> Call:

@@ -4,11 +4,11 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from ..errors import unknown_path
+from lab.pocket.apiserver.errors import unknown_path
 
 if TYPE_CHECKING:
-    from ..context import Settings
-    from ..resources.registry import Registry
+    from lab.pocket.apiserver.context import Settings
+    from lab.pocket.apiserver.resources.registry import Registry
 
 
 class Documents:

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
-from ..resources.model import Resource
-from ..storage.record import Object
+from lab.pocket.apiserver.resources.model import Resource
+from lab.pocket.apiserver.storage.record import Object
+
 from .fields import SELF, Leaves, Path, leaves, merge, remove
 from .managed import Manager, Owners, owners, put_owners, typing_of
 from .typing import Typing
@@ -36,7 +37,9 @@ class Applied:
     conflicts: tuple[Conflict, ...]
 
 
-def apply_config(live: Object, config: Object, manager: Manager, resource: Resource, *, force: bool) -> Applied:
+def apply_config(
+    live: Object, config: Object, manager: Manager, resource: Resource, *, force: bool
+) -> Applied:
     """`live` after `manager` applied `config`; with conflicts (and no force) the object is not to be used."""
     typing = typing_of(resource)
     wanted = leaves(config, typing)

@@ -4,14 +4,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lab.kube.objects import now
+from lab.pocket.apiserver.resources.model import Resource
+from lab.pocket.apiserver.storage.record import Object
 
-from ..resources.model import Resource
-from ..storage.record import Object
 from .fields import SELF, Path, from_tree, leaves, to_tree
 from .typing import BuiltinTyping, SchemaTyping, Typing
 
 if TYPE_CHECKING:
-    from ..context import Call
+    from lab.pocket.apiserver.context import Call
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from ..errors import bad_request
+from lab.pocket.apiserver.errors import bad_request
+
 from .keys import rule_for
 
 _PATCH = "$patch"

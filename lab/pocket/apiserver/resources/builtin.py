@@ -6,9 +6,10 @@ Printer columns and validation are looked up by kind in their own tables, so tha
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ..defaults import core, pods, workloads
-from ..tables.columns import COLUMNS
-from ..validate.kinds import VALIDATORS
+from lab.pocket.apiserver.defaults import core, pods, workloads
+from lab.pocket.apiserver.tables.columns import COLUMNS
+from lab.pocket.apiserver.validate.kinds import VALIDATORS
+
 from .events import to_core, to_events_group
 from .model import CRUD, Conversion, Resource, Scale, no_change, no_default
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..errors import Cause, Target
+from lab.pocket.apiserver.errors import Cause, Target
 
 Object = dict[str, Any]
 

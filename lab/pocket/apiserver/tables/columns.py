@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..resources.model import Column
+from lab.pocket.apiserver.resources.model import Column
+
 from . import cells, pods, workloads
 
 _AGE = Column("Age", cells.age)
@@ -54,7 +55,9 @@ COLUMNS: Mapping[tuple[str, str], Sequence[Column]] = {
         Column("External-IP", lambda o: "<none>", wide=True),
         Column("OS-Image", lambda o: cells.dig(o, "status.nodeInfo.osImage") or "<unknown>", wide=True),
         Column(
-            "Kernel-Version", lambda o: cells.dig(o, "status.nodeInfo.kernelVersion") or "<unknown>", wide=True
+            "Kernel-Version",
+            lambda o: cells.dig(o, "status.nodeInfo.kernelVersion") or "<unknown>",
+            wide=True,
         ),
         Column(
             "Container-Runtime",

@@ -39,10 +39,7 @@ def status(obj: Object) -> str:
     found = obj.get("status") or {}
     reason = str(found.get("reason") or found.get("phase") or "")
     waiting = _init_reason(obj)
-    if waiting:
-        reason = waiting
-    else:
-        reason = _container_reason(obj, reason)
+    reason = waiting or _container_reason(obj, reason)
     if (obj.get("metadata") or {}).get("deletionTimestamp"):
         return "Unknown" if found.get("reason") == "NodeLost" else "Terminating"
     return reason

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from ..resources.model import Column, Resource
+from lab.pocket.apiserver.resources.model import Column, Resource
+
 from .cells import age
 
 Object = dict[str, Any]

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ..errors import Cause, invalid_value, required, unsupported_value
+from lab.pocket.apiserver.errors import Cause, invalid_value, required, unsupported_value
+
 from .names import is_label_value
 
 Object = dict[str, Any]
@@ -173,16 +174,12 @@ def binding(obj: Object, old: Object | None) -> list[Cause]:
 def crd(obj: Object, old: Object | None) -> list[Cause]:
     spec = obj.get("spec") or {}
     names = spec.get("names") or {}
-    causes = [
-        required(f"spec.{field}") for field in ("group", "scope", "versions") if not spec.get(field)
-    ]
+    causes = [required(f"spec.{field}") for field in ("group", "scope", "versions") if not spec.get(field)]
     causes += [required(f"spec.names.{field}") for field in ("plural", "kind") if not names.get(field)]
     expected = f"{names.get('plural')}.{spec.get('group')}"
     name = (obj.get("metadata") or {}).get("name")
     if not causes and name != expected:
-        causes.append(
-            invalid_value("metadata.name", name, 'must be spec.names.plural+"."+spec.group')
-        )
+        causes.append(invalid_value("metadata.name", name, 'must be spec.names.plural+"."+spec.group'))
     versions = [v for v in spec.get("versions") or [] if isinstance(v, dict)]
     if not causes and sum(1 for v in versions if v.get("storage")) != 1:
         text = "must have exactly one version marked as storage version"
@@ -201,9 +198,7 @@ def labels(obj: Object) -> list[Cause]:
         "'12345', regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"
     )
     return [
-        invalid_value("metadata.labels", value, text)
-        for value in found.values()
-        if not is_label_value(value)
+        invalid_value("metadata.labels", value, text) for value in found.values() if not is_label_value(value)
     ]
 
 

@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from ..errors import Cause, invalid_value
+from lab.pocket.apiserver.errors import Cause, invalid_value
 
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 _SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")

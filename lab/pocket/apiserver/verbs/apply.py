@@ -2,12 +2,13 @@
 
 from typing import Any
 
-from ..context import Answer, Api, Call
-from ..errors import StatusError, bad_request, required
-from ..patching.apply import Conflict, apply_config
-from ..patching.fields import leaves
-from ..patching.managed import Manager, manager_of, put_owners, typing_of
-from ..storage.record import Object
+from lab.pocket.apiserver.context import Answer, Api, Call
+from lab.pocket.apiserver.errors import StatusError, bad_request, required
+from lab.pocket.apiserver.patching.apply import Conflict, apply_config
+from lab.pocket.apiserver.patching.fields import leaves
+from lab.pocket.apiserver.patching.managed import Manager, manager_of, put_owners, typing_of
+from lab.pocket.apiserver.storage.record import Object
+
 from .create import create_object
 from .objects import check_type, key_of, place
 from .update import Edit, edit
@@ -35,12 +36,12 @@ def _manager(call: Call) -> Manager:
     if not call.query.get("fieldManager"):
         cause = required("fieldManager", "is required for apply patch")
         details = {"causes": [{"reason": cause.reason, "message": cause.message, "field": cause.field}]}
-        raise StatusError(422, "Invalid", f"PatchOptions.meta.k8s.io \"\" is invalid: {cause}", details)
+        raise StatusError(422, "Invalid", f'PatchOptions.meta.k8s.io "" is invalid: {cause}', details)
     return manager_of(call, "Apply")
 
 
 async def _create(api: Api, call: Call, config: Object, manager: Manager) -> Answer:
-    from ..errors import not_found
+    from lab.pocket.apiserver.errors import not_found
 
     if call.subresource:
         raise not_found(call.resource.target(call.name))
@@ -75,7 +76,8 @@ def conflict(found: tuple[Conflict, ...]) -> StatusError:
         for who, path in texts:
             grouped.setdefault(who, []).append(path)
         listed = "\n".join(
-            "\n- ".join([f"{who.replace('conflict ', 'conflicts ')}:", *paths]) for who, paths in grouped.items()
+            "\n- ".join([f"{who.replace('conflict ', 'conflicts ')}:", *paths])
+            for who, paths in grouped.items()
         )
     causes = [{"reason": "FieldManagerConflict", "message": who, "field": path} for who, path in texts]
     message = f"Apply failed with {len(found)} {noun}: {listed}"

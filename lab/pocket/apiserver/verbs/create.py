@@ -2,14 +2,15 @@
 
 from typing import Any
 
-from ..admission.pipeline import Change, admit
-from ..context import Answer, Api, Call
-from ..errors import already_exists, bad_request, invalid, required
-from ..http.body import decode_object
-from ..patching.managed import manager_of, record_update
-from ..storage.record import Key, Object
-from ..storage.store import Exists
-from ..validate.names import object_name
+from lab.pocket.apiserver.admission.pipeline import Change, admit
+from lab.pocket.apiserver.context import Answer, Api, Call
+from lab.pocket.apiserver.errors import already_exists, bad_request, invalid, required
+from lab.pocket.apiserver.http.body import decode_object
+from lab.pocket.apiserver.patching.managed import manager_of, record_update
+from lab.pocket.apiserver.storage.record import Key, Object
+from lab.pocket.apiserver.storage.store import Exists
+from lab.pocket.apiserver.validate.names import object_name
+
 from .objects import check_type, place, require_valid, stamp_new, to_served, to_stored
 
 _RETRIES = 8  # of a generated name that is taken
@@ -38,9 +39,7 @@ async def create_object(api: Api, call: Call, obj: Object) -> Object:
     managed = meta.pop("managedFields", None)
     stamp_new(resource, obj)
     require_valid(resource, obj, object_name(resource.kind, meta["name"]))
-    if not resource.custom and resource.has("status"):
-        obj.pop("status", None)
-    elif resource.custom and resource.has("status"):
+    if (not resource.custom and resource.has("status")) or (resource.custom and resource.has("status")):
         obj.pop("status", None)
     obj = await admit(api, call, Change("CREATE", obj, None))
     if managed is not None:
@@ -72,7 +71,7 @@ def _commit(api: Api, call: Call, obj: Object, generated: bool) -> Object:
 def _rename(obj: dict[str, Any]) -> None:
     meta = obj["metadata"]
     fresh: Object = {"metadata": {"generateName": meta["generateName"]}}
-    from ..resources.model import Resource
+    from lab.pocket.apiserver.resources.model import Resource
 
     stamp_new(Resource("", "", "", ""), fresh)
     meta["name"] = fresh["metadata"]["name"]

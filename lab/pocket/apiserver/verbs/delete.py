@@ -4,11 +4,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from ..admission.pipeline import Change
-from ..context import Answer, Api, Call
-from ..errors import bad_request, conflict, success
-from ..http.body import decode
-from ..storage.record import Object, Record
+from lab.pocket.apiserver.admission.pipeline import Change
+from lab.pocket.apiserver.context import Answer, Api, Call
+from lab.pocket.apiserver.errors import bad_request, conflict, success
+from lab.pocket.apiserver.http.body import decode
+from lab.pocket.apiserver.storage.record import Object, Record
+
 from .objects import find, is_finished, to_served
 from .read import list_objects
 

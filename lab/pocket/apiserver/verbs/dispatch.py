@@ -8,11 +8,12 @@ from typing import Any
 
 from aiohttp import web
 
-from ..context import Answer, Api, Call
-from ..errors import StatusError, method_not_allowed, unknown_path
-from ..http.negotiate import Shape, choose
-from ..http.respond import respond
-from ..tunnel import backends, kubelet
+from lab.pocket.apiserver.context import Answer, Api, Call
+from lab.pocket.apiserver.errors import StatusError, method_not_allowed, unknown_path
+from lab.pocket.apiserver.http.negotiate import Shape, choose
+from lab.pocket.apiserver.http.respond import respond
+from lab.pocket.apiserver.tunnel import backends, kubelet
+
 from . import create, delete, evict, patch, read, reviews, scale, token, update
 from .watch import watch
 

@@ -2,10 +2,11 @@
 
 from dataclasses import replace
 
-from ..context import Answer, Api, Call
-from ..errors import Target, bad_request, conflict
-from ..http.body import decode_object
-from ..storage.record import Object
+from lab.pocket.apiserver.context import Answer, Api, Call
+from lab.pocket.apiserver.errors import Target, bad_request, conflict
+from lab.pocket.apiserver.http.body import decode_object
+from lab.pocket.apiserver.storage.record import Object
+
 from .delete import Options, delete_record
 from .objects import find
 from .update import Edit, edit
@@ -34,7 +35,7 @@ async def bind(api: Api, call: Call) -> Answer:
     def change(pod: Object) -> Object:
         bound = (pod.get("spec") or {}).get("nodeName")
         if bound:
-            why = f"pod {call.name} is already assigned to node \"{bound}\""
+            why = f'pod {call.name} is already assigned to node "{bound}"'
             raise conflict(Target("pods/binding", "", call.name), why)
         pod["spec"]["nodeName"] = node
         return pod

@@ -8,12 +8,11 @@ import uuid
 from typing import Any
 
 from lab.kube.objects import now
-
-from ..context import Api, Call
-from ..errors import Cause, StatusError, Target, bad_request, conflict, invalid, not_found
-from ..resources.model import Resource
-from ..storage.record import Key, Object, Record
-from ..storage.store import Stale
+from lab.pocket.apiserver.context import Api, Call
+from lab.pocket.apiserver.errors import Cause, StatusError, Target, bad_request, conflict, invalid, not_found
+from lab.pocket.apiserver.resources.model import Resource
+from lab.pocket.apiserver.storage.record import Key, Object, Record
+from lab.pocket.apiserver.storage.store import Stale
 
 _SUFFIX = "bcdfghjklmnpqrstvwxz2456789"
 SYSTEM_METADATA = (
@@ -80,11 +79,12 @@ def _check_metadata(resource: Resource, obj: Object) -> None:
                     raise bad_request(
                         f"{resource.kind} in version {resource.version!r} cannot be handled as a "
                         f"{resource.kind}: json: cannot unmarshal {_go_type(value)} into Go struct field "
-                        f"ObjectMeta.metadata.{field} of type string"
-                        .replace("'", '"')
+                        f"ObjectMeta.metadata.{field} of type string".replace("'", '"')
                     )
                 if not name:
-                    causes.append(Cause(f"metadata.{field}", 'Invalid value: "": name part must be non-empty'))
+                    causes.append(
+                        Cause(f"metadata.{field}", 'Invalid value: "": name part must be non-empty')
+                    )
     for field, kind in (("finalizers", list), ("ownerReferences", list), ("name", str), ("namespace", str)):
         if meta.get(field) is not None and not isinstance(meta[field], kind):
             raise bad_request(f"metadata.{field} has the wrong type: {type(meta[field]).__name__}")
@@ -107,7 +107,7 @@ def place(call: Call, obj: Object) -> None:
         return
     if found and found != call.namespace:
         raise bad_request(
-            f"the namespace of the provided object does not match the namespace sent on the request"
+            "the namespace of the provided object does not match the namespace sent on the request"
         )
     meta["namespace"] = call.namespace
 

@@ -6,12 +6,13 @@ from typing import Any
 import jsonpatch
 import jsonpointer
 
-from ..context import Answer, Api, Call
-from ..errors import Cause, StatusError, bad_request, invalid, unsupported_media_type
-from ..http.body import decode, media_type
-from ..patching.merge import merge_patch
-from ..patching.strategic import strategic_merge
-from ..storage.record import Object
+from lab.pocket.apiserver.context import Answer, Api, Call
+from lab.pocket.apiserver.errors import Cause, StatusError, bad_request, invalid, unsupported_media_type
+from lab.pocket.apiserver.http.body import decode, media_type
+from lab.pocket.apiserver.patching.merge import merge_patch
+from lab.pocket.apiserver.patching.strategic import strategic_merge
+from lab.pocket.apiserver.storage.record import Object
+
 from .apply import apply
 from .update import Edit, edit
 

@@ -7,12 +7,12 @@ from typing import Any
 
 from lab.base.errors import UsageError
 from lab.kube.selectors import FieldSelector, field_selector, label_selector
+from lab.pocket.apiserver.context import Answer, Api, Call
+from lab.pocket.apiserver.errors import StatusError, bad_request, expired
+from lab.pocket.apiserver.resources.model import Resource
+from lab.pocket.apiserver.storage.record import Object, Record
+from lab.pocket.apiserver.storage.store import Gone
 
-from ..context import Answer, Api, Call
-from ..errors import StatusError, bad_request, expired
-from ..resources.model import Resource
-from ..storage.record import Object, Record
-from ..storage.store import Gone
 from .objects import find, to_served
 
 _ALWAYS = ("metadata.name", "metadata.namespace")
@@ -150,5 +150,7 @@ def _check_fields(resource: Resource, selector: FieldSelector) -> None:
             continue
         if resource.group == "events.k8s.io" and path.startswith("regarding."):
             continue
-        raise bad_request(f'Unable to find "{resource.api_version}, Resource={resource.plural}" that match label '
-                          f'selector "", field selector "{path}": field label not supported: {path}')
+        raise bad_request(
+            f'Unable to find "{resource.api_version}, Resource={resource.plural}" that match label '
+            f'selector "", field selector "{path}": field label not supported: {path}'
+        )

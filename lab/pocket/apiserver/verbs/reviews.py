@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 
-from ..auth.authenticate import User
-from ..auth.rbac import Question
-from ..auth.tokens import ISSUER
-from ..context import Answer, Api, Call
-from ..errors import bad_request
-from ..http.body import decode_object
-from ..storage.record import Object
+from lab.pocket.apiserver.auth.authenticate import User
+from lab.pocket.apiserver.auth.rbac import Question
+from lab.pocket.apiserver.auth.tokens import ISSUER
+from lab.pocket.apiserver.context import Answer, Api, Call
+from lab.pocket.apiserver.errors import bad_request
+from lab.pocket.apiserver.http.body import decode_object
+from lab.pocket.apiserver.storage.record import Object
+
 from .objects import check_type
 
 
@@ -74,7 +75,9 @@ def _rules(api: Api, call: Call, spec: Object) -> Object:
         "incomplete": False,
         "resourceRules": [r for r in rules if r.get("resources")],
         "nonResourceRules": [
-            {"verbs": r["verbs"], "nonResourceURLs": r["nonResourceURLs"]} for r in rules if r.get("nonResourceURLs")
+            {"verbs": r["verbs"], "nonResourceURLs": r["nonResourceURLs"]}
+            for r in rules
+            if r.get("nonResourceURLs")
         ],
     }
 

@@ -3,11 +3,12 @@
 from dataclasses import replace
 from typing import Any
 
-from ..context import Answer, Api, Call
-from ..errors import bad_request, invalid, invalid_value
-from ..http.body import decode, decode_object, media_type
-from ..resources.model import Scale
-from ..storage.record import Object
+from lab.pocket.apiserver.context import Answer, Api, Call
+from lab.pocket.apiserver.errors import bad_request, invalid, invalid_value
+from lab.pocket.apiserver.http.body import decode, decode_object, media_type
+from lab.pocket.apiserver.resources.model import Scale
+from lab.pocket.apiserver.storage.record import Object
+
 from . import patch as patching
 from .objects import find, to_served
 from .update import Edit, edit
@@ -78,7 +79,9 @@ async def _change(api: Api, call: Call, make: Any) -> Answer:
         replicas = (spec or {}).get("replicas", 0)
         if not isinstance(replicas, int) or replicas < 0:
             cause = invalid_value("spec.replicas", replicas, "must be greater than or equal to 0")
-            raise invalid(replace(call.resource.target(call.name), kind="Scale", group="autoscaling"), [cause])
+            raise invalid(
+                replace(call.resource.target(call.name), kind="Scale", group="autoscaling"), [cause]
+            )
         _put(current, scale.spec, replicas)
         if revision := (wanted.get("metadata") or {}).get("resourceVersion"):
             current["metadata"]["resourceVersion"] = revision

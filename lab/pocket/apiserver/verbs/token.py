@@ -2,11 +2,12 @@
 
 from datetime import UTC, datetime
 
-from ..auth.tokens import ISSUER, Wanted
-from ..context import Answer, Api, Call
-from ..errors import Target, bad_request, conflict, invalid, invalid_value, not_found
-from ..http.body import decode_object
-from ..storage.record import Key, Object
+from lab.pocket.apiserver.auth.tokens import ISSUER, Wanted
+from lab.pocket.apiserver.context import Answer, Api, Call
+from lab.pocket.apiserver.errors import Target, bad_request, conflict, invalid, invalid_value, not_found
+from lab.pocket.apiserver.http.body import decode_object
+from lab.pocket.apiserver.storage.record import Key, Object
+
 from .objects import find
 
 _DEFAULT_SECONDS = 3600
@@ -19,7 +20,9 @@ async def create(api: Api, call: Call) -> Answer:
     spec = body.get("spec") or {}
     seconds = spec.get("expirationSeconds") or _DEFAULT_SECONDS
     if not isinstance(seconds, int) or seconds < _MIN_SECONDS:
-        cause = invalid_value("spec.expirationSeconds", seconds, "may not specify a duration less than 10 minutes")
+        cause = invalid_value(
+            "spec.expirationSeconds", seconds, "may not specify a duration less than 10 minutes"
+        )
         raise invalid(Target("tokenrequests", "authentication.k8s.io", "", "TokenRequest"), [cause])
     audiences = tuple(spec.get("audiences") or (ISSUER,))
     reference = spec.get("boundObjectRef")
@@ -59,7 +62,7 @@ def _pod(api: Api, call: Call, reference: Object) -> tuple[str, str]:
         )
     if (record.obj.get("spec") or {}).get("serviceAccountName") != call.name:
         raise bad_request(
-            f"cannot bind token for serviceaccount \"{call.name}\" to pod running with different "
+            f'cannot bind token for serviceaccount "{call.name}" to pod running with different '
             f"serviceaccount name."
         )
     return name, uid

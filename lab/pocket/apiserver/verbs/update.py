@@ -3,12 +3,13 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ..admission.pipeline import Change, admit
-from ..context import Answer, Api, Call
-from ..errors import StatusError, bad_request, conflict
-from ..http.body import decode_object
-from ..patching.managed import manager_of, record_update
-from ..storage.record import Object, Record
+from lab.pocket.apiserver.admission.pipeline import Change, admit
+from lab.pocket.apiserver.context import Answer, Api, Call
+from lab.pocket.apiserver.errors import StatusError, bad_request, conflict
+from lab.pocket.apiserver.http.body import decode_object
+from lab.pocket.apiserver.patching.managed import manager_of, record_update
+from lab.pocket.apiserver.storage.record import Object, Record
+
 from . import create as creating
 from .objects import (
     check_revision,
@@ -41,9 +42,7 @@ async def update(api: Api, call: Call) -> Answer:
     place(call, body)
     name = body["metadata"].setdefault("name", call.name)
     if name != call.name:
-        raise bad_request(
-            f"the name of the object ({name}) does not match the name on the URL ({call.name})"
-        )
+        raise bad_request(f"the name of the object ({name}) does not match the name on the URL ({call.name})")
     if api.store.get(key_of(call)) is None and _creates_on_update(call):
         body["metadata"].pop("resourceVersion", None)
         return Answer(await creating.create_object(api, call, body), 201, call.resource)
@@ -119,7 +118,7 @@ def _check_dying(call: Call, obj: Object, old: Object) -> None:
     before = set(old["metadata"].get("finalizers") or ())
     added = [f for f in obj["metadata"].get("finalizers") or () if f not in before]
     if added:
-        from ..errors import Cause, invalid
+        from lab.pocket.apiserver.errors import Cause, invalid
 
         text = (
             "Forbidden: no new finalizers can be added if the object is being deleted, found new finalizers "

@@ -11,14 +11,15 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from ..context import Api, Call
-from ..errors import bad_request, expired
-from ..http.negotiate import Shape
-from ..http.respond import shaped
-from ..resources.model import Resource
-from ..storage.record import Change, Object, Record
-from ..storage.store import Gone
-from ..storage.watch import Subscription
+from lab.pocket.apiserver.context import Api, Call
+from lab.pocket.apiserver.errors import bad_request, expired
+from lab.pocket.apiserver.http.negotiate import Shape
+from lab.pocket.apiserver.http.respond import shaped
+from lab.pocket.apiserver.resources.model import Resource
+from lab.pocket.apiserver.storage.record import Change, Object, Record
+from lab.pocket.apiserver.storage.store import Gone
+from lab.pocket.apiserver.storage.watch import Subscription
+
 from .objects import to_served
 from .read import matcher, revision_of, too_large_revision
 
@@ -86,7 +87,9 @@ async def watch(api: Api, call: Call, request: web.BaseRequest, shape: Shape) ->
     seconds = _timeout(call)
     subscription, first = _open(api, call, stream)
     try:
-        response = web.StreamResponse(headers={"Content-Type": _content_type(shape), "Cache-Control": "no-cache, private"})
+        response = web.StreamResponse(
+            headers={"Content-Type": _content_type(shape), "Cache-Control": "no-cache, private"}
+        )
         await response.prepare(request)
         if first:
             await response.write(b"".join(first))
@@ -119,9 +122,7 @@ def _open(api: Api, call: Call, stream: Stream) -> tuple[Subscription, list[byte
     wanted = revision_of(call.query.get("resourceVersion", ""))
     initial = call.query.get("sendInitialEvents")
     if initial is not None and call.query.get("resourceVersionMatch") != "NotOlderThan":
-        raise bad_request(
-            "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"
-        )
+        raise bad_request("sendInitialEvents requires setting resourceVersionMatch to NotOlderThan")
     if wanted > store.head:
         raise too_large_revision(wanted, store.head)
     synthetic = wanted == 0 if initial is None else _on(call, "sendInitialEvents")

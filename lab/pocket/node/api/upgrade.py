@@ -5,72 +5,22 @@ Both give the handler a `Session` and feed it until the client goes away.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
 
 from aiohttp import WSMsgType, web
 
 from lab.base.log import get_logger
 from lab.pocket.node.api.spdy import Session, SpdyError
+from lab.pocket.takeover import take_over
 
 log = get_logger(__name__)
 Serve = Callable[[Session], Awaitable[None]]
-UNREAD = 1 << 20
-
-
-class _Incoming:
-    """Stands where the HTTP parser stood: hands on raw bytes, and holds the socket back when they pile up."""
-
-    def __init__(self, transport: asyncio.Transport) -> None:
-        self._transport = transport
-        self._queue: asyncio.Queue[bytes] = asyncio.Queue()
-        self._size = 0
-
-    def feed_data(self, data: bytes) -> tuple[bool, bytes]:
-        """Called by the server's protocol for every piece that arrives."""
-        self._queue.put_nowait(data)
-        self._size += len(data)
-        if self._size > UNREAD:
-            self._transport.pause_reading()
-        return False, b""
-
-    def feed_eof(self) -> None:
-        """Called by the server's protocol when the client has gone."""
-        self._queue.put_nowait(b"")
-
-    def set_exception(self, error: BaseException, cause: BaseException | None = None) -> None:
-        """Called by the server's protocol when the connection broke."""
-        self._queue.put_nowait(b"")
-
-    async def read(self) -> bytes:
-        data = await self._queue.get()
-        if self._size > UNREAD >= self._size - len(data):
-            self._transport.resume_reading()
-        self._size -= len(data)
-        return data
 
 
 async def over_spdy(request: web.Request, headers: Mapping[str, str], serve: Serve) -> web.StreamResponse:
     """Answer 101 and serve SPDY on the connection itself."""
-    transport = request.transport
-    if transport is None:
-        raise ConnectionResetError("the client has gone before its upgrade")
-    response = web.StreamResponse(
-        status=101, headers={"Connection": "Upgrade", "Upgrade": "SPDY/3.1", **headers}
-    )
-    await response.prepare(request)
-    incoming = _Incoming(transport)
-    protocol: Any = request.protocol  # its parser seam is typed for its own WebSocket reader only
-    protocol.set_parser(incoming)
-
-    async def send(data: bytes) -> None:
-        if transport.is_closing():
-            raise ConnectionResetError("the client has gone")
-        transport.write(data)
-        await request.protocol._drain_helper()
-
-    await _pump(Session(send), incoming.read, serve)
-    response.force_close()
-    return response
+    taken = await take_over(request, {"Connection": "Upgrade", "Upgrade": "SPDY/3.1", **headers})
+    await _pump(Session(taken.send), taken.read, serve)
+    return taken.response
 
 
 async def over_websocket(request: web.Request, protocol: str, serve: Serve) -> web.StreamResponse:
