@@ -1,7 +1,7 @@
 """client: asks a URL and prints one line of JSON per request; run by `kubectl exec` and by tests.
 
-Schemes: http, grpc (the echo service) and tcp (one line). The exit code is 0 only if every request was
-answered well (HTTP below 400, gRPC OK, TCP a line).
+Schemes: http, grpc (the demo apps' default method, or the one in the path) and tcp (one line). The exit
+code is 0 only if every request was answered well (HTTP below 400, gRPC OK, TCP a line).
 """
 
 import argparse
@@ -91,7 +91,7 @@ async def _grpc(args: argparse.Namespace) -> int:
     from lab.apps import rpc
 
     url = urlsplit(args.url)
-    method = url.path if url.path.count("/") == 2 else f"/{rpc.ECHO}/Echo"
+    method = url.path if url.path.count("/") == 2 else rpc.DEFAULT
     metadata = [(name.lower(), value) for name, value in args.header]
     message = json.loads(args.data) if args.data else {}
     async with rpc.connect(url.netloc) as channel:

@@ -14,6 +14,8 @@ import grpc.aio
 
 CATALOG = "lab.shop.Catalog"
 ECHO = "lab.echo.Echo"
+DEFAULT = "/lab.Demo/Ask"
+"""Served by every demo app as another name of its first method, so that a bare grpc://host:port works."""
 Reply = dict[str, Any]
 Context = grpc.aio.ServicerContext[bytes, bytes]
 Method = Callable[[Reply, Context], Awaitable[Reply]]
@@ -33,7 +35,13 @@ async def listen(stack: AsyncExitStack, service: str, methods: dict[str, Method]
     handlers = {
         name: grpc.unary_unary_rpc_method_handler(_handler(method)) for name, method in methods.items()
     }
-    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, handlers),))
+    _, alias, name = DEFAULT.split("/")
+    server.add_generic_rpc_handlers(
+        (
+            grpc.method_handlers_generic_handler(service, handlers),
+            grpc.method_handlers_generic_handler(alias, {name: next(iter(handlers.values()))}),
+        )
+    )
     bound = server.add_insecure_port(f"0.0.0.0:{port}")
     await server.start()
     stack.push_async_callback(server.stop, 2.0)

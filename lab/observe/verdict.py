@@ -43,20 +43,20 @@ def problems(state: LabState) -> Iterator[Problem]:
 
 
 def _heal(fault_id: str) -> str:
-    return f"inv fault.heal {fault_id}"
+    return f"lab fault.heal --id {fault_id}"
 
 
 def _cluster(cluster: Cluster, faults: dict[str, Fault]) -> Iterator[Problem]:
     where = f"cluster {cluster.name}"
     cause = next((faults[i] for i in cluster.faults if faults[i].kind in ("pause", "api", "kill")), None)
     if cluster.state == "paused":
-        yield Problem(where, "is paused", _heal(cause.id) if cause else f"inv up --cluster {cluster.name}")
+        yield Problem(where, "is paused", _heal(cause.id) if cause else f"lab up --cluster {cluster.name}")
     elif cluster.state in ("unreachable", "down"):
         what = "does not run" if cluster.state == "down" else "its API server does not answer"
-        remedy = _heal(cause.id) if cause else f"inv up --cluster {cluster.name}"
+        remedy = _heal(cause.id) if cause else f"lab up --cluster {cluster.name}"
         yield Problem(where, f"{what}: {cluster.api.error}", remedy)
     elif cluster.state == "starting":
-        yield Problem(where, "has no node yet", "wait, or look at `inv logs`")
+        yield Problem(where, "has no node yet", "lab up")
     else:
         yield from _parts(cluster, where, faults)
 
@@ -64,27 +64,23 @@ def _cluster(cluster: Cluster, faults: dict[str, Fault]) -> Iterator[Problem]:
 def _parts(cluster: Cluster, where: str, faults: dict[str, Fault]) -> Iterator[Problem]:
     for node in cluster.nodes:
         if not node.ready:
-            yield Problem(f"{where}, node {node.name}", f"is not ready: {node.reason}", "inv up")
+            yield Problem(f"{where}, node {node.name}", f"is not ready: {node.reason}", "lab up")
     core = [f for f in cluster.faults if faults[f].kind == "control-plane"]
     gateway = [f for f in cluster.faults if faults[f].kind == "gateway"]
     for part in cluster.control_plane.components:
         if not part.healthy:
             cause = (gateway if part.name == "linkerd-gateway" else core)[:1]
-            remedy = (
-                _heal(cause[0])
-                if cause
-                else f"inv logs --cluster {cluster.name} {part.namespace}/{part.name}"
-            )
+            remedy = _heal(cause[0]) if cause else f"lab logs {cluster.name}/{part.namespace}/{part.name}"
             what = f"{part.ready} of {part.wanted} ready" if part.wanted else "scaled to zero"
             yield Problem(f"{where}, {part.namespace}/{part.name}", what, remedy)
     if cluster.control_plane.state == "down" and not cluster.control_plane.components:
-        yield Problem(where, "has no control plane", "inv up")
+        yield Problem(where, "has no control plane", "lab up")
 
 
 def _link(link: Link) -> Problem:
-    remedy = _heal(link.faults[0]) if link.faults else f"inv link.add {link.from_} {link.to}"
+    remedy = _heal(link.faults[0]) if link.faults else f"lab link.add {link.from_} {link.to}"
     if link.state in ("degraded", "down") and not link.faults:
-        remedy = f"inv logs --cluster {link.from_} linkerd-multicluster/controller-{link.to}"
+        remedy = f"lab logs {link.from_}/linkerd-multicluster/controller-{link.to}"
     return Problem(f"link {link.from_} -> {link.to}", f"{link.state}: {link.reason}", remedy)
 
 
@@ -93,9 +89,7 @@ def _service(service: Service) -> Iterator[Problem]:
         return
     worst = ", ".join(f"{name} x{count}" for name, count in list(service.errors.items())[:3])
     what = f"{1 - service.success:.1%} of {service.rate:.0f}/s failed ({worst})"
-    yield Problem(
-        f"traffic {service.cluster} -> {service.url}", what, "inv status shows links and faults; inv logs"
-    )
+    yield Problem(f"traffic {service.cluster} -> {service.url}", what, "lab fault.list; lab link.list")
 
 
 def pod_problems(cluster: str, pods: Iterable[Object]) -> Iterator[Problem]:
@@ -108,5 +102,5 @@ def pod_problems(cluster: str, pods: Iterable[Object]) -> Iterator[Problem]:
             if waiting.get("reason") in STUCK:
                 name = f"{objects.namespace(pod)}/{objects.name(pod)}"
                 what = f"container {container.get('name')}: {waiting['reason']}: {waiting.get('message', '')}"
-                remedy = f"inv logs --cluster {cluster} {name}"
+                remedy = f"lab logs {cluster}/{name}"
                 yield Problem(f"cluster {cluster}, pod {name}", what.rstrip(": "), remedy)

@@ -6,27 +6,25 @@ It does no I/O of its own. A feed that is slow or broken shows as "stale"; nothi
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 
-from rich.text import Text
 from textual.app import App, ComposeResult, SystemCommand
 from textual.binding import Binding
 from textual.containers import Horizontal
 from textual.reactive import reactive
 from textual.screen import Screen
-from textual.widgets import Footer, Input, Static, TabbedContent, TabPane
+from textual.widgets import Footer, Input, TabbedContent, TabPane
 
 from lab.base.errors import LabError
 from lab.base.wait import pause
 from lab.observe.state import LabState
-from lab.observe.table import word
 from lab.tui.actions import Actions, Choice, choices, heal_command
 from lab.tui.changes import changes
 from lab.tui.dialogs import ChooseFault, Confirm, ShowYaml
+from lab.tui.head import Head
 from lab.tui.logs import Commands, Events
 from lab.tui.messages import CommandEnded, FeedFailed, StateArrived
 from lab.tui.panes import Faults, Map, Problems, Table, Traffic, traffic_key
 
 Feed = Callable[[], AsyncIterator[LabState]]
-STALE_AFTER = 3.0
 RETRY = 1.0
 
 
@@ -55,23 +53,23 @@ class LabApp(App[None]):
 
     def __init__(self, feed: Feed, actions: Actions, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
-        self._feed, self._actions, self._clock = feed, actions, clock
-        self._arrived = clock()
-        self._trouble = ""
+        self._feed, self._actions = feed, actions
+        self._head = Head(clock)
+        self._events, self._commands = Events("event-log"), Commands("command-log")
 
     def compose(self) -> ComposeResult:
-        yield Static(id="head")
+        yield self._head.data_bind(LabApp.state)
         yield Map(id="map").data_bind(LabApp.state)
         yield Traffic(id="traffic").data_bind(LabApp.state)
         with Horizontal(id="lower"):
             yield Faults(id="faults").data_bind(LabApp.state)
             with TabbedContent(id="more", initial="events"):
                 with TabPane("Events", id="events"):
-                    yield Events(id="event-log")
+                    yield self._events
                 with TabPane("Problems", id="problems"):
                     yield Problems(id="problem-table").data_bind(LabApp.state)
                 with TabPane("Commands", id="commands"):
-                    yield Commands(id="command-log")
+                    yield self._commands
         yield Input(placeholder="filter traffic and events; esc clears", id="filter")
         yield Footer()
 
@@ -79,7 +77,6 @@ class LabApp(App[None]):
         faults = self.query_one(Faults)
         faults.border_title, faults.border_subtitle = "Faults", "f inject  h heal"
         self.query_one(Traffic).focus()
-        self.set_interval(0.5, self._show_head)
         self.run_worker(self._pump(), name="feed")
 
     async def _pump(self) -> None:
@@ -94,34 +91,15 @@ class LabApp(App[None]):
             await pause(RETRY)
 
     def on_state_arrived(self, message: StateArrived) -> None:
-        self._arrived, self._trouble = self._clock(), ""
-        self.query_one(Events).add(changes(self.state, message.state))
+        self._head.arrived()
+        self._events.add(changes(self.state, message.state))
         self.state = message.state
-        tab = self.query_one("#more", TabbedContent).get_tab("problems")
         count = len(message.state.problems)
-        tab.label = f"Problems ({count})" if count else "Problems"
-        self._show_head()
+        for tab in self.query("#more").results(TabbedContent):
+            tab.get_tab("problems").label = f"Problems ({count})" if count else "Problems"
 
     def on_feed_failed(self, message: FeedFailed) -> None:
-        self._trouble = message.reason
-        self._show_head()
-
-    def _show_head(self) -> None:
-        self.query_one("#head", Static).update(self._head())
-
-    def _head(self) -> Text:
-        age = self._clock() - self._arrived
-        late = age > STALE_AFTER or self._trouble
-        warning = f"  stale since {age:.0f} s {self._trouble}".rstrip() if late else ""
-        if self.state is None:
-            return Text.assemble(("multicluster-lab", "bold"), "  waiting for the lab", (warning, "bold red"))
-        state = self.state
-        counted = (("cluster", state.clusters), ("link", state.links), ("fault", state.faults))
-        counts = "".join(f"  {len(of)} {what}{'s' * (len(of) != 1)}" for what, of in counted)
-        return Text.assemble(
-            ("lab ", "dim"), (state.lab, "bold"), ("  engine ", "dim"), state.engine, "  ",
-            word(state.state), (counts, "dim"), (warning, "bold red"),
-        )  # fmt: skip
+        self._head.failed(message.reason)
 
     def action_fault(self) -> None:
         if self.state is not None:
@@ -150,7 +128,7 @@ class LabApp(App[None]):
 
     def _do(self, command: str, act: Callable[[], Awaitable[str]]) -> None:
         """Start an action; the command log shows at once what was asked, and later how it ended."""
-        self.query_one(Commands).given(command)
+        self._commands.given(command)
         self.action_show("commands")
 
         async def run() -> None:
@@ -162,7 +140,7 @@ class LabApp(App[None]):
         self.run_worker(run(), group="actions")
 
     def on_command_ended(self, message: CommandEnded) -> None:
-        self.query_one(Commands).ended(message.said, message.failed)
+        self._commands.ended(message.said, message.failed)
         if message.failed:
             self.notify(message.said, title=message.command, severity="error")
 
@@ -177,7 +155,7 @@ class LabApp(App[None]):
     def on_input_changed(self, event: Input.Changed) -> None:
         self.query_one(Traffic).wanted = event.value
         self.query_one(Problems).wanted = event.value
-        self.query_one(Events).filter(event.value)
+        self._events.filter(event.value)
 
     def on_input_submitted(self) -> None:
         self.query_one(Traffic).focus()

@@ -69,15 +69,22 @@ class Table(DataTable[Text | str]):
         if self.state is None or not self.columns:
             return
         rows = {key: row for key, row in self.rows_of(self.state).items() if self._is_wanted(row)}
-        for key in [str(key.value) for key in self.rows if key.value not in rows]:
-            self.remove_row(key)
+        if list(rows) != [key.value for key in self.rows]:
+            self._rebuild(rows)
+            return
         for key, row in rows.items():
-            if key not in self.rows:
-                self.add_row(*row, key=key)
-                continue
             for column, cell in zip(self.columns_wanted, row, strict=True):
                 if self.get_cell(key, column) != cell:
                     self.update_cell(key, column, cell, update_width=True)
+
+    def _rebuild(self, rows: Mapping[str, Row]) -> None:
+        """Rows came or went, which is rare: write them anew in their order, with the cursor on its row."""
+        under_cursor = self.selected_key()
+        self.clear()
+        for key, row in rows.items():
+            self.add_row(*row, key=key)
+        if under_cursor in rows:
+            self.move_cursor(row=self.get_row_index(under_cursor), animate=False)
 
     def _is_wanted(self, row: Row) -> bool:
         return self.wanted.lower() in " ".join(str(cell) for cell in row).lower()

@@ -34,7 +34,7 @@ def test_a_paused_cluster_is_one_problem_healed_by_its_fault(observation, west):
     }
     state = build(observation(clusters=paused, kube=kube, faults=(fault,)))
     assert [(p.where, p.what, p.remedy) for p in state.problems] == [
-        ("cluster east", "is paused", "inv fault.heal pause-1")
+        ("cluster east", "is paused", "lab fault.heal --id pause-1")
     ]
 
 
@@ -77,7 +77,7 @@ def test_a_partition_names_itself_on_both_links(observation):
     fault = Fault("partition-1", "partition", "west | east", "active", clusters=("west",), others=("east",))
     state = build(observation(faults=(fault,)))
     assert {link.state for link in state.links} == {"partitioned"}
-    assert {problem.remedy for problem in state.problems} == {"inv fault.heal partition-1"}
+    assert {problem.remedy for problem in state.problems} == {"lab fault.heal --id partition-1"}
 
 
 def test_a_fault_that_was_cut_short_is_a_problem(observation):

@@ -27,7 +27,7 @@ def test_a_problem_is_printed_with_its_remedy(observation, west):
     text = printed(
         build(observation(kube={"west": west(), "east": KubeFacts(error="no answer within 1.5 s")}))
     )
-    assert "inv up --cluster east" in text
+    assert "lab up --cluster east" in text
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import pytest
 from lab.base.errors import LabError
 from lab.tui.app import LabApp
 from lab.tui.dialogs import ChooseFault, ShowYaml
+from lab.tui.head import Head
 from lab.tui.logs import Commands, Events
 from lab.tui.panes import Faults, Map, Problems, Traffic
 
@@ -14,7 +15,7 @@ SIZE = (100, 30)
 
 
 def head(app: LabApp) -> str:
-    return app._head().plain
+    return str(app.query_one(Head).render())
 
 
 def written(log) -> str:

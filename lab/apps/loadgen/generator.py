@@ -14,24 +14,12 @@ from typing import Any
 import aiohttp
 
 from lab.apps.loadgen.records import Record, Ring
+from lab.apps.loadgen.senders import Answer, Sender, sender
 from lab.apps.loadgen.targets import Target
 from lab.base import wait
 
 MAX_IN_FLIGHT = 512
 STALL = 2.0
-ERROR_CLASSES: tuple[tuple[type[BaseException], str], ...] = (
-    (TimeoutError, "timeout"),
-    (aiohttp.ClientConnectorDNSError, "dns"),
-    (aiohttp.ClientConnectorError, "connect"),
-    (aiohttp.ServerDisconnectedError, "reset"),
-    (OSError, "reset"),
-    (aiohttp.ClientPayloadError, "reset"),
-    (aiohttp.ClientError, "protocol"),
-)
-
-
-def error_class(error: BaseException) -> str:
-    return next(name for kind, name in ERROR_CLASSES if isinstance(error, kind))
 
 
 class Generator:
@@ -43,6 +31,8 @@ class Generator:
         """Unix time since which each target has been offered load unchanged."""
         self._in_flight: dict[str, set[asyncio.Task[None]]] = {}
         self._schedules: dict[str, asyncio.Task[None]] = {}
+        self._senders: dict[str, Sender] = {}
+        self._retired: set[asyncio.Task[None]] = set()
         self._session: aiohttp.ClientSession | None = None
 
     async def open(self, stack: AsyncExitStack) -> None:
@@ -55,21 +45,36 @@ class Generator:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*(one.close() for one in self._senders.values()), *self._retired)
         if self._session:
             await self._session.close()
 
     def use(self, targets: Iterable[Target]) -> None:
         """Make `targets` the set; schedules of unchanged targets go on without a gap."""
+        assert self._session is not None, "open() comes first"
         wanted = {target.name: target for target in targets}
         current = {target.name: target for target in self.targets}
         for name in [name for name in current if wanted.get(name) != current[name]]:
             self._schedules.pop(name).cancel()
+            self._retire(self._senders.pop(name), self._in_flight.pop(name))
         for name in [name for name in wanted if wanted[name] != current.get(name)]:
             self.since[name] = time.time()
             self.skipped[name] = 0
-            self._in_flight.setdefault(name, set())
+            self._in_flight[name] = set()
+            self._senders[name] = sender(wanted[name], self._session)
             self._schedules[name] = asyncio.create_task(self._offer(wanted[name]))
         self.targets = tuple(wanted.values())
+
+    def _retire(self, old: Sender, flying: set[asyncio.Task[None]]) -> None:
+        """Close a sender once its last request is over."""
+
+        async def close() -> None:
+            await asyncio.gather(*flying, return_exceptions=True)
+            await old.close()
+
+        task = asyncio.create_task(close())
+        self._retired.add(task)
+        task.add_done_callback(self._retired.discard)
 
     def in_flight(self, name: str) -> int:
         return len(self._in_flight.get(name, ()))
@@ -92,36 +97,18 @@ class Generator:
     def _start(self, target: Target, due: float) -> None:
         flying = self._in_flight[target.name]
         if len(flying) >= MAX_IN_FLIGHT:
-            self._record(target, due, error="overflow")
+            self._record(target, due, Answer(error="overflow"))
             return
-        task = asyncio.create_task(self._send(target, due))
+        task = asyncio.create_task(self._send(self._senders[target.name], target, due))
         flying.add(task)
         task.add_done_callback(flying.discard)
 
-    async def _send(self, target: Target, due: float) -> None:
-        assert self._session is not None
+    async def _send(self, by: Sender, target: Target, due: float) -> None:
         left = max(0.001, due + target.timeout - time.monotonic())
-        try:
-            request = self._session.request(
-                target.method,
-                target.url,
-                headers=target.headers,
-                allow_redirects=False,
-                timeout=aiohttp.ClientTimeout(total=left),
-            )
-            async with request as response:
-                body = await _fields(response)
-        except (TimeoutError, OSError, aiohttp.ClientError) as error:
-            self._record(target, due, error=error_class(error))
-            return
-        failed = f"http-{response.status}" if response.status >= 400 else ""
-        self._record(target, due, status=response.status, error=failed, body=body)
+        self._record(target, due, await by.send(left))
 
-    def _record(
-        self, target: Target, due: float, status: int = 0, error: str = "", body: dict[str, Any] | None = None
-    ) -> None:
+    def _record(self, target: Target, due: float, answer: Answer) -> None:
         done, now = time.monotonic(), time.time()
-        told = body or {}
         self.ring.add(
             Record(
                 seq=self.ring.next_seq(),
@@ -129,24 +116,13 @@ class Generator:
                 due=now - (done - due),
                 done=now,
                 latency_ms=(done - due) * 1000,
-                status=status,
-                error=error,
-                cluster=_text(told, "cluster"),
-                pod=_text(told, "pod"),
-                client=_text(told, "client"),
+                status=answer.status,
+                error=answer.error,
+                cluster=_text(answer.body, "cluster"),
+                pod=_text(answer.body, "pod"),
+                client=_text(answer.body, "client"),
             )
         )
-
-
-async def _fields(response: aiohttp.ClientResponse) -> dict[str, Any]:
-    raw = await response.read()
-    if not raw.startswith(b"{"):
-        return {}
-    try:
-        body: dict[str, Any] = await response.json(content_type=None)
-    except ValueError:
-        return {}  # not a demo app's answer: nothing to learn beyond the status
-    return body
 
 
 def _text(body: dict[str, Any], key: str) -> str:

