@@ -1,18 +1,20 @@
 """Which lab a verb is about, and everything a verb needs to work on it."""
 
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from lab.base.errors import NoSuchLab, UsageError
 from lab.base.state import LabDir, lab_names
 from lab.engines.protocol import Engine
 from lab.engines.select import engine_of
-from lab.kube.client import Client
 from lab.ops.answer import Answer
 from lab.plan.addresses import LabPlan, addresses
 from lab.topology.load import load
 from lab.topology.model import EngineName, Topology
 from lab.topology.problem import did_you_mean
+
+if TYPE_CHECKING:
+    from lab.kube.client import Client
 
 
 @dataclass(frozen=True)
@@ -28,8 +30,10 @@ class Lab:
     def name(self) -> str:
         return self.dir.name
 
-    async def connect(self, cluster: str) -> Client:
+    async def connect(self, cluster: str) -> "Client":
         """A client of one cluster's API server, as its administrator."""
+        from lab.kube.client import Client  # the official client takes half a second to import
+
         return await Client.from_kubeconfig(self.dir.kubeconfig, self.dir.context(cluster))
 
     def with_topology(self, topology: Topology) -> Self:

@@ -97,6 +97,13 @@ class Rig:
             "sandbox", cluster=cluster, pod_uid=uid, namespace="default", name=uid, hostname=uid
         )
 
+    async def end_of(self, name: str) -> dict[str, Any]:
+        """The event of a container's or an exec's end."""
+        async with asyncio.timeout(10):
+            while (event := await self.events.get())["id"] != name:
+                pass
+        return event
+
     async def start(
         self,
         cluster: str,

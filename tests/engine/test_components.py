@@ -32,7 +32,7 @@ async def row(rig: Any, key: str) -> dict[str, Any]:
     return next(c for c in seen["components"] if c["key"] == key)
 
 
-async def wait_for_state(rig: Any, key: str, wanted: str, but_not: int = 0) -> dict[str, Any]:
+async def wait_for_state(rig: Any, key: str, wanted: str, but_not: int = -1) -> dict[str, Any]:
     async def reached() -> Any:
         seen = await row(rig, key)
         return seen if seen["state"] == wanted and seen["pid"] != but_not else None

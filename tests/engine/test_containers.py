@@ -80,8 +80,12 @@ async def test_an_exec_with_a_terminal_has_one(rig: Any, sleeper: Any) -> None:
 
 
 async def test_the_end_of_an_exec_is_an_event_with_its_code(rig: Any, sleeper: Any) -> None:
-    await rig.run(sleeper, "sh", "-c", "exit 7")
-    assert (await rig.events.get())["exit_code"] == 7
+    answer, fds = await rig.control.call_with_fds(
+        "exec", (), id=sleeper["id"], argv=["sh", "-c", "exit 7"], tty=False
+    )
+    for fd in fds:
+        os.close(fd)
+    assert (await rig.end_of(answer["id"]))["exit_code"] == 7
 
 
 async def test_an_exec_reads_what_its_caller_writes(rig: Any, sleeper: Any) -> None:
@@ -95,8 +99,7 @@ async def test_an_exec_reads_what_its_caller_writes(rig: Any, sleeper: Any) -> N
 
 async def test_an_end_by_signal_is_reported_as_128_plus_its_number(rig: Any, sleeper: Any) -> None:
     await rig.control.call("signal", id=sleeper["id"], signal=int(signal.SIGTERM))
-    event = await rig.events.get()
-    assert (event["id"], event["exit_code"]) == (sleeper["id"], 143)
+    assert (await rig.end_of(sleeper["id"]))["exit_code"] == 143
 
 
 async def test_what_a_container_forked_ends_with_it(rig: Any, sleeper: Any, tmp_path: Path) -> None:
@@ -112,7 +115,7 @@ async def test_what_a_container_forked_ends_with_it(rig: Any, sleeper: Any, tmp_
 
 
 async def test_an_unknown_image_says_how_to_map_it(rig: Any) -> None:
-    with pytest.raises(UnknownImage, match='images: {"example.org/app:'):
+    with pytest.raises(UnknownImage, match=r'images: \{"example.org/app:'):
         await rig.start("west", await rig.pod("west"), [], image="example.org/app:1")
 
 

@@ -79,13 +79,15 @@ async def test_a_drop_silences_established_connections(rig: Any, client: Any) ->
     _answer, fds = await rig.control.call_with_fds(
         "exec", (), id=client["id"], argv=[sys.executable, "-u", "-c", TALK, pod["ip"]], tty=False
     )
-    first = await asyncio.to_thread(os.read, fds[1], 100)
+    answers = os.fdopen(os.dup(fds[1]))
+    first = await asyncio.to_thread(answers.readline)
     await network(rig.control, "set_drops", cluster="east", peers={"west": NETWORKS["west"]})
     os.write(fds[0], b"go\n")
-    second = await asyncio.to_thread(os.read, fds[1], 100)
+    second = await asyncio.to_thread(answers.readline)
+    answers.close()
     for fd in fds:
         os.close(fd)
-    assert (first, second) == (b"heard\n", b"silence\n")
+    assert (first, second) == ("heard\n", "silence\n")
 
 
 ECHO = """

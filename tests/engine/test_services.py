@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from lab.base.wait import until
+from lab.engines.embedded.nft.attributes import text
 from lab.engines.embedded.services import rules
 from lab.engines.embedded.services.model import Backend, Frontend, service_ports
 
@@ -74,8 +76,8 @@ def test_an_endpoint_change_leaves_the_maps_alone() -> None:
     (old,) = service_ports(service(), [slice_of(endpoint("10.20.0.2"))])
     (new,) = service_ports(service(), [slice_of(endpoint("10.20.0.2"), endpoint("10.20.0.3"))])
     change = rules.update({old.chain: old}, {new.chain: new}, Counter({"10.20.0.2": 1, "10.20.0.3": 1}))
-    named = [body for _kind, _flags, body in change.messages if rules.SERVICES.name.encode() + b"\0" in body]
-    assert named == []
+    in_map = text(2, rules.SERVICES.name)
+    assert not [body for _kind, _flags, body in change.messages if in_map in body]
 
 
 PROGRAM = """
@@ -124,8 +126,6 @@ async def programmed(rig: Any, tmp_path: Path) -> Programmed:
 
 
 async def _until_exists(path: Path) -> None:
-    from lab.base.wait import until
-
     async def there() -> bool:
         return path.exists()
 

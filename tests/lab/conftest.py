@@ -28,7 +28,9 @@ class Cli:
     def env(self) -> dict[str, str]:
         return {**os.environ, "LAB_HOME": str(self.home), "NO_COLOR": "1", "COLUMNS": "200"}
 
-    def run(self, *words: str, code: int | None = 0, timeout: float = 150) -> subprocess.CompletedProcess[str]:
+    def run(
+        self, *words: str, code: int | None = 0, timeout: float = 150
+    ) -> subprocess.CompletedProcess[str]:
         """Run a verb; `code` is the exit code it must end with (None: any)."""
         done = subprocess.run(
             [sys.executable, "-m", "lab.cli", *words],
@@ -82,7 +84,12 @@ class RunningLab:
         return rows[0] if rows else {}
 
     def kubectl(self, cluster: str, *words: str, code: int = 0) -> str:
-        argv = [str(KUBECTL), f"--kubeconfig={self.dir.kubeconfig}", f"--context={self.name}-{cluster}", *words]
+        argv = [
+            str(KUBECTL),
+            f"--kubeconfig={self.dir.kubeconfig}",
+            f"--context={self.name}-{cluster}",
+            *words,
+        ]
         done = subprocess.run(argv, text=True, capture_output=True, timeout=90, check=False)
         assert done.returncode == code, f"{words}: code {done.returncode}\n{done.stdout}\n{done.stderr}"
         return done.stdout + done.stderr
@@ -100,7 +107,9 @@ class RunningLab:
         deadline = time.monotonic() + within
         while not check():
             if time.monotonic() > deadline:
-                pytest.fail(f"{what}: not within {within:g} s\n{self.cli.run('status', '--lab', self.name, code=None).stdout}")
+                pytest.fail(
+                    f"{what}: not within {within:g} s\n{self.cli.run('status', '--lab', self.name, code=None).stdout}"
+                )
             time.sleep(0.3)
 
     def healthy(self) -> bool:
@@ -126,7 +135,10 @@ def bring_up(cli: Cli, file: str, name: str) -> Iterator[RunningLab]:
 
 
 def left_behind(pid: int) -> list[str]:
-    """What still belongs to a host process that should be gone: it, its children, its namespaces."""
+    """What still runs of a lab whose host process should be gone: it and all in its namespaces.
+
+    A zombie does not run: it waits for the machine's own init, which is not ours to hurry.
+    """
     try:
         namespace = os.readlink(f"/proc/{pid}/ns/pid")
     except OSError:
@@ -135,7 +147,8 @@ def left_behind(pid: int) -> list[str]:
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             try:
-                if os.readlink(entry / "ns" / "pid") == namespace:
+                is_zombie = (entry / "stat").read_text().rpartition(")")[2].split()[0] == "Z"
+                if not is_zombie and os.readlink(entry / "ns" / "pid") == namespace:
                     found.append(f"{entry.name} {(entry / 'comm').read_text().strip()}")
             except OSError:
                 continue  # it ended while we looked

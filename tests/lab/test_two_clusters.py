@@ -31,7 +31,13 @@ def test_both_clusters_their_control_planes_and_links_are_healthy(lab: RunningLa
 
 def test_kubectl_shows_the_control_plane_as_pods(lab: RunningLab) -> None:
     pods = lab.kubectl("west", "get", "pods", "-A", "--no-headers")
-    for name in ("linkerd-identity", "linkerd-destination", "linkerd-proxy-injector", "linkerd-gateway", "controller-east"):
+    for name in (
+        "linkerd-identity",
+        "linkerd-destination",
+        "linkerd-proxy-injector",
+        "linkerd-gateway",
+        "controller-east",
+    ):
         assert f" {name}-" in pods, pods
     for name in ("front", "catalog", "stock"):
         line = next(row for row in pods.splitlines() if f" {name}-" in row)
@@ -60,7 +66,9 @@ def test_a_forged_identity_header_does_not_reach_the_app(lab: RunningLab) -> Non
 
 
 def test_a_gateway_mirror_has_endpoints_and_a_flat_one_has_none(lab: RunningLab) -> None:
-    gateway = lab.kubectl("west", "get", "endpoints", "-n", "echo", "echo-east", "-o", "jsonpath={.subsets[0].ports[0].port}")
+    gateway = lab.kubectl(
+        "west", "get", "endpoints", "-n", "echo", "echo-east", "-o", "jsonpath={.subsets[0].ports[0].port}"
+    )
     assert gateway.strip() == "4143"
     assert "NotFound" in lab.kubectl("west", "get", "endpoints", "-n", "shop", "front-east", code=1)
 
@@ -89,12 +97,20 @@ def test_a_deleted_deployment_is_planned_and_brought_back_and_nothing_else(lab: 
 def test_mirrors_follow_export_unexport_and_relabel(lab: RunningLab) -> None:
     label = "mirror.linkerd.io/exported"
     lab.kubectl("east", "label", "service", "-n", "shop", "catalog", f"{label}=true")
-    lab.eventually("a gateway mirror", lambda: "catalog-east" in lab.kubectl("west", "get", "endpoints", "-n", "shop"))
-    lab.kubectl("east", "label", "service", "-n", "shop", "catalog", f"{label}=remote-discovery", "--overwrite")
-    lab.eventually("a flat mirror", lambda: "catalog-east" not in lab.kubectl("west", "get", "endpoints", "-n", "shop"))
+    lab.eventually(
+        "a gateway mirror", lambda: "catalog-east" in lab.kubectl("west", "get", "endpoints", "-n", "shop")
+    )
+    lab.kubectl(
+        "east", "label", "service", "-n", "shop", "catalog", f"{label}=remote-discovery", "--overwrite"
+    )
+    lab.eventually(
+        "a flat mirror", lambda: "catalog-east" not in lab.kubectl("west", "get", "endpoints", "-n", "shop")
+    )
     assert "catalog-east" in lab.kubectl("west", "get", "services", "-n", "shop")
     lab.kubectl("east", "label", "service", "-n", "shop", "catalog", f"{label}-")
-    lab.eventually("no mirror", lambda: "catalog-east" not in lab.kubectl("west", "get", "services", "-n", "shop"))
+    lab.eventually(
+        "no mirror", lambda: "catalog-east" not in lab.kubectl("west", "get", "services", "-n", "shop")
+    )
 
 
 def test_removing_a_link_removes_its_mirrors_and_adding_it_brings_them_back(lab: RunningLab) -> None:

@@ -103,7 +103,7 @@ class GrpcSender:
             return Answer(error="timeout" if name == "DEADLINE_EXCEEDED" else f"grpc-{name}")
 
     async def close(self) -> None:
-        await self._channel.close()
+        await self._channel.close(None)
 
 
 class TcpSender:

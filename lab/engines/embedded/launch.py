@@ -38,6 +38,7 @@ def _detach(lab: LabDir, keep_paths: tuple[str, ...], write: int) -> NoReturn:
     """Leave the caller's session and namespaces, then fork the lab's PID 1."""
     try:
         os.setsid()
+        os.umask(0o077)
         _redirect(lab)
         _raise_file_limit()
         ns.make_sandbox_namespaces()

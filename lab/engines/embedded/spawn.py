@@ -164,6 +164,7 @@ def _join_namespaces(process: Process) -> None:
         ns.unshare(ns.NEWUTS)
         socket.sethostname(process.hostname)
     if process.mounts is not None:
+        os.umask(0o022)
         ns.unshare(ns.NEWNS)
         View().build(process.mounts, process.keep_paths)
         with open("/proc/self/oom_score_adj", "w") as file:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from aiohttp import web
 
+from lab.base.errors import LabError
 from lab.base.log import get_logger, setup
 
 from .admission.webhooks import Webhooks
@@ -99,6 +100,14 @@ def tls(pki: Path) -> ssl.SSLContext:
     return context
 
 
+async def _warm(api: Api) -> None:
+    """Get the schemas ready after the start, so that the first strict write need not wait."""
+    try:
+        await api.documents.schemas.ready()
+    except LabError as error:
+        log.warning("no schemas of built-in kinds", error=error)
+
+
 async def _run(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
@@ -113,10 +122,12 @@ async def _run(settings: Settings) -> None:
     for number in settings.listen_fds:
         listeners.append(await loop.create_server(server, sock=socket.socket(fileno=number), ssl=context))
     gc.freeze()
+    warming = asyncio.create_task(_warm(api), name="schemas")
     for listener in listeners:
         for sock in listener.sockets:
             log.info("serving", cluster=settings.name, address=sock.getsockname())
     await stop.wait()
+    warming.cancel()
     for listener in listeners:
         listener.close()
     await custom.stop()

@@ -61,8 +61,8 @@ class Loop:
                 heapq.heappop(self._timers)[2]()
 
     def _is_current(self, key: selectors.SelectorKey) -> bool:
-        """An earlier callback of the same round may have removed this one."""
-        return self._selector.get_map().get(key.fd) is key or key.fd in self._selector.get_map()
+        """An earlier callback of the same round may have removed this one, or given its number to another."""
+        return self._selector.get_map().get(key.fd) is key
 
     def _signalled(self) -> None:
         for number in set(os.read(self._wake_read, 4096)):

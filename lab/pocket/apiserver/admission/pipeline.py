@@ -11,6 +11,7 @@ from lab.pocket.apiserver.storage.record import Object
 from lab.pocket.apiserver.validate.kinds import labels
 
 from . import builtin
+from .fields import check_fields
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ async def admit(api: Api, call: Call, change: Change) -> Object:
     """The object as it may be stored, or a StatusError that says why not."""
     resource = call.resource
     obj, old = change.obj, change.old
+    await check_fields(api, call, obj)
     _clean(api, call, obj)
     await builtin.mutate(api, call, obj, old)
     obj = await api.webhooks.mutate(call, Change(change.operation, obj, old))

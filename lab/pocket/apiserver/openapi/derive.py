@@ -20,9 +20,11 @@ _SCALARS: dict[str, dict[str, Any]] = {
     "bool": {"type": "boolean"},
     "datetime": {"type": "string", "format": "date-time"},
     "bytes": {"type": "string", "format": "byte"},
-    "object": {"type": "object"},
+    "object": {},
     "date": {"type": "string", "format": "date"},
 }
+# The models say "object" for these; a bare object otherwise is free-form JSON.
+_INT_OR_STRING = ("port", "targetPort", "maxUnavailable", "maxSurge", "minAvailable")
 _CONTAINER = re.compile(r"^(?:list|List)\[(.+)\]$")
 _MAP = re.compile(r"^(?:dict|Dict)[\[(]\s*str\s*,\s*(.+?)[\])]$")
 
@@ -46,8 +48,6 @@ def type_schema(text: str, seen: list[str]) -> dict[str, Any]:
         return {"type": "object", "additionalProperties": type_schema(found[1], seen)}
     if text in _SCALARS:
         return dict(_SCALARS[text])
-    if text == "IntOrString":
-        return {"x-kubernetes-int-or-string": True}
     seen.append(text)
     return {"$ref": f"#/components/schemas/{text}"}
 
@@ -61,6 +61,8 @@ def model_schema(model: str, seen: list[str]) -> dict[str, Any]:
         name = cls.attribute_map[attribute]
         field = fields[name]
         shape = type_schema(text, seen)
+        if not shape and name in _INT_OR_STRING:
+            shape = {"format": "int-or-string", "oneOf": [{"type": "integer"}, {"type": "string"}]}
         if field.description:
             shape = {"description": field.description, **_wrapped(shape)}
         properties[name] = shape
@@ -87,11 +89,7 @@ def derive(names: list[str]) -> dict[str, Any]:
         model = queue.pop()
         if model in found:
             continue
-        try:
-            found[model] = model_schema(model, queue)
-        except (ImportError, AttributeError):
-            # Not a generated class (IntOrString, quantities …): anything goes.
-            found[model] = {"x-kubernetes-int-or-string": True} if "IntOr" in model else {}
+        found[model] = model_schema(model, queue)
     return found
 
 

@@ -1,0 +1,47 @@
+"""fieldValidation: what happens to fields that a kind does not have (Strict, Warn, Ignore)."""
+
+from ..context import Api, Call
+from ..errors import bad_request
+from ..openapi.check import Findings, check
+from ..openapi.schemas import model_of
+from ..storage.record import Object
+
+_LEVELS = ("Strict", "Warn", "Ignore")
+
+
+async def check_fields(api: Api, call: Call, obj: Object) -> None:
+    """Drop unknown fields and tell about them as the client asked; refuse wrong types.
+
+    Without a wish of the client a built-in object is checked once the schemas are at hand; with one,
+    the server waits for them.
+    """
+    level = call.query.get("fieldValidation", "")
+    if level not in ("", *_LEVELS):
+        raise bad_request(
+            f'fieldValidation: Unsupported value: "{level}": supported values: "Ignore", "Strict", "Warn"'
+        )
+    if call.resource.schema is not None:
+        findings = Findings(unknown=call.resource.schema.prune(obj))
+    else:
+        loaded = api.documents.schemas.loaded
+        if loaded is None and level in ("Strict", "Warn"):
+            loaded = await api.documents.schemas.ready()
+        if loaded is None:
+            return
+        findings = check(obj, loaded, model_of(call.resource))
+    _report(call, findings, level)
+
+
+def _report(call: Call, findings: Findings, level: str) -> None:
+    kind = call.resource.kind
+    prefix = f'{kind} in version "{call.resource.version}" cannot be handled as a {kind}: '
+    if findings.wrong:
+        path, found, wanted = findings.wrong[0]
+        raise bad_request(
+            f"{prefix}json: cannot unmarshal {found} into Go struct field {kind}.{path} of type {wanted}"
+        )
+    texts = [f'unknown field "{path}"' for path in findings.unknown]
+    if texts and level == "Strict":
+        raise bad_request(f"{prefix}strict decoding error: {', '.join(texts)}")
+    if level != "Ignore":
+        call.warnings.extend(text.replace('"', '\\"') for text in texts)

@@ -1,0 +1,86 @@
+"""Checks a built-in object against its derived schema: unknown fields and wrong JSON types. Pure."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+Schema = dict[str, Any]
+
+_REF = "#/components/schemas/"
+_QUANTITIES = ("limits", "requests", "capacity", "allocatable")
+
+
+@dataclass
+class Findings:
+    """`unknown` are field paths; `wrong` are (path, found, wanted)."""
+
+    unknown: list[str] = field(default_factory=list)
+    wrong: list[tuple[str, str, str]] = field(default_factory=list)
+
+
+def check(obj: Any, schemas: dict[str, Schema], model: str) -> Findings:
+    """Unknown fields are also removed from `obj`, as decoding upstream does."""
+    findings = Findings()
+    if model in schemas:
+        _value(obj, schemas[model], schemas, "", findings)
+    return findings
+
+
+def _value(value: Any, schema: Schema, schemas: dict[str, Schema], path: str, out: Findings) -> None:
+    if value is None:
+        return
+    if reference := schema.get("$ref"):
+        schema = schemas[reference[len(_REF) :]]
+    wanted = schema.get("type")
+    if wanted and not _fits(value, wanted, path):
+        out.wrong.append((path, _go_name(value), _go_type(wanted, schema)))
+        return
+    if isinstance(value, list):
+        for index, item in enumerate(value):
+            _value(item, schema.get("items") or {}, schemas, f"{path}[{index}]", out)
+    elif isinstance(value, dict):
+        _fields(value, schema, schemas, path, out)
+
+
+def _fields(
+    value: dict[str, Any], schema: Schema, schemas: dict[str, Schema], path: str, out: Findings
+) -> None:
+    known = schema.get("properties")
+    extra = schema.get("additionalProperties")
+    for name in list(value):
+        at = f"{path}.{name}" if path else name
+        if known is not None and name in known:
+            _value(value[name], known[name], schemas, at, out)
+        elif isinstance(extra, dict):
+            _value(value[name], extra, schemas, at, out)
+        elif known is not None:
+            out.unknown.append(at)
+            del value[name]
+
+
+def _fits(value: Any, wanted: str, path: str) -> bool:
+    match wanted:
+        case "object":
+            return isinstance(value, dict)
+        case "array":
+            return isinstance(value, list)
+        case "boolean":
+            return isinstance(value, bool)
+        case "integer":
+            return isinstance(value, int) and not isinstance(value, bool)
+        case "number":
+            return isinstance(value, int | float) and not isinstance(value, bool)
+        case "string" if isinstance(value, int | float) and not isinstance(value, bool):
+            return any(word in path.split(".") for word in _QUANTITIES)  # a quantity may be a number
+        case _:
+            return isinstance(value, str)
+
+
+def _go_name(value: Any) -> str:
+    if isinstance(value, bool):
+        return "bool"
+    names = {dict: "object", list: "array", str: "string", int: "number", float: "number"}
+    return names.get(type(value), "null")
+
+
+def _go_type(wanted: str, schema: Schema) -> str:
+    return {"integer": "int32", "boolean": "bool", "array": "slice", "object": "struct"}.get(wanted, wanted)

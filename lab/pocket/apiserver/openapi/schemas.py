@@ -1,0 +1,70 @@
+"""The derived schemas of built-in kinds: made once per machine by a child process, then read from disk.
+
+`Schemas.get` is what documents.py and the field check use; the server never imports the models.
+"""
+
+import asyncio
+import hashlib
+import json
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from lab.base.process import run
+from lab.base.state import make_private
+
+from ..resources.model import Resource
+from ..resources.registry import Registry
+
+Schema = dict[str, Any]
+
+_FORMAT = 3  # raise it when derive.py makes something else
+_TIMEOUT = 60.0
+_MODELS = {("", "Event"): "CoreV1Event", ("events.k8s.io", "Event"): "EventsV1Event"}
+_EXTRA = ("V1DeleteOptions", "V1Scale", "V1Eviction", "V1Binding", "AuthenticationV1TokenRequest")
+
+
+def model_of(resource: Resource) -> str:
+    """The name of the model that describes a built-in kind."""
+    known = _MODELS.get((resource.group, resource.kind))
+    return known or f"{resource.version.capitalize()}{resource.kind}"
+
+
+class Schemas:
+    def __init__(self, cache: Path, registry: Registry) -> None:
+        self._names = sorted({model_of(row) for row in registry.all() if not row.custom} | set(_EXTRA))
+        self._cache = cache
+        self._lock = asyncio.Lock()
+        self.loaded: dict[str, Schema] | None = None  # without descriptions
+
+    @property
+    def path(self) -> Path:
+        text = json.dumps([_FORMAT, version("kubernetes"), self._names])
+        return self._cache / f"openapi-{hashlib.sha256(text.encode()).hexdigest()[:12]}.json"
+
+    async def full(self) -> dict[str, Schema]:
+        """All schemas with their descriptions; not kept in memory."""
+        async with self._lock:
+            if not self.path.exists():
+                make_private(self._cache)
+                module = "lab.pocket.apiserver.openapi.derive"
+                await run(
+                    [sys.executable, "-m", module, str(self.path), *self._names], timeout=_TIMEOUT
+                )
+        found: dict[str, Schema] = json.loads(self.path.read_bytes())
+        return found
+
+    async def ready(self) -> dict[str, Schema]:
+        if self.loaded is None:
+            self.loaded = {name: _bare(schema) for name, schema in (await self.full()).items()}
+        return self.loaded
+
+
+def _bare(schema: Any) -> Any:
+    if isinstance(schema, dict):
+        if schema.get("allOf"):
+            return _bare(schema["allOf"][0])
+        kept = {k: v for k, v in schema.items() if not (k == "description" and isinstance(v, str))}
+        return {k: _bare(v) for k, v in kept.items()}
+    return [_bare(item) for item in schema] if isinstance(schema, list) else schema
