@@ -24,6 +24,7 @@ from lab.kube.kinds import (
 )
 from lab.kube.manifests import read
 from lab.kube.objects import Object
+from lab.observe.links import modes_of
 from lab.ops.labs import Lab
 from lab.plan.desired import Desired, LinkState, MeshState, desired
 from lab.plan.steps import Observed
@@ -127,21 +128,6 @@ async def _list(client: Client, kind: Kind, labels: str = "") -> list[Object]:
 def _mesh(text: str) -> MeshState:
     version, _, config = text.partition(" ")
     return MeshState(version, config)
-
-
-def modes_of(link: Object) -> tuple[str, ...]:
-    """The modes that a Link object carries, in the order used everywhere."""
-    spec = objects.spec(link)
-    carried = {
-        "gateway": bool(spec.get("gatewayAddress")) and _selects(spec.get("selector")),
-        "flat": _selects(spec.get("remoteDiscoverySelector")),
-        "federated": _selects(spec.get("federatedServiceSelector")),
-    }
-    return tuple(mode for mode, carries in carried.items() if carries)
-
-
-def _selects(selector: object) -> bool:
-    return isinstance(selector, dict) and any(selector.values())
 
 
 def hashes(found: tuple[Object, ...]) -> Hashes:

@@ -21,6 +21,8 @@ from lab.ops.answer import Answer
 from lab.ops.labs import Lab, find
 from lab.topology.links import directed_links
 
+WINDOW = 5.0
+"""Seconds of traffic that figures are about."""
 REFRESH = 1.0
 """Seconds between two looks of `status --watch` and the TUI."""
 
@@ -54,9 +56,9 @@ class Observer:
 
 
 @asynccontextmanager
-async def observer(lab: Lab) -> AsyncIterator[Observer]:
-    """An Observer whose connections are closed at the end."""
-    gatherer = Gatherer(lab.connect)
+async def observer(lab: Lab, window: float = WINDOW) -> AsyncIterator[Observer]:
+    """An Observer of the last `window` seconds of traffic; its connections are closed at the end."""
+    gatherer = Gatherer(lab.connect, window)
     try:
         yield Observer(lab, gatherer)
     finally:

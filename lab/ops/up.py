@@ -31,6 +31,8 @@ from lab.topology.model import EngineName
 
 HEALTHY_WITHIN = 90.0
 """Seconds for a lab whose steps are all done to become healthy."""
+FRESH = 1.0
+"""Seconds of traffic that count while a lab comes up: the first calls find nobody there yet."""
 ENGINE_VERBS = frozenset({Verb.START_CLUSTER, Verb.STOP_CLUSTER})
 
 
@@ -109,7 +111,7 @@ async def _healthy(lab: Lab, clusters: tuple[str, ...], progress: Progress) -> L
     chosen = lab.chosen(clusters)
     deadline = time.monotonic() + HEALTHY_WITHIN
     said = ""
-    async with observer(lab) as eyes:
+    async with observer(lab, FRESH) as eyes:
         while True:
             seen = only(await eyes.look(), chosen)
             if not seen.problems or seen.faults:

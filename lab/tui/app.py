@@ -6,6 +6,7 @@ It does no I/O of its own. A feed that is slow or broken shows as "stale"; nothi
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 
+from textual import on
 from textual.app import App, ComposeResult, SystemCommand
 from textual.binding import Binding
 from textual.containers import Horizontal
@@ -152,12 +153,14 @@ class LabApp(App[None]):
         box.add_class("open")
         box.focus()
 
-    def on_input_changed(self, event: Input.Changed) -> None:
+    @on(Input.Changed, "#filter")
+    def narrow(self, event: Input.Changed) -> None:
         self.query_one(Traffic).wanted = event.value
         self.query_one(Problems).wanted = event.value
         self._events.filter(event.value)
 
-    def on_input_submitted(self) -> None:
+    @on(Input.Submitted, "#filter")
+    def leave_filter(self) -> None:
         self.query_one(Traffic).focus()
 
     def action_clear(self) -> None:

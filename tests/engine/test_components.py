@@ -93,6 +93,7 @@ async def test_the_host_port_outlives_the_program_behind_it(rig: Any) -> None:
     await rig.control.call("start-component", **component(name="server", argv=argv), listener=True)
     first = int(_ask(port))
     await kill(rig, first)
+    await wait_for_state(rig, "west/server", "running", but_not=first)
     assert int(_ask(port)) not in (0, first)
 
 

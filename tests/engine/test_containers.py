@@ -2,6 +2,7 @@
 
 import os
 import signal
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -24,14 +25,14 @@ async def test_a_volume_appears_at_a_path_the_host_does_not_have(rig: Any, tmp_p
     mount = Mount("/no-such-folder/deep/volume", str(tmp_path / "volume"))
     container = await rig.start("west", await rig.pod("west"), ["sleep", "600"], [mount])
     assert await rig.run(container, "cat", "/no-such-folder/deep/volume/file") == "content"
-    assert not Path("/no-such-folder").exists()
+    assert "no-such-folder" not in os.listdir("/")
 
 
 async def test_neighbours_of_a_synthesised_folder_stay_visible(rig: Any) -> None:
     container = await rig.start(
         "west", await rig.pod("west"), ["sleep", "600"], [Mount("/etc/no-such/dir", "")]
     )
-    assert await rig.run(container, "cat", "/etc/passwd") == Path("/etc/passwd").read_text()
+    assert set((await rig.run(container, "ls", "-A", "/etc")).split()) == {*os.listdir("/etc"), "no-such"}
 
 
 async def test_a_single_file_can_be_mounted_over_a_host_file(rig: Any, tmp_path: Path) -> None:
@@ -55,12 +56,8 @@ async def test_one_volume_can_lie_inside_another(rig: Any, tmp_path: Path) -> No
 
 
 async def test_a_container_has_its_own_tmp(rig: Any, sleeper: Any) -> None:
-    marker = Path("/tmp/only-on-the-host")
-    marker.touch()
-    try:
+    with tempfile.NamedTemporaryFile(dir="/tmp", prefix="only-on-the-host"):
         assert "only-on-the-host" not in await rig.run(sleeper, "ls", "/tmp")
-    finally:
-        marker.unlink()
 
 
 async def test_a_container_does_not_see_the_labs_network_namespaces(rig: Any, sleeper: Any) -> None:

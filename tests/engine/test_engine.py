@@ -1,9 +1,9 @@
 """The engine's promises with the real API server and node: up, again, changed, broken, down."""
 
+import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator
-from pathlib import Path
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 import yaml
@@ -21,11 +21,16 @@ from lab.topology.model import Topology
 pytestmark = pytest.mark.netns
 ENGINE = EmbeddedEngine()
 PARTITION = EngineFault("partition", frozenset({"west"}), frozenset({"east"}))
+PAUSE = EngineFault("pause", frozenset({"east"}))
+API_DOWN = EngineFault("component", frozenset({"east"}), component="apiserver")
 
 
 def plan(*clusters: str, links: tuple[str, ...] = ()) -> LabPlan:
     text = {"name": "duo", "clusters": {name: {} for name in clusters}, "links": list(links)}
     return addresses(Topology.model_validate(text))
+
+
+BOTH = plan("west", "east", links=("west <-> east",))
 
 
 def silent(where: str, what: str) -> None:
@@ -36,12 +41,22 @@ async def connect(lab: LabDir, cluster: str) -> Client:
     return await Client.from_kubeconfig(lab.kubeconfig, lab.context(cluster))
 
 
-@pytest.fixture
-async def duo(tmp_path: Path) -> AsyncIterator[LabDir]:
-    lab = LabDir(tmp_path / "duo")
-    await ENGINE.ensure(lab, plan("west", "east", links=("west <-> east",)), silent)
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabDir]:
+    lab = LabDir(tmp_path_factory.mktemp("labs") / "duo")
     yield lab
-    await ENGINE.remove(lab)
+    asyncio.run(ENGINE.remove(lab))
+
+
+@pytest.fixture
+async def duo(folder: LabDir) -> AsyncIterator[LabDir]:
+    """Two linked clusters; what a test has changed is put right again by the next test's `ensure`."""
+    await ENGINE.ensure(folder, BOTH, silent)
+    yield folder
+    actual = await ENGINE.read_faults(folder)
+    for fault in (PARTITION, PAUSE, API_DOWN):
+        if actual.touches(fault):
+            await ENGINE.clear_fault(folder, fault)
 
 
 async def test_every_cluster_answers_and_its_node_registers(duo: LabDir) -> None:
@@ -56,7 +71,7 @@ async def test_every_cluster_answers_and_its_node_registers(duo: LabDir) -> None
 
 async def test_up_again_starts_nothing_anew(duo: LabDir) -> None:
     before = await ENGINE.observe(duo)
-    await ENGINE.ensure(duo, plan("west", "east", links=("west <-> east",)), silent)
+    await ENGINE.ensure(duo, BOTH, silent)
     assert await ENGINE.observe(duo) == before
 
 
@@ -73,7 +88,7 @@ async def test_objects_and_ports_survive_a_killed_init(duo: LabDir) -> None:
     assert process
     os.kill(process.pid, signal.SIGKILL)
     await process.gone(5)
-    await ENGINE.ensure(duo, plan("west", "east"), silent)
+    await ENGINE.ensure(duo, BOTH, silent)
     async with await connect(duo, "west") as client:
         assert await client.get(CONFIG_MAPS, "kept", "default")
     assert (await ENGINE.observe(duo)).clusters["west"].api == port
@@ -98,25 +113,23 @@ async def test_a_one_way_partition_drops_one_direction(duo: LabDir) -> None:
 
 
 async def test_a_paused_cluster_does_not_hold_up_observation_or_up(duo: LabDir) -> None:
-    await ENGINE.apply_fault(duo, EngineFault("pause", frozenset({"east"})))
-    await ENGINE.ensure(duo, plan("west", "east", links=("west <-> east",)), silent)
+    await ENGINE.apply_fault(duo, PAUSE)
+    await ENGINE.ensure(duo, BOTH, silent)
     state = await ENGINE.observe(duo)
     assert (state.clusters["east"].paused, state.clusters["west"].paused) == (True, False)
 
 
 async def test_a_resumed_cluster_answers_again(duo: LabDir) -> None:
-    fault = EngineFault("pause", frozenset({"east"}))
-    await ENGINE.apply_fault(duo, fault)
-    await ENGINE.clear_fault(duo, fault)
+    await ENGINE.apply_fault(duo, PAUSE)
+    await ENGINE.clear_fault(duo, PAUSE)
     async with await connect(duo, "east") as client:
         await client.list(CONFIG_MAPS, "default")
 
 
 async def test_a_stopped_api_server_is_stopped_until_healed(duo: LabDir) -> None:
-    fault = EngineFault("component", frozenset({"east"}), component="apiserver")
-    await ENGINE.apply_fault(duo, fault)
+    await ENGINE.apply_fault(duo, API_DOWN)
     down = (await ENGINE.observe(duo)).clusters["east"].api_is_running
-    await ENGINE.clear_fault(duo, fault)
+    await ENGINE.clear_fault(duo, API_DOWN)
     assert (down, (await ENGINE.observe(duo)).clusters["east"].api_is_running) == (False, True)
 
 

@@ -31,6 +31,10 @@ def _processes_in(pid_namespace: int) -> list[int]:
     return found
 
 
+def _read(path: str) -> str:
+    return Path(path).read_text()
+
+
 def _listening() -> set[int]:
     """TCP ports somebody listens on in the host's network namespace."""
     rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
@@ -52,11 +56,11 @@ async def test_killing_init_ends_every_process_of_the_lab(fresh: LabDir) -> None
 
 
 async def test_the_host_sees_no_mount_of_a_running_lab(fresh: LabDir) -> None:
-    assert str(fresh.root) not in Path("/proc/self/mounts").read_text()
+    assert str(fresh.root) not in _read("/proc/self/mounts")
 
 
 async def test_the_host_sees_no_link_of_a_running_lab(fresh: LabDir) -> None:
-    assert "lab0" not in Path("/proc/net/dev").read_text()
+    assert "lab0" not in _read("/proc/net/dev")
 
 
 async def test_the_api_port_is_free_once_the_lab_has_ended(fresh: LabDir) -> None:
@@ -104,3 +108,12 @@ def test_a_half_written_host_file_means_not_running(tmp_path: Path) -> None:
     lab = LabDir(tmp_path)
     lab.host.write_text('{"pid": 1')
     assert sandbox.running(lab) is None
+
+
+async def test_a_lab_whose_start_was_interrupted_is_found_and_ended(fresh: LabDir) -> None:
+    process = sandbox.running(fresh)
+    fresh.host.unlink()
+    assert sandbox.running(fresh) == process
+    assert await sandbox.end(fresh)
+    assert process
+    assert not process.is_alive()

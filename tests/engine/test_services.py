@@ -127,7 +127,7 @@ async def programmed(rig: Any, tmp_path: Path) -> Programmed:
 
 async def _until_exists(path: Path) -> None:
     async def there() -> bool:
-        return path.exists()
+        return path.name in os.listdir(path.parent)
 
     await until(there, timeout=10, what=str(path), every=0.01)
 

@@ -111,6 +111,7 @@ async def test_choosing_a_fault_injects_it_and_logs_the_command_line(bench, lab)
         log = written(bench.app.query_one(Commands))
         assert "$ lab fault.pause east" in log
         assert "pause east done" in log
+        assert bench.app.query_one(Traffic).row_count > 0  # what was typed there is no filter here
 
 
 async def test_escape_leaves_the_fault_list_without_injecting(bench, lab):

@@ -31,6 +31,19 @@ API_ENTRY = "lab.pocket.apiserver.main:main"
 NODE_ENTRY = "lab.engines.embedded.nodeproc:main"
 WARM_FIRST = ("lab.pocket.apiserver.main",)
 WARM_LATER = ("lab.engines.embedded.nodeproc",)
+# What pods will run, as far as it loads neither threads nor gRPC (which must not be forked).
+WARM_LAST = (
+    "lab.controlplane.identity.main",
+    "lab.controlplane.inject.main",
+    "lab.controlplane.inject.capture",
+    "lab.controlplane.mirror.main",
+    "lab.controlplane.mirror.local",
+    "lab.controlplane.proxy.main",
+    "lab.controlplane.xds.translate",
+    "lab.apps.client",
+    "lab.apps.loadgen.program",
+    "lab.apps.stock",
+)
 PASSED_ON = ("PATH", "HOME", "LANG", "LAB_HOME", "TZ")
 log = get_logger(__name__)
 
@@ -61,7 +74,8 @@ async def _start_programs(lab: LabDir, plan: LabPlan, control: Control, progress
     for cluster in fresh:
         progress(cluster.name, "starting the API server")
         await control.call("start-component", **_api_server(lab, cluster))
-    if any(f"{c.name}/node" not in known for c in plan.clusters):
+    starting = any(f"{c.name}/node" not in known for c in plan.clusters)
+    if starting:
         await control.call("warm", modules=WARM_LATER)
 
     async def finish(cluster: ClusterPlan) -> None:
@@ -72,6 +86,8 @@ async def _start_programs(lab: LabDir, plan: LabPlan, control: Control, progress
             progress(cluster.name, "node started")
 
     await together(*(finish(cluster) for cluster in plan.clusters if cluster.name not in held))
+    if starting:
+        await control.call("warm", modules=WARM_LAST, later=True)
 
 
 async def _configure(lab: LabDir, plan: LabPlan, control: Control) -> None:

@@ -9,7 +9,7 @@ import os
 import resource
 import sys
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from lab.base.state import LabDir
 from lab.engines.embedded import namespaces as ns
@@ -27,9 +27,12 @@ def main(argv: list[str]) -> int:
     os.close(write)
     with os.fdopen(read) as answers:
         lines = answers.read().splitlines()
-    facts = next((json.loads(line) for line in lines if line != READY), {"error": "the launcher died"})
+    failed = {"error": "the launcher died"}
+    facts: dict[str, Any] = next((json.loads(line) for line in lines if line != READY), failed)
     if "error" not in facts and READY not in lines:
         facts = {"error": f"init of lab {lab.name} ended before it was ready"}
+    if "pid" in facts:  # looked up here: the fork shares its /proc with init, which replaces it
+        facts["ticks"] = start_ticks(facts["pid"])
     sys.stdout.write(json.dumps(facts))
     return 1 if "error" in facts else 0
 
@@ -50,7 +53,7 @@ def _detach(lab: LabDir, keep_paths: tuple[str, ...], write: int) -> NoReturn:
         os._exit(1)
     if pid == 0:
         os._exit(_become_init(lab, keep_paths, write))
-    os.write(write, json.dumps({"pid": pid, "ticks": start_ticks(pid)}).encode() + b"\n")
+    os.write(write, json.dumps({"pid": pid}).encode() + b"\n")
     os._exit(0)
 
 

@@ -7,14 +7,17 @@ recognised because no such process runs. Ending init ends everything in the lab.
 import contextlib
 import errno
 import json
+import socket
+import struct
 import sys
 from pathlib import Path
 
 import lab as package
 from lab.base.errors import EngineUnavailable, LabError, TimedOut
 from lab.base.process import run
-from lab.base.state import LabDir, make_private, write_private
-from lab.engines.embedded.hostpid import HostProcess
+from lab.base.state import LabDir, make_private, short_path, write_private
+from lab.engines.embedded import wire
+from lab.engines.embedded.hostpid import HostProcess, start_ticks
 
 LAUNCH_SECONDS = 20.0
 KILL_SECONDS = 5.0
@@ -22,7 +25,24 @@ LOG_LINES = 15
 
 
 def running(lab: LabDir) -> HostProcess | None:
-    """The lab's init, if it runs."""
+    """The lab's init, if it runs; found by its control socket when an interrupted start left no record."""
+    return _remembered(lab) or _listening(lab)
+
+
+def _listening(lab: LabDir) -> HostProcess | None:
+    with wire.make_socket() as sock:
+        sock.settimeout(1.0)
+        try:
+            with short_path(lab.control_socket) as path:
+                sock.connect(path)
+        except OSError:
+            return None  # nobody listens, which is the answer
+        credentials = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+        pid: int = struct.unpack("3i", credentials)[0]
+    return HostProcess(pid, start_ticks(pid)) if pid > 0 else None
+
+
+def _remembered(lab: LabDir) -> HostProcess | None:
     try:
         facts = json.loads(lab.host.read_text())
         process = HostProcess(int(facts["pid"]), int(facts["ticks"]))

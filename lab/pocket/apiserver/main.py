@@ -111,8 +111,8 @@ async def _warm(api: Api) -> None:
 async def _run(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(signum, stop.set)
     api = build(settings)
     custom = CustomResources(api)
     custom.start()
@@ -131,6 +131,7 @@ async def _run(settings: Settings) -> None:
     for listener in listeners:
         listener.close()
     await custom.stop()
+    await api.webhooks.close()
     api.store.drop_watchers()
     await server.shutdown(_SHUTDOWN_SECONDS)
     api.store.close()

@@ -22,7 +22,7 @@ from lab.engines.embedded.spawn import Process
 FIRST_DELAY = 0.1
 LONGEST_DELAY = 5.0
 STEADY = 10.0
-GRACE = 2.0
+GRACE = 1.0
 Done = Callable[[Any], None]
 
 

@@ -10,6 +10,7 @@ import os
 import selectors
 import signal
 import time
+import traceback
 from collections.abc import Callable
 
 Callback = Callable[[], None]
@@ -56,9 +57,9 @@ class Loop:
             timeout = max(self._timers[0][0] - time.monotonic(), 0) if self._timers else None
             for key, _events in self._selector.select(timeout):
                 if self._is_current(key):
-                    key.data()
+                    _guarded(key.data)
             while self._timers and self._timers[0][0] <= time.monotonic():
-                heapq.heappop(self._timers)[2]()
+                _guarded(heapq.heappop(self._timers)[2])
 
     def _is_current(self, key: selectors.SelectorKey) -> bool:
         """An earlier callback of the same round may have removed this one, or given its number to another."""
@@ -68,3 +69,11 @@ class Loop:
         for number in set(os.read(self._wake_read, 4096)):
             if number in self._signals:
                 self._signals[number]()
+
+
+def _guarded(callback: Callback) -> None:
+    """A fault in one callback is logged: it must not end PID 1, and with it the whole lab."""
+    try:
+        callback()
+    except Exception:  # noqa: BLE001 (see above)
+        traceback.print_exc()

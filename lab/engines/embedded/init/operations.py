@@ -10,6 +10,7 @@ import signal
 import socket
 import threading
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -108,12 +109,23 @@ class Operations:
         reply.ok()
 
     def warm(self, request: Message, _fds: list[int], reply: Reply) -> None:
-        """Import modules here, so that all later children share them; they must not start threads."""
-        for module in request["modules"]:
-            importlib.import_module(module)
-        if threading.active_count() > 1:
-            raise LabError(f"importing {', '.join(request['modules'])} started a thread in init")
+        """Import modules here, so that all later children share them; they must not start threads.
+
+        With `later` they are imported one by one between other requests, and the answer comes at once.
+        """
+        modules: list[str] = request["modules"]
+        if request.get("later"):
+            for module in modules:
+                self._loop.later(0, partial(self._import, module))
+        else:
+            for module in modules:
+                self._import(module)
         reply.ok()
+
+    def _import(self, module: str) -> None:
+        importlib.import_module(module)
+        if threading.active_count() > 1:
+            raise LabError(f"importing {module} started a thread in init")
 
     def add_cluster(self, request: Message, fds: list[int], reply: Reply) -> None:
         """Set up a cluster's node network; takes the host listener of its API server."""

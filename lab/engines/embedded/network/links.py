@@ -28,7 +28,7 @@ SYSCTLS = {
     "ipv4/ip_local_port_range": "10240 65000",
     "ipv6/conf/all/disable_ipv6": "1",
     "ipv6/conf/default/disable_ipv6": "1",
-    "bridge/bridge-nf-call-iptables": "0",  # rules belong to routed packets; bridged ones would see them twice
+    "bridge/bridge-nf-call-iptables": "0",  # else bridged packets pass the rules too
 }
 POD_SYSCTLS = {
     "ipv4/ip_local_port_range": "10240 65000",

@@ -1,10 +1,10 @@
 """fieldValidation: what happens to fields that a kind does not have (Strict, Warn, Ignore)."""
 
-from ..context import Api, Call
-from ..errors import bad_request
-from ..openapi.check import Findings, check
-from ..openapi.schemas import model_of
-from ..storage.record import Object
+from lab.pocket.apiserver.context import Api, Call
+from lab.pocket.apiserver.errors import bad_request
+from lab.pocket.apiserver.openapi.check import Findings, check
+from lab.pocket.apiserver.openapi.schemas import model_of
+from lab.pocket.apiserver.storage.record import Object
 
 _LEVELS = ("Strict", "Warn", "Ignore")
 

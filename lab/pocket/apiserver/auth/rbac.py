@@ -50,7 +50,7 @@ def question_of(call: "Call") -> Question:
 
 
 def _selected_name(call: "Call") -> str:
-    """The name that a list or watch is narrowed to: upstream lets `resourceNames` rules allow exactly those."""
+    """The name a list or watch is narrowed to: upstream lets `resourceNames` rules allow exactly those."""
     for term in call.query.get("fieldSelector", "").split(","):
         path, _, value = term.replace("==", "=").partition("=")
         if path.strip() == "metadata.name" and call.verb in ("list", "watch"):

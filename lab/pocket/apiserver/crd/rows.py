@@ -1,5 +1,6 @@
 """From a CustomResourceDefinition to rows of the resource table, one per served version. Pure."""
 
+import re
 from typing import Any
 
 from lab.pocket.apiserver.resources.model import Column, Resource, Scale
@@ -95,12 +96,17 @@ def json_path(obj: Any, path: str) -> list[Any]:
     return found
 
 
-def _steps(path: str) -> list[str]:
-    import re
+_STEP = re.compile(
+    r"""\[\?\(@\.([^=\]]+)==["']?([^"'\])]*)["']?\)\]"""  # [?(@.type=="Ready")]
+    r"""|\['([^']+)'\]"""  # ['a.b']
+    r"""|\[([^\]]+)\]"""  # [0] and [*]
+    r"""|\.?((?:\\.|[^.\[\]\\])+)"""  # .field, with \. for a dot in it
+)
 
-    token = r"""\[\?\(@\.([^=\]]+)==["']?([^"'\])]*)["']?\)\]|\['([^']+)'\]|\[([^\]]+)\]|\.?((?:\\.|[^.\[\]\\])+)"""
+
+def _steps(path: str) -> list[str]:
     steps = []
-    for match in re.finditer(token, path.strip().strip("{}").removeprefix("$")):
+    for match in _STEP.finditer(path.strip().strip("{}").removeprefix("$")):
         field, value, quoted, index, plain = match.groups()
         if field:
             steps.append(f"?{field.strip()}={value}")

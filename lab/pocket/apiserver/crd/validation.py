@@ -95,14 +95,14 @@ def _is_time(value: str) -> bool:
 
 
 def _number(value: float, schema: Schema, path: str) -> Iterator[Cause]:
-    if (low := schema.get("minimum")) is not None:
-        if value < low or (schema.get("exclusiveMinimum") and value == low):
-            word = "greater than" if schema.get("exclusiveMinimum") else "greater than or equal to"
-            yield invalid_value(path, value, f"{path} in body should be {word} {low}")
-    if (high := schema.get("maximum")) is not None:
-        if value > high or (schema.get("exclusiveMaximum") and value == high):
-            word = "less than" if schema.get("exclusiveMaximum") else "less than or equal to"
-            yield invalid_value(path, value, f"{path} in body should be {word} {high}")
+    low, above = schema.get("minimum"), schema.get("exclusiveMinimum")
+    if low is not None and (value < low or (above and value == low)):
+        word = "greater than" if above else "greater than or equal to"
+        yield invalid_value(path, value, f"{path} in body should be {word} {low}")
+    high, below = schema.get("maximum"), schema.get("exclusiveMaximum")
+    if high is not None and (value > high or (below and value == high)):
+        word = "less than" if below else "less than or equal to"
+        yield invalid_value(path, value, f"{path} in body should be {word} {high}")
     if (step := schema.get("multipleOf")) and value % step:
         yield invalid_value(path, value, f"{path} in body should be a multiple of {step}")
 

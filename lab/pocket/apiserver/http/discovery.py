@@ -1,4 +1,4 @@
-"""Discovery: which groups, versions and resources are served, plain and aggregated. Pure over the registry."""
+"""Discovery: the served groups, versions and resources, plain and aggregated. Pure over the registry."""
 
 from typing import Any
 

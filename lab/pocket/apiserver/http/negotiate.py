@@ -6,6 +6,8 @@ from lab.pocket.apiserver.errors import not_acceptable
 
 OFFERED = ("application/json", "application/yaml")
 
+_KINDS = ("Table", "PartialObjectMetadata", "PartialObjectMetadataList")
+
 
 @dataclass(frozen=True)
 class Shape:
@@ -50,7 +52,7 @@ def choose(accept: str) -> Shape:
     for shape in offered:
         if not shape.as_kind:
             return shape
-        if shape.group == "meta.k8s.io" and shape.version in ("v1", "v1beta1"):
-            if shape.as_kind in ("Table", "PartialObjectMetadata", "PartialObjectMetadataList"):
-                return shape
+        known = shape.group == "meta.k8s.io" and shape.version in ("v1", "v1beta1")
+        if known and shape.as_kind in _KINDS:
+            return shape
     raise not_acceptable(OFFERED)

@@ -6,6 +6,7 @@ that is not a resource (health, discovery, OpenAPI, version) is in meta.py.
 
 import asyncio
 import sqlite3
+from dataclasses import replace
 
 from aiohttp import web
 
@@ -13,15 +14,16 @@ from lab.base.errors import LabError
 from lab.base.log import get_logger
 from lab.pocket.apiserver.auth.authenticate import User
 from lab.pocket.apiserver.context import Api, Call
-from lab.pocket.apiserver.errors import StatusError, internal, too_large, unknown_path
+from lab.pocket.apiserver.errors import StatusError, bad_request, internal, too_large, unknown_path
 from lab.pocket.apiserver.verbs.dispatch import serve
 
 from . import meta
 from .body import LIMIT
-from .paths import ResourcePath, parse, verb_of
+from .paths import CONNECT, ResourcePath, parse, verb_of
 from .respond import respond_error
 
 log = get_logger(__name__)
+_WRITES = ("create", "update", "patch", "delete", "deletecollection")
 
 
 class Front:
@@ -51,9 +53,8 @@ class Front:
             return await meta.serve(self._api, user, request)
         call = await self._call(request, path, user)
         self._api.authorizer.require(user, call)
-        if call.verb in ("create", "update", "patch", "delete", "deletecollection"):
-            if call.subresource not in ("exec", "attach", "portforward", "proxy"):
-                call = _with_body(call, await _read(request))
+        if call.verb in _WRITES and call.subresource not in CONNECT:
+            call = replace(call, body=await _read(request))
         return await serve(self._api, call, request)
 
     def _user(self, request: web.BaseRequest) -> User:
@@ -74,7 +75,7 @@ class Front:
         if path.namespace and not namespaced:
             raise unknown_path()
         if namespaced and not namespace and (path.name or verb == "create"):
-            raise unknown_path() if path.name else _namespace_needed(verb)
+            raise unknown_path() if path.name else bad_request("namespace is required to create this object")
         return Call(
             user=user,
             verb=verb,
@@ -87,18 +88,6 @@ class Front:
             content_type=request.headers.get("Content-Type", "application/json"),
             user_agent=request.headers.get("User-Agent", ""),
         )
-
-
-def _namespace_needed(verb: str) -> StatusError:
-    return StatusError(
-        400, "BadRequest", f"an empty namespace may not be set during {verb}on".replace("eon", "ion")
-    )
-
-
-def _with_body(call: Call, body: bytes) -> Call:
-    from dataclasses import replace
-
-    return replace(call, body=body)
 
 
 async def _read(request: web.BaseRequest) -> bytes:

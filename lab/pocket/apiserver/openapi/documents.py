@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from lab.base.state import lab_home
+from lab.pocket.apiserver.errors import not_acceptable, unknown_path
+from lab.pocket.apiserver.patching.keys import ATOMIC, rule_for
+from lab.pocket.apiserver.resources.model import Resource
 
-from ..errors import not_acceptable, unknown_path
-from ..patching.keys import ATOMIC, rule_for
-from ..resources.model import Resource
 from . import paths
 from .schemas import Schemas, model_of
 
 if TYPE_CHECKING:
-    from ..context import Settings
-    from ..resources.registry import Registry
+    from lab.pocket.apiserver.context import Settings
+    from lab.pocket.apiserver.resources.registry import Registry
 
 Object = dict[str, Any]
 _REF = "#/components/schemas/"

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ..resources.model import Resource
+from lab.pocket.apiserver.resources.model import Resource
 
 Object = dict[str, Any]
 
@@ -38,7 +38,7 @@ def _item(resource: Resource, model: str, actions: dict[str, str]) -> Object:
 
 def _operation(resource: Resource, model: str, method: str, action: str) -> Object:
     reference = {"$ref": f"#/components/schemas/{model}"}
-    names = _LIST_PARAMETERS if action in ("list", "deletecollection") else ()
+    names: tuple[str, ...] = _LIST_PARAMETERS if action in ("list", "deletecollection") else ()
     if method in ("post", "put", "patch"):
         names = _WRITE_PARAMETERS + (("force",) if method == "patch" else ())
     operation: Object = {

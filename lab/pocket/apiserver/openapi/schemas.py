@@ -13,9 +13,8 @@ from typing import Any
 
 from lab.base.process import run
 from lab.base.state import make_private
-
-from ..resources.model import Resource
-from ..resources.registry import Registry
+from lab.pocket.apiserver.resources.model import Resource
+from lab.pocket.apiserver.resources.registry import Registry
 
 Schema = dict[str, Any]
 
@@ -49,9 +48,7 @@ class Schemas:
             if not self.path.exists():
                 make_private(self._cache)
                 module = "lab.pocket.apiserver.openapi.derive"
-                await run(
-                    [sys.executable, "-m", module, str(self.path), *self._names], timeout=_TIMEOUT
-                )
+                await run([sys.executable, "-m", module, str(self.path), *self._names], timeout=_TIMEOUT)
         found: dict[str, Schema] = json.loads(self.path.read_bytes())
         return found
 
@@ -61,10 +58,14 @@ class Schemas:
         return self.loaded
 
 
-def _bare(schema: Any) -> Any:
-    if isinstance(schema, dict):
-        if schema.get("allOf"):
-            return _bare(schema["allOf"][0])
-        kept = {k: v for k, v in schema.items() if not (k == "description" and isinstance(v, str))}
-        return {k: _bare(v) for k, v in kept.items()}
-    return [_bare(item) for item in schema] if isinstance(schema, list) else schema
+def _bare(schema: Schema) -> Schema:
+    """A schema without descriptions, and without the wrapping they need."""
+    if schema.get("allOf"):
+        return _bare(schema["allOf"][0])
+    found = {k: v for k, v in schema.items() if k in ("type", "$ref")}
+    for name in ("items", "additionalProperties"):
+        if name in schema:
+            found[name] = _bare(schema[name])
+    if "properties" in schema:
+        found["properties"] = {k: _bare(v) for k, v in schema["properties"].items()}
+    return found

@@ -20,7 +20,7 @@ def _rule(patch: str, *keys: str) -> ListRule:
     return ListRule(patch, keys or ((patch,) if patch else ()))
 
 
-# (parent field or "", field) -> rule. The parent tells apart fields of one name, e.g. Service and container ports.
+# (parent field or "", field) -> rule; the parent tells fields of one name apart (Service, container ports).
 RULES: Mapping[tuple[str, str], ListRule] = {
     ("", "containers"): _rule("name"),
     ("", "initContainers"): _rule("name"),

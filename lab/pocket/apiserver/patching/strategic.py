@@ -1,4 +1,4 @@
-"""Strategic merge patch for the served kinds, with $patch, $retainKeys, $setElementOrder and deletions. Pure."""
+"""Strategic merge patch: $patch, $retainKeys, $setElementOrder and $deleteFromPrimitiveList. Pure."""
 
 from typing import Any
 

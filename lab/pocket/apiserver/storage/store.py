@@ -4,7 +4,7 @@ Verbs call it from the event loop; each method is one atomic step, so there are 
 logged, then applied, then published; what `put` and `delete` return has been committed.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from .log import Log, Row
@@ -66,7 +66,7 @@ class Store:
     def list(self, prefix: str, namespace: str = "") -> list[Record]:
         return sorted(self.iterate(prefix, namespace), key=lambda record: record.key)
 
-    def list_at(self, prefix: str, namespace: str, revision: int) -> "list[Record]":
+    def list_at(self, prefix: str, namespace: str, revision: int) -> Sequence[Record]:
         """The list as it was at `revision`; raises Gone when history no longer reaches it."""
         found = {record.key: record for record in self.iterate(prefix, namespace)}
         for change in reversed(self._history.after(revision)):

@@ -104,7 +104,7 @@ def _limited(items: list[str]) -> str:
 
 
 def endpoints(obj: Object) -> str:
-    found = []
+    found: list[str] = []
     for subset in obj.get("subsets") or []:
         addresses = [a.get("ip", "") for a in subset.get("addresses") or []]
         ports = [p.get("port") for p in subset.get("ports") or []]

@@ -1,7 +1,5 @@
 """create: from a request body to a committed object."""
 
-from typing import Any
-
 from lab.pocket.apiserver.admission.pipeline import Change, admit
 from lab.pocket.apiserver.context import Answer, Api, Call
 from lab.pocket.apiserver.errors import already_exists, bad_request, invalid, required
@@ -11,7 +9,7 @@ from lab.pocket.apiserver.storage.record import Key, Object
 from lab.pocket.apiserver.storage.store import Exists
 from lab.pocket.apiserver.validate.names import object_name
 
-from .objects import check_type, place, require_valid, stamp_new, to_served, to_stored
+from .objects import check_type, generated_name, place, require_valid, stamp_new, to_served, to_stored
 
 _RETRIES = 8  # of a generated name that is taken
 
@@ -64,14 +62,5 @@ def _commit(api: Api, call: Call, obj: Object, generated: bool) -> Object:
         except Exists:
             if not generated:
                 raise already_exists(resource.target(name)) from None
-            _rename(obj)
+            obj["metadata"]["name"] = generated_name(obj["metadata"]["generateName"])
     raise already_exists(resource.target(obj["metadata"]["name"]))
-
-
-def _rename(obj: dict[str, Any]) -> None:
-    meta = obj["metadata"]
-    fresh: Object = {"metadata": {"generateName": meta["generateName"]}}
-    from lab.pocket.apiserver.resources.model import Resource
-
-    stamp_new(Resource("", "", "", ""), fresh)
-    meta["name"] = fresh["metadata"]["name"]

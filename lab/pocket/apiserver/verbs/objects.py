@@ -119,12 +119,15 @@ def stamp_new(resource: Resource, obj: Object) -> None:
         meta.pop(field, None)
     meta.pop("resourceVersion", None)
     if not meta.get("name") and meta.get("generateName"):
-        base = str(meta["generateName"])[:58]
-        meta["name"] = base + "".join(secrets.choice(_SUFFIX) for _ in range(5))
+        meta["name"] = generated_name(meta["generateName"])
     meta["uid"] = str(uuid.uuid4())
     meta["creationTimestamp"] = now()
     if resource.counts_generation:
         meta["generation"] = 1
+
+
+def generated_name(base: str) -> str:
+    return base[:58] + "".join(secrets.choice(_SUFFIX) for _ in range(5))
 
 
 def keep_system_metadata(resource: Resource, obj: Object, old: Object) -> None:

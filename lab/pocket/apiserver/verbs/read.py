@@ -2,7 +2,7 @@
 
 import base64
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from lab.base.errors import UsageError
@@ -43,7 +43,7 @@ def list_objects(api: Api, call: Call) -> Answer:
     return Answer(body, resource=call.resource, raw=raw)
 
 
-def _joined(resource: Resource, page: list[Record], metadata: Object) -> bytes | None:
+def _joined(resource: Resource, page: Sequence[Record], metadata: Object) -> bytes | None:
     """The list as JSON made of the stored bytes, when they are in the served version already."""
     if resource.stored_api_version != resource.api_version:
         return None
@@ -54,7 +54,7 @@ def _joined(resource: Resource, page: list[Record], metadata: Object) -> bytes |
     return b'%s,"items":[%s]}' % (head[:-1].encode(), b",".join(record.raw for record in page))
 
 
-def _records(api: Api, call: Call) -> tuple[list[Record], int]:
+def _records(api: Api, call: Call) -> tuple[Sequence[Record], int]:
     prefix, store = call.resource.prefix, api.store
     if token := call.query.get("continue"):
         start, revision = _parse_continue(token)
@@ -69,7 +69,7 @@ def _records(api: Api, call: Call) -> tuple[list[Record], int]:
     return store.list(prefix, call.namespace), store.head
 
 
-def _at(api: Api, call: Call, revision: int, *, continuing: bool) -> list[Record]:
+def _at(api: Api, call: Call, revision: int, *, continuing: bool) -> Sequence[Record]:
     try:
         return api.store.list_at(call.resource.prefix, call.namespace, revision)
     except Gone as error:
@@ -81,7 +81,7 @@ def _at(api: Api, call: Call, revision: int, *, continuing: bool) -> list[Record
         raise expired(f"The resourceVersion for the provided list is too old: {revision}") from error
 
 
-def _page(call: Call, found: list[Record], revision: int) -> tuple[list[Record], str, int]:
+def _page(call: Call, found: Sequence[Record], revision: int) -> tuple[Sequence[Record], str, int]:
     limit = call.query.get("limit", "")
     if not limit or limit == "0":
         return found, "", 0

@@ -53,6 +53,7 @@ def _decide(api: Api, user: User, spec: Object, namespace: str) -> Object:
     if path:
         question = Question(str(path.get("verb", "")), path=str(path.get("path", "")))
     else:
+        about = about or {}
         question = Question(
             str(about.get("verb", "")),
             str(about.get("group", "")),

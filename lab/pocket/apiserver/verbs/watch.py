@@ -39,9 +39,9 @@ class Stream:
 
     def encode(self, kind: str, record: Record) -> bytes:
         resource = self.call.resource
-        if not self.shape.as_kind and resource.stored_api_version == resource.api_version:
-            if resource.conversion is None:
-                return b'{"type":"%s","object":%s}\n' % (kind.encode(), record.raw)
+        as_stored = resource.conversion is None and resource.stored_api_version == resource.api_version
+        if as_stored and not self.shape.as_kind:
+            return b'{"type":"%s","object":%s}\n' % (kind.encode(), record.raw)
         return self.encode_object(kind, to_served(resource, record.obj))
 
     def encode_object(self, kind: str, obj: Object) -> bytes:
