@@ -58,7 +58,8 @@ class Loop:
             for key, _events in self._selector.select(timeout):
                 if self._is_current(key):
                     _guarded(key.data)
-            while self._timers and self._timers[0][0] <= time.monotonic():
+            now = time.monotonic()  # what a timer starts anew has to wait for the next round
+            while self._timers and self._timers[0][0] <= now:
                 _guarded(heapq.heappop(self._timers)[2])
 
     def _is_current(self, key: selectors.SelectorKey) -> bool:

@@ -115,12 +115,16 @@ class Operations:
         """
         modules: list[str] = request["modules"]
         if request.get("later"):
-            for module in modules:
-                self._loop.later(0, partial(self._import, module))
+            self._import_in_turn(modules)
         else:
             for module in modules:
                 self._import(module)
         reply.ok()
+
+    def _import_in_turn(self, modules: list[str]) -> None:
+        if modules:
+            self._loop.later(0, partial(self._import_in_turn, modules[1:]))
+            self._import(modules[0])
 
     def _import(self, module: str) -> None:
         importlib.import_module(module)
