@@ -12,7 +12,7 @@ from lab.pocket.apiserver.errors import forbidden, not_found
 from lab.pocket.apiserver.storage.record import Key, Object
 
 from .services import assign
-from .token_secrets import fill_token
+from .token_secrets import fill_token, fill_waiting
 
 _ACCOUNT_WAIT = 1.5  # seconds for the service-account controller to make a new namespace's account
 _TOKEN_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"
@@ -34,6 +34,12 @@ def finish(api: Api, call: Call, obj: Object, old: Object | None) -> None:
         assign(api, obj, old)
     elif call.resource.kind == "Secret":
         fill_token(api, obj)
+
+
+def created(api: Api, call: Call, obj: Object) -> None:
+    """What a committed create makes true for objects that waited for it."""
+    if (call.resource.group, call.resource.kind) == ("", "ServiceAccount") and not call.dry_run:
+        fill_waiting(api, call.namespace, obj["metadata"]["name"])
 
 
 def _check_namespace(api: Api, call: Call) -> None:

@@ -39,12 +39,14 @@ class Question:
 
 
 def question_of(call: "Call") -> Question:
+    # A named Namespace is looked at as if it lay in itself, so that a Role there can allow it.
+    own = call.name if (call.resource.group, call.resource.plural) == ("", "namespaces") else ""
     return Question(
         call.verb,
         call.resource.group,
         call.resource.plural,
         call.subresource,
-        call.namespace,
+        call.namespace or own,
         call.name or _selected_name(call),
     )
 

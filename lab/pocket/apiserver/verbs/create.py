@@ -1,5 +1,6 @@
 """create: from a request body to a committed object."""
 
+from lab.pocket.apiserver.admission import builtin
 from lab.pocket.apiserver.admission.pipeline import Change, admit
 from lab.pocket.apiserver.context import Answer, Api, Call
 from lab.pocket.apiserver.errors import already_exists, bad_request, invalid, required
@@ -44,7 +45,9 @@ async def create_object(api: Api, call: Call, obj: Object) -> Object:
         obj["metadata"]["managedFields"] = managed
     else:
         record_update(obj, None, manager_of(call), resource)
-    return _commit(api, call, obj, generated)
+    stored = _commit(api, call, obj, generated)
+    builtin.created(api, call, stored)
+    return stored
 
 
 def _commit(api: Api, call: Call, obj: Object, generated: bool) -> Object:
