@@ -11,6 +11,8 @@ from lab.kube.objects import Object
 from lab.observe.state import Cluster, Fault, LabState, Link, Problem, Service
 
 GOOD_SUCCESS = 0.99
+MESH_NAMESPACES = ("linkerd", "linkerd-multicluster")
+"""Their pods are judged by Deployment, as components of the control plane."""
 STUCK = (
     "CrashLoopBackOff",
     "ErrImageNeverPull",
@@ -93,14 +95,30 @@ def _service(service: Service) -> Iterator[Problem]:
 
 
 def pod_problems(cluster: str, pods: Iterable[Object]) -> Iterator[Problem]:
-    """Pods whose containers cannot run, with the reason the node gives."""
+    """Pods whose containers cannot run, with the reason the node gives, and apps' pods not yet ready."""
     for pod in pods:
-        status = objects.status(pod)
-        containers = (status.get("initContainerStatuses") or []) + (status.get("containerStatuses") or [])
-        for container in containers:
-            waiting = (container.get("state") or {}).get("waiting") or {}
-            if waiting.get("reason") in STUCK:
-                name = f"{objects.namespace(pod)}/{objects.name(pod)}"
-                what = f"container {container.get('name')}: {waiting['reason']}: {waiting.get('message', '')}"
-                remedy = f"lab logs {cluster}/{name}"
-                yield Problem(f"cluster {cluster}, pod {name}", what.rstrip(": "), remedy)
+        name = f"{objects.namespace(pod)}/{objects.name(pod)}"
+        where, remedy = f"cluster {cluster}, pod {name}", f"lab logs {cluster}/{name}"
+        if stuck := list(_stuck(pod)):
+            yield from (Problem(where, what, remedy) for what in stuck)
+        elif objects.namespace(pod) not in MESH_NAMESPACES and _is_unready(pod):
+            yield Problem(where, f"is not ready: {_why_unready(pod)}", remedy)
+
+
+def _stuck(pod: Object) -> Iterator[str]:
+    status = objects.status(pod)
+    for container in (status.get("initContainerStatuses") or []) + (status.get("containerStatuses") or []):
+        waiting = (container.get("state") or {}).get("waiting") or {}
+        if waiting.get("reason") in STUCK:
+            what = f"container {container.get('name')}: {waiting['reason']}: {waiting.get('message', '')}"
+            yield what.rstrip(": ")
+
+
+def _is_unready(pod: Object) -> bool:
+    is_done = objects.status(pod).get("phase") in ("Succeeded", "Failed")
+    return not (is_done or objects.is_deleting(pod) or objects.is_pod_ready(pod))
+
+
+def _why_unready(pod: Object) -> str:
+    condition = objects.condition(pod, "Ready") or {}
+    return str(condition.get("message") or objects.status(pod).get("phase") or "the node has not seen it yet")

@@ -1,5 +1,8 @@
 """Judging gathered facts: each test bends the healthy lab in one place."""
 
+import pytest
+
+from lab.observe import verdict
 from lab.observe.build import build
 from lab.observe.facts import ClusterFacts, GatewayProbe, KubeFacts, WantedLink
 from lab.observe.state import Fault
@@ -169,3 +172,29 @@ def test_events_of_all_clusters_come_newest_first(observation, west, make):
         ("Newer", "east", "Pod shop/front-1"),
         ("Older", "west", "Pod shop/front-1"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("space", "status", "said"),
+    [
+        pytest.param("shop", {"phase": "Pending"}, ["is not ready: Pending"], id="not started"),
+        pytest.param(
+            "shop",
+            {
+                "conditions": [
+                    {"type": "Ready", "status": "False", "message": "containers not ready: [front]"}
+                ]
+            },
+            ["is not ready: containers not ready: [front]"],
+            id="probe fails",
+        ),
+        pytest.param("shop", {"conditions": [{"type": "Ready", "status": "True"}]}, [], id="ready"),
+        pytest.param("shop", {"phase": "Succeeded"}, [], id="done"),
+        pytest.param("linkerd", {"phase": "Pending"}, [], id="part of the mesh, judged by Deployment"),
+    ],
+)
+def test_an_apps_pod_that_is_not_ready_is_a_problem(
+    space: str, status: dict[str, object], said: list[str]
+) -> None:
+    pod = {"metadata": {"name": "front-1", "namespace": space}, "status": status}
+    assert [problem.what for problem in verdict.pod_problems("west", [pod])] == said

@@ -140,6 +140,13 @@ class Http:
 
     async def close(self) -> None:
         await self.session.close()
+        await settle()
+
+
+async def settle() -> None:
+    """Let the loop run what closing connections has scheduled."""
+    for _ in range(5):
+        await asyncio.sleep(0)
 
 
 class Watch:
@@ -154,8 +161,12 @@ class Watch:
         return self
 
     async def __aexit__(self, *error: object) -> None:
-        if self._response is not None:
+        if self._response is not None and self._response.connection is not None:
+            transport = self._response.connection.transport
+            if transport is not None:
+                transport.abort()  # a watch never ends by itself: no TLS farewell to wait for
             self._response.close()
+            await settle()
 
     async def next(self, timeout: float = 5.0) -> tuple[str, Any]:
         assert self._response is not None

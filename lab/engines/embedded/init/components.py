@@ -114,8 +114,12 @@ class Supervisor:
             for c in self._table.values()
         ]
 
-    def pids(self) -> dict[str, int]:
-        """The running components' processes."""
+    def pids(self, cluster: str) -> list[int]:
+        """The processes of a cluster's components."""
+        return [c.pid for c in self._table.values() if c.cluster == cluster and c.pid]
+
+    def running(self) -> dict[str, int]:
+        """The running components' processes, by key."""
         return {c.key: c.pid for c in self._table.values() if c.pid}
 
     def _get(self, key: str) -> Component:

@@ -155,6 +155,11 @@ class Containers:
         """Where each running container's processes can be found."""
         return {r.id: r.mount_ns for r in self._records.values() if r.exit_code is None and not r.is_exec}
 
+    def pids(self, cluster: str) -> tuple[int, ...]:
+        """The first processes of a cluster's running containers and execs."""
+        mine = (r for r in self._records.values() if r.pid and r.cluster == cluster and r.exit_code is None)
+        return tuple(r.pid for r in mine)
+
     def _running(self, name: str) -> Record:
         record = self._records.get(name)
         if record is None or record.exit_code is not None:
@@ -178,7 +183,11 @@ class Containers:
             for fd in set(outer):
                 os.close(fd)
 
-        record.pid = self._children.start(record.process, lambda code: self._ended(record, code), started)
+        try:
+            record.pid = self._children.start(record.process, lambda code: self._ended(record, code), started)
+        except (OSError, LabError):
+            del self._records[record.id]
+            raise
 
     def _ended(self, record: Record, code: int) -> None:
         record.exit_code = code

@@ -94,7 +94,7 @@ class Operations:
                     "name": c.name,
                     "plan": c.plan,
                     "port": c.listener.getsockname()[1],
-                    "paused": processes.frozen(self._inodes(c)),
+                    "paused": processes.frozen(self._pids(c)),
                     "pods": [p.describe() for p in self._pods.of(c.name)],
                 }
                 for c in self._clusters.values()
@@ -216,15 +216,16 @@ class Operations:
         cluster = self._cluster(name)
         cluster.paused = paused
         if paused:
-            return processes.freeze(self._inodes(cluster))
-        count = processes.thaw(self._inodes(cluster))
+            return processes.freeze(lambda: self._pids(cluster))
+        pids = self._pids(cluster)
+        processes.send(pids, signal.SIGCONT)
         self._supervisor.start_missing(name)
-        return count
+        return len(pids)
 
     def stats(self, _request: Message, _fds: list[int], reply: Reply) -> None:
         """Memory and processor time per unit; read in a child because PSS is slow to read."""
         containers = self._containers.mount_namespaces()
-        components = self._supervisor.pids()
+        components = self._supervisor.running()
 
         def work() -> dict[str, Any]:
             units = {key: [pid] for key, pid in components.items()}
@@ -256,6 +257,12 @@ class Operations:
 
     def _is_paused(self, name: str) -> bool:
         return name in self._clusters and self._clusters[name].paused
+
+    def _pids(self, cluster: Cluster) -> set[int]:
+        """All processes of a cluster: those in its networks, and those init has just forked for it."""
+        inside = processes.members("net", self._inodes(cluster))
+        forked = (*self._supervisor.pids(cluster.name), *self._containers.pids(cluster.name))
+        return {*inside, *forked}
 
     def _inodes(self, cluster: Cluster) -> list[int]:
         return [os.stat(netns_path(cluster.netns)).st_ino, *self._pods.netns_inodes(cluster.name)]

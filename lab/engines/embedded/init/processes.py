@@ -6,13 +6,15 @@ Read-only except for the signal functions at the end. Used by init for clean-up,
 import os
 import signal
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from lab.base.errors import LabError
 
 FREEZE_ROUNDS = 200
 FREEZE_PAUSE = 0.005
+_GONE = ("", "Z", "X")
+_STOPPED = ("T", "t")
 
 
 @dataclass(frozen=True)
@@ -61,29 +63,23 @@ def send(pids: Iterable[int], number: int) -> None:
             continue
 
 
-def frozen(inodes: Iterable[int]) -> bool:
-    """Whether every live process of these network namespaces is stopped (and there is at least one)."""
-    states = [s for pid in members("net", inodes) if (s := state(pid)) not in ("", "Z", "X")]
-    return bool(states) and all(s in "Tt" for s in states)
+def frozen(pids: Iterable[int]) -> bool:
+    """Whether every live one of these processes is stopped (and there is at least one)."""
+    states = [state(pid) for pid in pids]
+    alive = [letter for letter in states if letter not in _GONE]
+    return bool(alive) and all(letter in _STOPPED for letter in alive)
 
 
-def freeze(inodes: Iterable[int]) -> int:
-    """Stop every process of these network namespaces, also those forked meanwhile; returns how many."""
-    wanted = list(inodes)
+def freeze(pids: Callable[[], Iterable[int]]) -> int:
+    """Stop every process that `pids` names, also those that appear meanwhile; returns how many."""
     for _ in range(FREEZE_ROUNDS):
-        running = [pid for pid in members("net", wanted) if state(pid) not in ("", "Z", "X", "T", "t")]
-        if not running:
-            return len(members("net", wanted))
-        send(running, signal.SIGSTOP)
+        found = list(pids())
+        moving = [pid for pid in found if state(pid) not in (*_GONE, *_STOPPED)]
+        if not moving:
+            return len(found)
+        send(moving, signal.SIGSTOP)
         time.sleep(FREEZE_PAUSE)  # noqa: TID251 (init has no asyncio; a stop takes effect within this)
-    raise LabError(f"{len(running)} processes did not stop", remedy="try again; heal first if it persists")
-
-
-def thaw(inodes: Iterable[int]) -> int:
-    """Let every process of these network namespaces run again; returns how many."""
-    pids = members("net", inodes)
-    send(pids, signal.SIGCONT)
-    return len(pids)
+    raise LabError(f"{len(moving)} processes did not stop", remedy="try again; heal first if it persists")
 
 
 def cost(pids: Iterable[int]) -> Cost:

@@ -1,5 +1,6 @@
 """Server-side apply: what the object becomes, who owns it, and who disagrees. Pure."""
 
+import json
 from dataclasses import dataclass
 
 from lab.pocket.apiserver.resources.model import Resource
@@ -17,8 +18,6 @@ class Conflict:
 
     def text(self) -> str:
         """The path as people write it: .spec.replicas, .spec.containers[name="a"].image."""
-        import json
-
         shown = ""
         for element in self.path:
             if element.startswith("f:"):
@@ -71,11 +70,19 @@ def _conflicts(found: Owners, manager: Manager, wanted: Leaves, current: Leaves)
 def _without(live: Object, dropped: set[Path], found: Owners, typing: Typing) -> Object:
     """`live` without what its applier no longer wants and nobody else owns."""
     held = {path for paths in found.values() for path in paths}
+    items = {path[:-1] for path in dropped if path[-1] == SELF and path not in held}
+    whole = {item for item in items if not any(path[: len(item)] == item for path in held)}
     result = live
-    for path in sorted(dropped, key=len, reverse=True):
-        if path in held:
-            continue
-        if path[-1] == SELF and any(p[: len(path) - 1] == path[:-1] for p in held):
-            continue
-        result = remove(result, path, typing)
+    for path in sorted(dropped - held, key=len):
+        inside = any(path[:length] in whole for length in range(1, len(path)))
+        if path[-1] == SELF:
+            if path[:-1] in whole:
+                result = remove(result, path, typing)
+        elif not inside and not _is_key(path):
+            result = remove(result, path, typing)
     return {**result, "metadata": dict(result["metadata"])}
+
+
+def _is_key(path: Path) -> bool:
+    """A field that tells its list item apart goes only with the item."""
+    return len(path) > 1 and path[-2].startswith("k:") and path[-1][2:] in json.loads(path[-2][2:])
