@@ -31,17 +31,25 @@ async def run(
     env: Mapping[str, str] | None = None,
     stdin: bytes = b"",
     check: bool = True,
+    pass_fds: Sequence[int] = (),
 ) -> Completed:
     """Run a program to its end and return what it said.
 
-    `env` is added to the caller's environment; `timeout` is in seconds. Raises CommandError for a
-    non-zero code (unless `check` is false), TimedOut after killing it, LabError if it is not there.
+    `env` is added to the caller's environment; `timeout` is in seconds; `pass_fds` stay open in it. Raises
+    CommandError for a non-zero code (unless `check` is false), TimedOut after killing it, LabError if it is
+    not there.
     """
     merged = {**os.environ, **(env or {})}
     pipe = asyncio.subprocess.PIPE
     try:
         process = await asyncio.create_subprocess_exec(
-            *argv, stdin=pipe, stdout=pipe, stderr=pipe, env=merged, start_new_session=True
+            *argv,
+            stdin=pipe,
+            stdout=pipe,
+            stderr=pipe,
+            env=merged,
+            start_new_session=True,
+            pass_fds=pass_fds,
         )
     except FileNotFoundError as error:
         raise LabError(f"the program `{argv[0]}` is not installed", remedy=f"install {argv[0]}") from error

@@ -30,7 +30,9 @@ def lab_names() -> list[str]:
 def make_private(folder: Path) -> Path:
     """Create a folder (and its parents) that only its owner can enter."""
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for parent in reversed([one for one in folder.parents if not one.exists()]):
+            parent.mkdir(mode=0o700, exist_ok=True)  # `parents=True` would leave them open to all
+        folder.mkdir(mode=0o700, exist_ok=True)
         folder.chmod(0o700)
     except OSError as error:
         raise LabError(

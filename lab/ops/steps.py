@@ -25,7 +25,7 @@ from lab.ops.labs import Lab
 from lab.ops.progress import Progress
 from lab.plan.desired import Desired
 from lab.plan.steps import Step, Verb
-from lab.plan.workloads import PART_LABEL, TRAFFIC, Manifests, app_objects, namespaces, traffic_objects
+from lab.plan.workloads import PART_LABEL, TRAFFIC, Manifests, app_objects, idle, namespaces, traffic_objects
 from lab.topology.links import directed_links
 
 
@@ -44,8 +44,17 @@ class World:
         return self.clusters[cluster].client
 
 
+async def prepare(world: World, steps: Sequence[Step]) -> None:
+    """Do every step but those that start traffic: of these, only what takes time and sends nothing yet."""
+    await _carry_out(world, steps, {**ACTIONS, Verb.START_TRAFFIC: _prepare_traffic})
+
+
 async def carry_out(world: World, steps: Sequence[Step]) -> None:
     """Do every step; the first that fails cancels the others and is raised."""
+    await _carry_out(world, steps, ACTIONS)
+
+
+async def _carry_out(world: World, steps: Sequence[Step], actions: Mapping[Verb, "Action"]) -> None:
     done = {step.id: asyncio.Event() for step in steps}
 
     async def one(step: Step) -> None:
@@ -53,7 +62,7 @@ async def carry_out(world: World, steps: Sequence[Step]) -> None:
             if needed in done:
                 await done[needed].wait()
         world.progress(step.target, f"{step.verb.replace('-', ' ')} ({step.reason})")
-        await ACTIONS[step.verb](world, step)
+        await actions[step.verb](world, step)
         world.progress(step.target, f"{step.verb.replace('-', ' ')}: done")
         done[step.id].set()
 
@@ -92,6 +101,17 @@ async def _deploy_app(world: World, step: Step) -> None:
 async def _remove_app(world: World, step: Step) -> None:
     (cluster,) = step.clusters
     await _converge(world, cluster, step.subject, ())
+
+
+async def _prepare_traffic(world: World, step: Step) -> None:
+    """Deploy a load generator that has nothing to call yet; one that runs already goes on as it is."""
+    (cluster,) = step.clusters
+    wanted = traffic_objects(world.lab.topology, cluster, world.manifests)
+    place = next(objects.key(obj) for obj in wanted if objects.name(obj) == "loadgen-targets")
+    try:
+        await world.client(cluster).get(CONFIG_MAPS, place[1], place[0])
+    except NotFound:
+        await apply_all(world.client(cluster), idle(wanted))
 
 
 async def _start_traffic(world: World, step: Step) -> None:
@@ -172,7 +192,8 @@ async def _record(client: Client, data: Mapping[str, str | None]) -> None:
         )
 
 
-ACTIONS: Mapping[Verb, Callable[[World, Step], Awaitable[None]]] = {
+Action = Callable[[World, Step], Awaitable[None]]
+ACTIONS: Mapping[Verb, Action] = {
     Verb.STOP_TRAFFIC: _stop_traffic,
     Verb.REMOVE_MANIFESTS: _remove_manifests,
     Verb.REMOVE_APP: _remove_app,

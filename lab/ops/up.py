@@ -5,6 +5,7 @@ Running it again touches only what differs. Ctrl-C leaves a lab that `up` comple
 
 import asyncio
 import time
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 
@@ -22,7 +23,7 @@ from lab.ops.labs import Lab, from_file
 from lab.ops.plan import connect_running
 from lab.ops.progress import Progress
 from lab.ops.status import answer, observer, only
-from lab.ops.steps import World, carry_out
+from lab.ops.steps import World, carry_out, prepare
 from lab.plan.addresses import ClusterPlan, LabPlan
 from lab.plan.steps import Observed, Step, Verb, diff
 from lab.topology.links import directed_links
@@ -65,7 +66,7 @@ async def _up(lab: Lab, clusters: tuple[str, ...]) -> LabState:
         async with AsyncExitStack() as stack:
             steps = await converge(lab, clusters, stack, progress)
             progress("lab", f"{len(steps)} steps done" if steps else "nothing to do")
-            return only(await _healthy(lab, clusters, progress), lab.chosen(clusters))
+            return only(await _healthy(lab, clusters, progress, with_traffic=True), lab.chosen(clusters))
 
 
 async def converge(
@@ -84,7 +85,11 @@ async def converge(
     rest = [step for step in steps if step.verb not in ENGINE_VERBS]
     reached = await together(*(_reach(lab, one, stack) for one in plan.clusters))
     world = World(lab, mesh_of(lab.topology, lab.dir), {one.name: one for one in reached}, desired, say)
-    await carry_out(world, rest)
+    await prepare(world, rest)
+    if traffic := [step for step in rest if step.verb is Verb.START_TRAFFIC]:
+        # A user's first look must not show calls that failed because their target did not exist yet.
+        await _healthy(lab, clusters, say, with_traffic=False)
+        await carry_out(world, traffic)
     return steps
 
 
@@ -108,26 +113,42 @@ async def _reach(lab: Lab, cluster: ClusterPlan, stack: AsyncExitStack) -> MeshC
     return MeshCluster(cluster.name, client, f"https://{cluster.node_ip}:6443", ca)
 
 
-async def _healthy(lab: Lab, clusters: tuple[str, ...], progress: Progress) -> LabState:
-    """Look until nothing is wrong. Raises CheckFailed with what is still wrong when time is up.
+async def _healthy(
+    lab: Lab, clusters: tuple[str, ...], progress: Progress, *, with_traffic: bool
+) -> LabState:
+    """Look until nothing is wrong and, `with_traffic`, every generator has been answered.
+
+    Raises CheckFailed with what is still wrong when time is up.
 
     A lab in which somebody injected a fault on purpose is not waited for: its state is the answer.
     """
     chosen = lab.chosen(clusters)
+    expected = [(one.from_, one.label) for one in lab.topology.traffic if one.from_ in chosen]
     deadline = time.monotonic() + HEALTHY_WITHIN
     said = ""
     async with observer(lab, FRESH) as eyes:
         while True:
             seen = only(await eyes.look(), chosen)
-            if not seen.problems or seen.faults:
+            wrong = [f"{one.where}: {one.what}" for one in seen.problems]
+            wrong += _unanswered(seen, expected) if with_traffic else []
+            if not wrong or seen.faults:
                 return seen
-            first = f"waiting: {seen.problems[0].where}: {seen.problems[0].what}"
-            if first != said:
-                progress("lab", said := first)
+            if wrong[0] != said:
+                progress("lab", f"waiting: {(said := wrong[0])}")
             if time.monotonic() > deadline:
-                wrong = "\n".join(f"  {one.where}: {one.what}" for one in seen.problems)
+                remedy = next((one.remedy for one in seen.problems), "`lab status` shows the whole state")
+                listed = "".join(f"\n  {line}" for line in wrong)
                 raise CheckFailed(
-                    f"lab {lab.name} is up but not healthy after {HEALTHY_WITHIN:g} s:\n{wrong}",
-                    remedy=seen.problems[0].remedy or "`lab status` shows the whole state",
+                    f"lab {lab.name} is up but not healthy after {HEALTHY_WITHIN:g} s:{listed}", remedy=remedy
                 )
             await pause(0.1)
+
+
+def _unanswered(seen: LabState, expected: Sequence[tuple[str, str]]) -> list[str]:
+    """Traffic of which no answer is known yet."""
+    answered = {(one.cluster, one.traffic) for one in seen.services if one.answered_by}
+    return [
+        f"traffic {name} from {cluster}: not answered yet"
+        for cluster, name in expected
+        if (cluster, name) not in answered
+    ]

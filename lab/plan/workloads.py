@@ -60,6 +60,16 @@ def traffic_objects(topology: Topology, cluster: str, manifests: Manifests) -> t
     return _marked([*placed, *_lab_info(manifests[TRAFFIC], topology.name, cluster)], topology.name, TRAFFIC)
 
 
+def idle(traffic: Sequence[Object]) -> tuple[Object, ...]:
+    """The same load generator without anything to call; its mark says that it is not what is wanted."""
+    found = copy.deepcopy(list(traffic))
+    for obj in found:
+        if objects.name(obj) == "loadgen-targets":
+            obj["data"] = {"targets.json": json.dumps({"targets": {}})}
+            obj["metadata"]["annotations"][HASH_ANNOTATION] = "idle"
+    return tuple(found)
+
+
 def traffic_targets(topology: Topology, cluster: str) -> dict[str, dict[str, str | float]]:
     """The load generator's targets in one cluster, by name."""
     return {

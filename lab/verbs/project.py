@@ -8,7 +8,7 @@ from lab.verbs.verb import rest, show, verb
 @verb(help={"only": "only rows whose name contains this", "out": "also write the figures to this file"})
 def bench(c: Context, only: str = "", out: str = "", json: bool = False) -> None:
     """Measure the lab against its budgets."""
-    from lab.ops.bench import bench
+    from lab.ops.bench.run import bench
 
     show(bench(only=only, out=out), json)
 

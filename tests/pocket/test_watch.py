@@ -62,11 +62,3 @@ async def test_a_revision_from_the_future_is_refused_with_a_retry(http: Http, sp
     reply = await http.get(f"{space}/configmaps?watch=1&resourceVersion=999999999")
     causes = reply.body["details"]["causes"]
     assert (reply.code, causes[0]["reason"]) == (504, "ResourceVersionTooLarge")
-
-
-async def test_a_compacted_revision_is_gone(http: Http, space: str) -> None:
-    old = (await http.post(f"{space}/configmaps", config_map("a"))).body["metadata"]["resourceVersion"]
-    for number in range(4200):
-        await http.patch(f"{space}/configmaps/a", {"data": {"k": str(number)}})
-    reply = await http.get(f"{space}/configmaps?watch=1&resourceVersion={old}")
-    assert (reply.code, reply.body["reason"]) == (410, "Expired")

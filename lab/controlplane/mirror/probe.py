@@ -70,6 +70,10 @@ class Profile:
         return Liveness(False) if self.restart_bug else Liveness()
 
 
+EAGER_PERIOD = 0.2
+"""Seconds between the tries of a controller's first moments."""
+
+
 @dataclass
 class Worker:
     """Probes one gateway for ever."""
@@ -84,11 +88,21 @@ class Worker:
     async def run(self) -> None:
         limit = aiohttp.ClientTimeout(total=self.spec.timeout)
         async with aiohttp.ClientSession(timeout=limit, trust_env=False) as session:
+            await self._awaken(session)
             while True:
                 started = time.monotonic()
                 error = await self._ask(session)
                 await self._note(error, (time.monotonic() - started) * 1000)
                 await pause(self.spec.period * (1 + random.uniform(0, JITTER)))
+
+    async def _awaken(self, session: aiohttp.ClientSession) -> None:
+        """Give a gateway that starts together with this controller one period to answer; nothing counts yet.
+
+        linkerd2 has no such grace; without it a new link waits for the second probe, three seconds away.
+        """
+        deadline = time.monotonic() + self.spec.period
+        while await self._ask(session) and time.monotonic() < deadline:
+            await pause(EAGER_PERIOD)
 
     async def _ask(self, session: aiohttp.ClientSession) -> str:
         """Why the probe failed; "" if it succeeded."""

@@ -1,9 +1,11 @@
-"""`python -m lab.engines.embedded.launch FOLDER`: start a lab's init in namespaces of its own, detached.
+"""`python -m lab.engines.embedded.launch FOLDER LOCK PATH…`: start a lab's init in its own namespaces.
 
 Runs as a short program of the host: forks, unshares, forks again; the grandchild is PID 1 of the lab. Prints
-JSON: {"pid", "ticks"} of init as the host sees it, or {"error", "errno"}.
+JSON: {"pid", "ticks"} of init as the host sees it, or {"error", "errno"}. The descriptor LOCK stays open
+until init is ready, also when the caller is killed meanwhile: who gets that lock next finds init, or none.
 """
 
+import contextlib
 import json
 import os
 import resource
@@ -14,16 +16,18 @@ from typing import Any, NoReturn
 from lab.base.state import LabDir
 from lab.engines.embedded import namespaces as ns
 from lab.engines.embedded.hostpid import start_ticks
-from lab.engines.embedded.init.main import READY, run
+from lab.engines.embedded.init.main import run
+
+READY = "ready"
 
 
 def main(argv: list[str]) -> int:
     lab = LabDir(Path(argv[0]))
-    keep_paths = tuple(argv[1:])
+    lock, keep_paths = int(argv[1]), tuple(argv[2:])
     read, write = os.pipe()
     if os.fork() == 0:
         os.close(read)
-        _detach(lab, keep_paths, write)
+        _detach(lab, keep_paths, write, lock)
     os.close(write)
     with os.fdopen(read) as answers:
         lines = answers.read().splitlines()
@@ -37,7 +41,7 @@ def main(argv: list[str]) -> int:
     return 1 if "error" in facts else 0
 
 
-def _detach(lab: LabDir, keep_paths: tuple[str, ...], write: int) -> NoReturn:
+def _detach(lab: LabDir, keep_paths: tuple[str, ...], write: int, lock: int) -> NoReturn:
     """Leave the caller's session and namespaces, then fork the lab's PID 1."""
     try:
         os.setsid()
@@ -52,15 +56,22 @@ def _detach(lab: LabDir, keep_paths: tuple[str, ...], write: int) -> NoReturn:
         )
         os._exit(1)
     if pid == 0:
-        os._exit(_become_init(lab, keep_paths, write))
-    os.write(write, json.dumps({"pid": pid}).encode() + b"\n")
+        os._exit(_become_init(lab, keep_paths, write, lock))
+    with contextlib.suppress(BrokenPipeError):  # as in on_ready
+        os.write(write, json.dumps({"pid": pid}).encode() + b"\n")
     os._exit(0)
 
 
-def _become_init(lab: LabDir, keep_paths: tuple[str, ...], write: int) -> int:
+def _become_init(lab: LabDir, keep_paths: tuple[str, ...], write: int, lock: int) -> int:
+    def on_ready() -> None:
+        with contextlib.suppress(BrokenPipeError):  # the command that started the lab was killed
+            os.write(write, f"{READY}\n".encode())
+        os.close(write)
+        os.close(lock)
+
     code = 1
     try:
-        code = run(lab, keep_paths, write)
+        code = run(lab, keep_paths, on_ready)
     finally:
         sys.stderr.flush()
     return code

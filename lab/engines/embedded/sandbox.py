@@ -6,16 +6,21 @@ recognised because no such process runs. Ending init ends everything in the lab.
 
 import contextlib
 import errno
+import fcntl
 import json
+import os
 import socket
 import struct
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import lab as package
 from lab.base.errors import EngineUnavailable, LabError, TimedOut
 from lab.base.process import run
 from lab.base.state import LabDir, make_private, short_path, write_private
+from lab.base.wait import until
 from lab.engines.embedded import wire
 from lab.engines.embedded.hostpid import HostProcess, start_ticks
 
@@ -55,12 +60,15 @@ def _remembered(lab: LabDir) -> HostProcess | None:
 
 async def start(lab: LabDir) -> HostProcess:
     """Start the lab's init unless it runs. Raises EngineUnavailable when namespaces cannot be had."""
-    if process := running(lab):
-        return process
     make_private(lab.logs)
+    async with _starting(lab) as lock:
+        return running(lab) or await _launch(lab, lock)
+
+
+async def _launch(lab: LabDir, lock: int) -> HostProcess:
     lab.control_socket.unlink(missing_ok=True)
-    argv = [sys.executable, "-m", "lab.engines.embedded.launch", str(lab.root), *keep_paths(lab)]
-    answer = await run(argv, timeout=LAUNCH_SECONDS, check=False)
+    argv = [sys.executable, "-m", "lab.engines.embedded.launch", str(lab.root), str(lock), *keep_paths(lab)]
+    answer = await run(argv, timeout=LAUNCH_SECONDS, check=False, pass_fds=(lock,))
     try:
         facts = json.loads(answer.stdout)
     except ValueError:
@@ -74,16 +82,38 @@ async def start(lab: LabDir) -> HostProcess:
 
 async def end(lab: LabDir) -> bool:
     """Kill the lab's init and wait until it is gone; false when it did not run."""
-    process = running(lab)
-    if process:
-        process.kill()
-        try:
-            await process.gone(KILL_SECONDS)
-        except TimedOut as error:
-            raise LabError(f"lab {lab.name}: process {process.pid} survives SIGKILL") from error
-    lab.host.unlink(missing_ok=True)
-    lab.control_socket.unlink(missing_ok=True)
+    async with _starting(lab):
+        process = running(lab)
+        if process:
+            process.kill()
+            try:
+                await process.gone(KILL_SECONDS)
+            except TimedOut as error:
+                raise LabError(f"lab {lab.name}: process {process.pid} survives SIGKILL") from error
+        lab.host.unlink(missing_ok=True)
+        lab.control_socket.unlink(missing_ok=True)
     return process is not None
+
+
+@asynccontextmanager
+async def _starting(lab: LabDir) -> AsyncIterator[int]:
+    """Hold the right to start init or to end it.
+
+    The launcher inherits the lock and init lets go of it when it can be found. So a command that comes after
+    a start was interrupted or killed waits for the outcome instead of overlooking an init that is on its way.
+    """
+    lock = os.open(lab.root / "launch.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+    async def taken() -> bool:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return True
+
+    try:
+        what = f"end of another command's start of lab {lab.name}"
+        await until(taken, timeout=LAUNCH_SECONDS, what=what, every=0.02)
+        yield lock
+    finally:
+        os.close(lock)
 
 
 def keep_paths(lab: LabDir) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 without a control plane. Pure.
 
 Client sidecar → server sidecar, and client sidecar → gateway → server sidecar. The sidecars capture by the
-same rules as the mesh's, HTTP/1.1 goes end to end over TLS 1.3 with client certificates, and the server learns
+same rules as those of the mesh, HTTP/1.1 goes end to end over mutual TLS 1.3, and the server learns
 who calls. Nothing else is configured: no statistics sinks, access logs, limits or retries.
 """
 
@@ -93,9 +93,7 @@ def gateway(hosts: Mapping[str, Upstream]) -> Message:
     ]
     manager = _manager([], {"virtual_hosts": virtual})
     chain = _chain(manager) | {"transport_socket": _server_tls()}
-    return _server(
-        [_listener(INBOUND_PORT, [chain])], [_tls_cluster(host, up) for host, up in hosts.items()]
-    )
+    return _server([_listener(INBOUND_PORT, [chain])], [_tls_cluster(host, up) for host, up in hosts.items()])
 
 
 def _server(listeners: list[Message], clusters: list[Message]) -> Message:

@@ -59,7 +59,9 @@ def ten_clusters() -> Topology:
             "clusters": {name: {} for name in names},
             "links": [f"{names[0]} <-> {name}" for name in names[1:]],
             "apps": [{"app": "echo", "export": "gateway"}],
-            "traffic": [{"from": name, "to": f"http://echo-{names[0]}.echo", "rate": "5/s"} for name in names[1:]],
+            "traffic": [
+                {"from": name, "to": f"http://echo-{names[0]}.echo", "rate": "5/s"} for name in names[1:]
+            ],
         }
     )
 

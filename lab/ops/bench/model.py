@@ -64,7 +64,8 @@ class Row:
 def shown(value: float, unit: str) -> str:
     """A value with its unit: three significant digits, whole numbers from 100 on."""
     text = f"{value:,.0f}" if abs(value) >= 100 or value == int(value) else f"{value:.3g}"
-    return f"{text}{'' if unit in ('×', '%') else ' '}{unit}".rstrip()
+    glue = "" if unit in ("x", "%") else " "
+    return f"{text}{glue}{unit}".rstrip()
 
 
 def percentile(values: Sequence[float], share: float) -> float:

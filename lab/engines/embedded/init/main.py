@@ -5,9 +5,9 @@ namespaces, links and mounts.
 """
 
 import gc
-import os
 import signal
 import socket
+from collections.abc import Callable
 from pathlib import Path
 
 from lab.base.state import LabDir
@@ -16,11 +16,9 @@ from lab.engines.embedded.init.loop import Loop
 from lab.engines.embedded.init.operations import Operations
 from lab.engines.embedded.mounts import View
 
-READY = "ready"
 
-
-def run(lab: LabDir, keep_paths: tuple[str, ...], ready: int) -> int:
-    """Be init; writes to `ready` once requests can be sent."""
+def run(lab: LabDir, keep_paths: tuple[str, ...], on_ready: Callable[[], None]) -> int:
+    """Be init; calls `on_ready` once requests can be sent."""
     ns.set_process_name(f"lab-{lab.name}")
     socket.sethostname(lab.name)
     prepare_mounts(lab.root / "memory", keep_paths)
@@ -31,8 +29,7 @@ def run(lab: LabDir, keep_paths: tuple[str, ...], ready: int) -> int:
     Operations(loop, lab.logs, lab.control_socket)
     gc.collect()
     gc.freeze()
-    os.write(ready, f"{READY}\n".encode())
-    os.close(ready)
+    on_ready()
     loop.run()
     lab.control_socket.unlink(missing_ok=True)
     return 0

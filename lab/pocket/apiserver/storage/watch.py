@@ -30,6 +30,8 @@ class Subscription:
         return key.prefix == self.prefix and self.namespace in ("", key.namespace)
 
     def offer(self, change: Change) -> None:
+        if self.dropped:
+            return
         if len(self._queue) >= QUEUE_LIMIT:
             self.drop()
             return

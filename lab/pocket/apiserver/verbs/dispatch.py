@@ -37,6 +37,7 @@ _MAIN: dict[str, Verb] = {
     "delete": delete.delete,
     "deletecollection": delete.delete_collection,
 }
+_UNNAMED = ("list", "deletecollection")
 _SUBRESOURCES: dict[str, dict[str, Verb]] = {
     "status": {"get": _get, "update": update.update, "patch": patch.patch},
     "finalize": {"update": update.update},
@@ -79,7 +80,7 @@ def _verb(call: Call) -> Verb:
         _require_verb(call)
         if call.verb == "create" and "get" not in call.resource.verbs:
             return reviews.create
-        if call.name and call.verb == "create":
+        if bool(call.name) == (call.verb == "create") and call.verb not in _UNNAMED:
             raise method_not_allowed()
         found = _MAIN.get(call.verb)
     elif call.subresource == "ephemeralcontainers":

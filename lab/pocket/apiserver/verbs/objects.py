@@ -15,6 +15,10 @@ from lab.pocket.apiserver.storage.record import Key, Object, Record
 from lab.pocket.apiserver.storage.store import Stale
 
 _SUFFIX = "bcdfghjklmnpqrstvwxz2456789"
+_METADATA_TYPES = (
+    ("finalizers", list), ("ownerReferences", list), ("managedFields", list), ("name", str),
+    ("generateName", str), ("namespace", str), ("resourceVersion", str), ("uid", str),
+)  # fmt: skip
 SYSTEM_METADATA = (
     "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation",
     "selfLink",
@@ -85,7 +89,7 @@ def _check_metadata(resource: Resource, obj: Object) -> None:
                     causes.append(
                         Cause(f"metadata.{field}", 'Invalid value: "": name part must be non-empty')
                     )
-    for field, kind in (("finalizers", list), ("ownerReferences", list), ("name", str), ("namespace", str)):
+    for field, kind in _METADATA_TYPES:
         if meta.get(field) is not None and not isinstance(meta[field], kind):
             raise bad_request(f"metadata.{field} has the wrong type: {type(meta[field]).__name__}")
     if causes:

@@ -12,6 +12,7 @@ from lab.pocket.node.environment import Lookup, data_of, missing
 from lab.pocket.node.fields import BadReference, field_value, resource_value
 
 DEFAULT_MODE = 0o644
+TOKEN_MODE = 0o600  # as the kubelet does where all containers run as one user
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ def files(volume: Mapping[str, Any], sources: Sources) -> Files:
 
 def _part(part: Mapping[str, Any], mode: int, sources: Sources) -> Files:
     if token := part.get("serviceAccountToken"):
-        return {token["path"]: File(sources.tokens[_wish(token)].encode(), mode)}
+        return {token["path"]: File(sources.tokens[_wish(token)].encode(), mode & TOKEN_MODE)}
     if "downwardAPI" in part:
         return _downward(part["downwardAPI"], mode, sources.pod)
     kind, reference = ("ConfigMap", part["configMap"]) if "configMap" in part else ("Secret", part["secret"])
