@@ -40,6 +40,11 @@ class ClusterState:
     components: Mapping[str, Component] = field(default_factory=dict)
 
     @property
+    def is_complete(self) -> bool:
+        """Whether all its components have been started once, whatever became of them since."""
+        return {"apiserver", "node"} <= self.components.keys()
+
+    @property
     def is_running(self) -> bool:
         """Whether its node runs (its API server may be down)."""
         node = self.components.get("node")

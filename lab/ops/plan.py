@@ -36,18 +36,21 @@ async def _steps(lab: Lab, only: tuple[str, ...]) -> tuple[Step, ...]:
 async def connect_running(lab: Lab, stack: AsyncExitStack) -> Mapping[str, Client]:
     """A client for each cluster that runs now; closed with the stack.
 
+    One that an interrupted `up` began does not count: starting it again completes it.
+
     Raises LabError for a cluster whose API server cannot be asked: a plan without it would be a guess.
     """
     if not lab.engine.is_running(lab.dir):
         return {}
     state = await lab.engine.observe(lab.dir)
-    stuck = [name for name, cluster in state.clusters.items() if cluster.paused or not cluster.api_is_running]
+    begun = {name: cluster for name, cluster in state.clusters.items() if cluster.is_complete}
+    stuck = [name for name, cluster in begun.items() if cluster.paused or not cluster.api_is_running]
     if stuck:
         raise LabError(
             f"cannot compare with {', '.join(stuck)}: paused, or without an API server",
             remedy="`lab fault.list` shows why; `lab fault.heal --all` brings it back",
         )
-    return {name: await stack.enter_async_context(await lab.connect(name)) for name in state.clusters}
+    return {name: await stack.enter_async_context(await lab.connect(name)) for name in begun}
 
 
 def _table(steps: tuple[Step, ...]) -> Table:

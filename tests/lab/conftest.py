@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from lab.base.state import LabDir
 from lab.engines.embedded.preflight import preflight
 

@@ -84,7 +84,9 @@ async def test_a_forged_token_is_unauthorized(http: Http, server: Server, space:
     assert (reply.code, reply.body["message"]) == (401, "Unauthorized")
 
 
-async def test_a_token_for_another_audience_is_not_for_the_api(http: Http, server: Server, space: str) -> None:
+async def test_a_token_for_another_audience_is_not_for_the_api(
+    http: Http, server: Server, space: str
+) -> None:
     account = Http(server, None, await token(http, space, audiences=["identity.l5d.io"]))
     reply = await account.get("/api")
     await account.close()

@@ -43,7 +43,8 @@ async def test_killed_servers_lose_nothing_they_acknowledged(mortal: Server) -> 
     dice = random.Random(7)
     for round_ in range(KILLS):
         writers = [
-            asyncio.create_task(write_until_dead(mortal, f"w{round_}-{lane}", acknowledged)) for lane in range(4)
+            asyncio.create_task(write_until_dead(mortal, f"w{round_}-{lane}", acknowledged))
+            for lane in range(4)
         ]
         await asyncio.wait(writers, timeout=dice.uniform(0.1, 0.4))
         await asyncio.to_thread(mortal.end, signal.SIGKILL)

@@ -58,7 +58,7 @@ def test_server_side_apply_reports_conflicts_and_forces(server: Server, ns: str)
     words = ["apply", "-n", ns, "--server-side", "--field-manager", "two", "-f", "-"]
     said = server.kubectl(*words, text=other, code=1)
     server.kubectl(*words, "--force-conflicts", text=other)
-    assert '.data.colour' in said
+    assert ".data.colour" in said
     assert server.kubectl("get", "cm", "settings", "-n", ns, "-o", "jsonpath={.data.colour}") == "blue"
 
 
@@ -85,7 +85,11 @@ def test_scale_label_annotate_and_set_image(server: Server, ns: str) -> None:
     server.kubectl("set", "image", "-n", ns, "deploy/web", "main=lab/echo:2")
     found = json.loads(server.kubectl("get", "-n", ns, "deploy/web", "-o", "json"))
     image = found["spec"]["template"]["spec"]["containers"][0]["image"]
-    assert (found["spec"]["replicas"], found["metadata"]["labels"], image) == (5, {"tier": "front"}, "lab/echo:2")
+    assert (found["spec"]["replicas"], found["metadata"]["labels"], image) == (
+        5,
+        {"tier": "front"},
+        "lab/echo:2",
+    )
 
 
 def test_rollout_restart_stamps_the_template(server: Server, ns: str) -> None:
@@ -133,7 +137,12 @@ def test_a_missing_object_and_a_missing_kind_read_as_upstream(server: Server, ns
 
 def test_api_resources_lists_every_group(server: Server) -> None:
     names = set(server.kubectl("api-resources", "-o", "name").split())
-    assert {"pods", "deployments.apps", "endpointslices.discovery.k8s.io", "leases.coordination.k8s.io"} <= names
+    assert {
+        "pods",
+        "deployments.apps",
+        "endpointslices.discovery.k8s.io",
+        "leases.coordination.k8s.io",
+    } <= names
 
 
 def test_version_is_told(server: Server) -> None:

@@ -40,7 +40,10 @@ async def test_a_strategic_patch_merges_containers_by_name(http: Http, space: st
 
 
 async def test_a_strategic_delete_directive_removes_one_item(http: Http, space: str) -> None:
-    service = {"metadata": {"name": "s"}, "spec": {"ports": [{"name": p, "port": n} for p, n in (("a", 1), ("b", 2))]}}
+    service = {
+        "metadata": {"name": "s"},
+        "spec": {"ports": [{"name": p, "port": n} for p, n in (("a", 1), ("b", 2))]},
+    }
     await http.post(f"{space}/services", service)
     patch = {"spec": {"ports": [{"port": 1, "$patch": "delete"}]}}
     reply = await http.patch(f"{space}/services/s", patch, STRATEGIC)

@@ -7,7 +7,9 @@ def url(server: Server, space: str, query: str = "", plural: str = "configmaps")
     return f"{server.url}{space}/{plural}?watch=1&{query}"
 
 
-async def test_a_watch_without_revision_starts_with_what_exists(http: Http, server: Server, space: str) -> None:
+async def test_a_watch_without_revision_starts_with_what_exists(
+    http: Http, server: Server, space: str
+) -> None:
     await http.post(f"{space}/configmaps", config_map("a"))
     async with Watch(http, url(server, space)) as watch:
         await http.post(f"{space}/configmaps", config_map("b"))

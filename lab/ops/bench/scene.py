@@ -109,7 +109,7 @@ async def _servers(east: Client) -> None:
         east,
         objects.pod(
             "static-backend",
-            [app | {"readinessProbe": None}, objects.envoy("server", ready=False)],
+            [objects.envoy("backend", "app", ready=False), objects.envoy("server", ready=False)],
             meshed=False,
             captured=True,
         ),
