@@ -6,10 +6,8 @@ import shutil
 from lab.base.errors import LabError, NoSuchLab
 from lab.base.state import LabDir, lab_home, lab_names
 from lab.engines.lock import held
-from lab.engines.select import engine_of
 from lab.ops.answer import Answer
-from lab.ops.labs import find
-from lab.topology.load import load
+from lab.ops.labs import engine_for, meant
 
 
 def down(name: str, *, every: bool = False, purge: bool = False) -> Answer:
@@ -27,12 +25,12 @@ def _named(name: str) -> str:
     """The lab that is meant; one that has only a folder left is fine too."""
     if name and LabDir.of(name).root.exists():
         return name
-    return find(name).name
+    return meant(name)
 
 
 def _take_down(name: str, *, purge: bool) -> dict[str, str]:
     folder = LabDir.of(name)
-    engine = engine_of(load(str(folder.topology)).engine if folder.topology.exists() else "embedded")
+    engine = engine_for(name)
     with held(folder, "down"):
         was = "running" if engine.is_running(folder) else "not running"
         asyncio.run(engine.remove(folder))

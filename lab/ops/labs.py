@@ -63,6 +63,11 @@ def from_file(file: str, name: str = "", engine: EngineName | None = None) -> La
 
 def find(name: str = "") -> Lab:
     """The lab of that name, or the only one. Raises NoSuchLab, or UsageError when it is ambiguous."""
+    return _lab(load(str(LabDir.of(meant(name)).topology)))
+
+
+def meant(name: str = "") -> str:
+    """The name of the lab that `find` finds, also if its topology file can no longer be read."""
     known = lab_names()
     if not known or (name and name not in known):
         raise NoSuchLab(
@@ -74,7 +79,7 @@ def find(name: str = "") -> Lab:
         if len(running) != 1:
             raise UsageError(f"several labs here: {', '.join(known)}", remedy=f"say which: --lab {known[0]}")
         known = running
-    return _lab(load(str(LabDir.of(name or known[0]).topology)))
+    return name or known[0]
 
 
 def _lab(topology: Topology) -> Lab:
@@ -83,20 +88,31 @@ def _lab(topology: Topology) -> Lab:
 
 def is_running(name: str) -> bool:
     """Whether a lab's host process lives."""
-    lab = _lab(load(str(LabDir.of(name).topology)))
-    return lab.engine.is_running(lab.dir)
+    return engine_for(name).is_running(LabDir.of(name))
+
+
+def engine_for(name: str) -> Engine:
+    """The engine under a lab. For one without a readable topology file it is the embedded one: only that
+    engine's labs have all their traces in their folder."""
+    try:
+        return engine_of(load(str(LabDir.of(name).topology)).engine)
+    except UsageError:
+        return engine_of("embedded")
 
 
 def labs() -> Answer:
     """Every lab of this user with its engine, clusters and whether it runs."""
     rows = []
     for name in lab_names():
-        topology = load(str(LabDir.of(name).topology))
         state = "running" if is_running(name) else "down"
-        rows.append(
-            {"lab": name, "engine": topology.engine, "state": state, "clusters": list(topology.clusters)}
-        )
+        row = {"lab": name, "engine": engine_for(name).name, "state": state, "clusters": [], "problem": ""}
+        try:
+            row["clusters"] = list(load(str(LabDir.of(name).topology)).clusters)
+        except UsageError as error:
+            row["problem"] = str(error)
+        rows.append(row)
     lines = [
-        f"{row['lab']:24} {row['engine']:10} {row['state']:8} {', '.join(row['clusters'])}" for row in rows
+        f"{row['lab']:24} {row['engine']:10} {row['state']:8} {row['problem'] or ', '.join(row['clusters'])}"
+        for row in rows
     ]
     return Answer(rows, "\n".join(lines) or "no labs; `lab up` brings the default one up")

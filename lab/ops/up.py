@@ -80,6 +80,8 @@ async def converge(
     if not steps and _stored(lab) == dump(lab.topology):
         return ()
     plan = _restricted(lab, clusters, set(clients))
+    if not lab.dir.topology.exists():
+        write_private(lab.dir.topology, dump(lab.topology))  # from now on `down` knows of this lab
     await lab.engine.ensure(lab.dir, plan, say)
     write_private(lab.dir.topology, dump(lab.topology))
     rest = [step for step in steps if step.verb not in ENGINE_VERBS]

@@ -108,9 +108,8 @@ class RunningLab:
         deadline = time.monotonic() + within
         while not check():
             if time.monotonic() > deadline:
-                pytest.fail(
-                    f"{what}: not within {within:g} s\n{self.cli.run('status', '--lab', self.name, code=None).stdout}"
-                )
+                shown = self.cli.run("status", "--lab", self.name, code=None).stdout
+                pytest.fail(f"{what}: not within {within:g} s\n{shown}")
             time.sleep(0.3)
 
     def healthy(self) -> bool:

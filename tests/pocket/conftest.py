@@ -107,9 +107,9 @@ class Http:
 
     def __init__(self, server: Server, user: str | None = "admin", token: str = "") -> None:
         self._server = server
-        connector = aiohttp.TCPConnector(ssl=server.tls(user), limit=0)
+        self._connector = aiohttp.TCPConnector(ssl=server.tls(user), limit=0)
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        self.session = aiohttp.ClientSession(connector=connector, headers=headers)
+        self.session = aiohttp.ClientSession(connector=self._connector, headers=headers)
 
     async def __call__(self, method: str, path: str, body: Any = None, **options: Any) -> Reply:
         headers = options.pop("headers", {})
@@ -140,6 +140,7 @@ class Http:
         return await self("DELETE", path, body, **options)
 
     async def close(self) -> None:
+        await self._connector.close(abort_ssl=True)  # no farewells: some servers here are dead by now
         await self.session.close()
         await settle()
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from lab.pocket.apiserver.storage.record import Key
 from lab.pocket.apiserver.storage.store import COMPACT_EVERY, HISTORY, Exists, Gone, Stale, Store
 

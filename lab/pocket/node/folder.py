@@ -88,7 +88,7 @@ class PodFolder:
 
     def _account(self, token: str) -> content.Files:
         return {
-            "token": content.File(token.encode()),
+            "token": content.File(token.encode(), content.TOKEN_MODE),
             "ca.crt": content.File(self._kit.config.ca_file.read_bytes()),
             "namespace": content.File(namespace(self._pod).encode()),
         }
