@@ -4,6 +4,7 @@ Used by the modules of this package only. Imports nothing heavy: `--list` and co
 fast, so every verb imports what it needs when it runs.
 """
 
+import errno
 import functools
 import json
 import os
@@ -22,6 +23,17 @@ if TYPE_CHECKING:
     from lab.ops.answer import Answer
 
 INTERRUPTED = 130
+
+_ELSEWHERE = "set LAB_HOME to a folder that you may write to"
+_SPACE = "free some space or set LAB_HOME to a folder on another disk"
+# What the machine may refuse anywhere, and what to do then; any other OSError is a defect and stays loud.
+REFUSALS = {
+    errno.EACCES: _ELSEWHERE,
+    errno.EPERM: _ELSEWHERE,
+    errno.EROFS: _ELSEWHERE,
+    errno.ENOSPC: _SPACE,
+    errno.EDQUOT: _SPACE,
+}
 
 # Help texts of the flags that several verbs share.
 SHARED = {
@@ -56,6 +68,11 @@ def _guarded(body: Callable[..., None]) -> Callable[..., None]:
         except BrokenPipeError:
             # The reader (head, less) has seen enough. Python must not try to flush to it again.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        except OSError as error:
+            if error.errno not in REFUSALS or not error.filename:
+                raise
+            refused = LabError(f"{error.filename}: {error.strerror}", remedy=REFUSALS[error.errno])
+            raise Exit(explained(refused), code=refused.exit_code) from error
 
     return run
 

@@ -5,8 +5,8 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,20 +21,22 @@ KUBECTL = Path(sys.executable).parent / "kubectl"
 
 @dataclass(frozen=True)
 class Cli:
-    """The `lab` command with a home of its own."""
+    """The `lab` command with a home of its own; `python` runs it, as whom its first words say."""
 
     home: Path
+    python: tuple[str, ...] = (sys.executable,)
+    more_env: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def env(self) -> dict[str, str]:
-        return {**os.environ, "LAB_HOME": str(self.home), "NO_COLOR": "1", "COLUMNS": "200"}
+        return {**os.environ, "LAB_HOME": str(self.home), "NO_COLOR": "1", "COLUMNS": "200", **self.more_env}
 
     def run(
         self, *words: str, code: int | None = 0, timeout: float = 150
     ) -> subprocess.CompletedProcess[str]:
         """Run a verb; `code` is the exit code it must end with (None: any)."""
         done = subprocess.run(
-            [sys.executable, "-m", "lab.cli", *words],
+            [*self.python, "-m", "lab.cli", *words],
             env=self.env,
             cwd=ROOT,
             text=True,
@@ -49,7 +51,7 @@ class Cli:
     def start(self, *words: str) -> subprocess.Popen[str]:
         """Start a verb and go on."""
         return subprocess.Popen(
-            [sys.executable, "-m", "lab.cli", *words],
+            [*self.python, "-m", "lab.cli", *words],
             env=self.env,
             cwd=ROOT,
             text=True,

@@ -4,6 +4,7 @@ import fcntl
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -27,6 +28,22 @@ apps:
   - {app: echo, clusters: [east], export: gateway}
 traffic:
   - {from: west, to: "http://echo-east.echo", rate: 10/s}
+"""
+PLANTED = """
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: planted, namespace: default}
+data: {key: value}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: planted, namespace: default}
+spec:
+  selector: {matchLabels: {app: planted}}
+  template:
+    metadata: {labels: {app: planted}}
+    spec:
+      containers: [{name: app, image: pause, command: [sleep, infinity]}]
 """
 MOMENTS = ("starting the sandbox", "creating the network", "starting the node", "install mesh", "waiting:")
 KINDS = (
@@ -232,8 +249,8 @@ def test_killing_the_host_process_leaves_nothing(tiny: RunningLab) -> None:
 
 @pytest.mark.slow
 def test_after_a_crash_status_says_down_and_up_brings_the_objects_back(tiny: RunningLab, files: Path) -> None:
-    tiny.kubectl("one", "create", "configmap", "planted", "--from-literal=key=value")
-    tiny.kubectl("one", "create", "deployment", "planted", "--image=pause")
+    (files / "planted.yaml").write_text(PLANTED)
+    tiny.kubectl("one", "apply", "-f", str(files / "planted.yaml"))
     uid = ("get", "configmap,deployment", "planted", "-o", "jsonpath={.items[*].metadata.uid}")
     planted = tiny.kubectl("one", *uid)
     crash(tiny)
@@ -282,9 +299,9 @@ def test_labs_side_by_side_do_not_disturb_each_other_and_down_all_takes_both(
 ) -> None:
     other = RunningLab(tiny.cli, "other")
     tiny.cli.run("up", str(files / "tiny.yaml"), "--lab", other.name)
-    tiny.kubectl("one", "create", "configmap", "mine")
-    assert "NotFound" in other.kubectl("one", "get", "configmap", "mine", code=1)
-    pids = tiny.host_pid(), other.host_pid()
+    (files / "planted.yaml").write_text(PLANTED)
+    tiny.kubectl("one", "apply", "-f", str(files / "planted.yaml"))
+    assert "NotFound" in other.kubectl("one", "get", "configmap", "planted", code=1)
     other.run("down", "--purge")
     assert tiny.healthy()
     tiny.cli.run("up", str(files / "tiny.yaml"), "--lab", other.name)
@@ -295,8 +312,6 @@ def test_labs_side_by_side_do_not_disturb_each_other_and_down_all_takes_both(
 
 @pytest.mark.slow
 def test_a_lab_whose_port_was_taken_gets_another(tiny: RunningLab, files: Path) -> None:
-    import socket
-
     (port,) = ports(tiny)
     tiny.run("down")
     with socket.create_server(("127.0.0.1", port)):

@@ -74,8 +74,8 @@ def connect(**servers):
 
 @pytest.fixture
 def short_limits(monkeypatch):
-    monkeypatch.setattr(gather, "LIMIT", 0.3)
-    monkeypatch.setattr(gather, "PROXY_LIMIT", 0.2)
+    monkeypatch.setattr(gather, "LIMIT", 1.0)
+    monkeypatch.setattr(gather, "PROXY_LIMIT", 0.7)
 
 
 async def test_objects_traffic_and_probes_of_a_cluster_are_read_through_its_api_server():
@@ -95,8 +95,8 @@ async def test_a_cluster_that_hangs_costs_its_limit_and_spoils_only_itself(short
         facts = await gatherer.gather([ClusterFacts("west"), ClusterFacts("east")])
         await gatherer.close()
     assert facts["west"].error == ""
-    assert "no answer within 0.3 s" in facts["east"].error
-    assert asyncio.get_running_loop().time() - started < 3
+    assert "no answer within 1 s" in facts["east"].error
+    assert asyncio.get_running_loop().time() - started < 6
 
 
 async def test_a_program_that_is_silent_is_noted_and_the_objects_are_kept(short_limits):

@@ -1,7 +1,6 @@
 """A real API server process on 127.0.0.1, with raw HTTP and the real kubectl as its clients."""
 
 import asyncio
-import io
 import json
 import os
 import signal
@@ -113,7 +112,7 @@ class Http:
 
     async def __call__(self, method: str, path: str, body: Any = None, **options: Any) -> Reply:
         headers = options.pop("headers", {})
-        if body is not None and not isinstance(body, bytes | io.BytesIO):
+        if body is not None and not isinstance(body, bytes):
             body = json.dumps(body).encode()
         if body is not None:
             headers = {"Content-Type": "application/json", **headers}

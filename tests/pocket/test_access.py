@@ -33,7 +33,10 @@ async def test_a_user_without_a_binding_is_told_what_it_may_not_do(server: Serve
     reply = await jane.get(f"{space}/pods/x")
     await jane.close()
     name = space.rpartition("/")[2]
-    expected = f'pods "x" is forbidden: User "jane" cannot get resource "pods" in API group "" in the namespace "{name}"'
+    expected = (
+        'pods "x" is forbidden: User "jane" cannot get resource "pods" in API group "" '
+        f'in the namespace "{name}"'
+    )
     assert (reply.code, reply.body["message"]) == (403, expected)
 
 

@@ -86,8 +86,8 @@ async def test_wrong_objects_are_refused_with_every_cause(http: Http, space: str
     reply = await http.post(base, widget("Beta", "a", size=0, colour="blue"))
     assert reply.code == 422
     assert reply.body["message"] == (
-        'Beta.lab.test "a" is invalid: [spec.size: Invalid value: 0: spec.size in body should be greater than '
-        'or equal to 1, spec.colour: Unsupported value: "blue": supported values: "red", "green"]'
+        'Beta.lab.test "a" is invalid: [spec.size: Invalid value: 0: spec.size in body should be greater '
+        'than or equal to 1, spec.colour: Unsupported value: "blue": supported values: "red", "green"]'
     )
 
 

@@ -24,7 +24,8 @@ async def test_generate_name_makes_different_names(http: Http, space: str) -> No
     body = {"metadata": {"generateName": "g-"}}
     replies = [await http.post(f"{space}/configmaps", body) for _ in range(5)]
     names = {reply.body["metadata"]["name"] for reply in replies}
-    assert len(names) == 5 and all(len(name) == 7 for name in names)
+    assert {len(name) for name in names} == {7}
+    assert len(names) == 5
 
 
 async def test_a_missing_object_is_a_not_found_status(http: Http, space: str) -> None:

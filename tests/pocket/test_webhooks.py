@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from .conftest import Http, Server, config_map
+from .conftest import Http, Server, config_map, settle
 
 HOOKS = "/apis/admissionregistration.k8s.io/v1"
 
@@ -22,8 +22,10 @@ class Hook:
     port: int = 0
     answer: Callable[[dict[str, Any]], dict[str, Any]] = lambda request: {"allowed": True}
     seen: list[dict[str, Any]] = field(default_factory=list)
+    transports: set[Any] = field(default_factory=set)
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        self.transports.add(request.transport)
         review = json.loads(await request.read())
         self.seen.append(review["request"])
         response = {"uid": review["request"]["uid"], **self.answer(review["request"])}
@@ -41,6 +43,9 @@ async def hook(server: Server) -> AsyncIterator[Hook]:
     await site.start()
     found.port = runner.addresses[0][1]
     yield found
+    for transport in found.transports:
+        transport.abort()  # the API server keeps its connections open
+    await settle()
     await runner.cleanup()
 
 

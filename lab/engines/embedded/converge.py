@@ -6,6 +6,7 @@ imports what the later programs need. Clusters that a fault holds down are neith
 
 import asyncio
 import os
+import shutil
 import socket
 import sys
 from collections.abc import Mapping, Sequence
@@ -27,6 +28,7 @@ from lab.plan.addresses import ClusterPlan, LabPlan
 
 API_PORT = 6443
 API_SECONDS = 30.0
+LEAST_DISK = 16 << 20
 API_ENTRY = "lab.pocket.apiserver.main:main"
 NODE_ENTRY = "lab.engines.embedded.nodeproc:main"
 WARM_FIRST = ("lab.pocket.apiserver.main",)
@@ -51,6 +53,7 @@ log = get_logger(__name__)
 async def bring_up(lab: LabDir, plan: LabPlan, progress: Progress) -> None:
     """Make the lab's clusters exist and answer."""
     lab = LabDir(make_private(lab.root).resolve())
+    _refuse_full_disk(lab)
     if sandbox.running(lab) is None:
         progress("lab", "starting the sandbox")
     keys = asyncio.gather(*(asyncio.to_thread(_make_files, lab, c) for c in plan.clusters))
@@ -61,6 +64,16 @@ async def bring_up(lab: LabDir, plan: LabPlan, progress: Progress) -> None:
         kubeconfig.write(lab, {c.name: present[c.name]["port"] for c in plan.clusters})
         await _set_routes(plan, control)
         await _start_programs(lab, plan, control, progress)
+
+
+def _refuse_full_disk(lab: LabDir) -> None:
+    """A program without room for its log could not even say why it ends: refuse before there are any."""
+    free = shutil.disk_usage(lab.root).free
+    if free < LEAST_DISK:
+        raise LabError(
+            f"only {free / 2**20:.1f} MiB free in {lab.root}; a lab needs {LEAST_DISK >> 20} MiB",
+            remedy="free some space or set LAB_HOME to a folder on another disk",
+        )
 
 
 async def _start_programs(lab: LabDir, plan: LabPlan, control: Control, progress: Progress) -> None:

@@ -1,23 +1,29 @@
 """Our proxies against the hand-written chain: latency with one connection, throughput with many.
 
-Runs alternate, ours then static, and each pair is compared by itself: what else the machine does in the
-meantime slows down both.
+Runs alternate, and each pair is compared by itself: what else the machine does in the meantime slows down
+both. Which of a pair goes first changes from pair to pair.
 """
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from statistics import median
+from statistics import median, quantiles
 
 from lab.base.wait import until
+from lab.engines.embedded.control import Control
+from lab.kube.client import Client
+from lab.kube.kinds import PODS
+from lab.kube.objects import uid
 from lab.ops.bench import wrk
+from lab.ops.bench.inside import execute
 from lab.ops.bench.model import Figure, Row, paired_ratio
+from lab.ops.bench.objects import SPACE
 from lab.ops.bench.scene import FLAT, GATED, STATIC_FLAT, STATIC_GATED
 from lab.ops.bench.workbench import Running
 from lab.ops.bench.wrk import Load
 
-PAIRS = 5
-RUN_SECONDS = 2
-WARM_SECONDS = 1
+PAIRS = 12
+RUN_SECONDS = 1
+LIMIT_SECONDS = 10.0
 READY_SECONDS = 30.0
 ONE, MANY = 1, 32
 
@@ -48,53 +54,63 @@ PATHS = (
 FIGURES = tuple(figure for path in PATHS for figure in (path.latency, path.throughput))
 
 
-async def measure(running: Running) -> AsyncIterator[Row]:
+async def measure(running: Running, west: Client) -> AsyncIterator[Row]:
     """The rows of both paths, in a lab that holds the scene."""
     if not wrk.is_installed():
         for figure in FIGURES:
             yield figure.skipped(wrk.MISSING)
         return
-    for path in PATHS:
-        await _warm_up(running, path)
-        few = await _pairs(running, path, ONE)
-        latencies = [(ours.p50, static.p50) for ours, static in few]
-        yield path.latency.measured(paired_ratio(latencies), _note(latencies, "{:.2f} ms"))
-        many = await _pairs(running, path, MANY)
-        rates = [(ours.rate, static.rate) for ours, static in many]
-        yield path.throughput.measured(paired_ratio(rates), _note(rates, "{:,.0f}/s"))
+    async with Control.connect(running.dir) as control:
+        load = _Loader(control, await _uid(west, "client"), await _uid(west, "static-client"))
+        for path in PATHS:
+            await load.warm_up(path)
+            latencies = [(ours.p50, static.p50) for ours, static in await load.pairs(path, ONE)]
+            yield path.latency.measured(paired_ratio(latencies), _note(latencies, "{:.2f} ms"))
+            rates = [(ours.rate, static.rate) for ours, static in await load.pairs(path, MANY)]
+            yield path.throughput.measured(paired_ratio(rates), _note(rates, "{:,.0f}/s"))
 
 
-async def _warm_up(running: Running, path: Path) -> None:
-    """Until both ways answer cleanly: mirrors and proxies may need a moment."""
-
-    async def ours() -> Load:
-        return await _run(running, "client", path.ours, ONE, WARM_SECONDS)
-
-    async def static() -> Load:
-        return await _run(running, "static-client", path.static, ONE, WARM_SECONDS)
-
-    for way, url in ((ours, path.ours), (static, path.static)):
-        await until(way, timeout=READY_SECONDS, what=f"clean answers from {url}")
+async def _uid(client: Client, pod: str) -> str:
+    return uid(await client.get(PODS, pod, SPACE))
 
 
-async def _pairs(running: Running, path: Path, connections: int) -> list[tuple[Load, Load]]:
-    return [
-        (
-            await _run(running, "client", path.ours, connections, RUN_SECONDS),
-            await _run(running, "static-client", path.static, connections, RUN_SECONDS),
-        )
-        for _ in range(PAIRS)
-    ]
+@dataclass(frozen=True)
+class _Loader:
+    """Runs the load tool in the two client pods of west, which are known by uid."""
 
+    control: Control
+    ours: str
+    static: str
 
-async def _run(running: Running, pod: str, url: str, connections: int, seconds: int) -> Load:
-    return wrk.parse(
-        await running.execute(f"west/bench/{pod}", "load", *wrk.command(url, connections, seconds))
-    )
+    async def warm_up(self, path: Path) -> None:
+        """Until both ways answer cleanly: mirrors and proxies may need a moment."""
+        for pod, url in ((self.ours, path.ours), (self.static, path.static)):
+
+            async def clean(pod: str = pod, url: str = url) -> Load:
+                return await self._run(pod, url, MANY)
+
+            await until(clean, timeout=READY_SECONDS, what=f"clean answers from {url}")
+
+    async def pairs(self, path: Path, connections: int) -> list[tuple[Load, Load]]:
+        """Runs of ours and of the chain, each two one after the other."""
+        found = []
+        for number in range(PAIRS):
+            if number % 2:
+                static = await self._run(self.static, path.static, connections)
+                ours = await self._run(self.ours, path.ours, connections)
+            else:
+                ours = await self._run(self.ours, path.ours, connections)
+                static = await self._run(self.static, path.static, connections)
+            found.append((ours, static))
+        return found
+
+    async def _run(self, pod: str, url: str, connections: int) -> Load:
+        argv = wrk.command(url, connections, RUN_SECONDS)
+        return wrk.parse(await execute(self.control, "west", f"{pod}/load", argv, LIMIT_SECONDS))
 
 
 def _note(pairs: Sequence[tuple[float, float]], form: str) -> str:
-    """The medians of both sides, and how far the pairs' ratios lie apart."""
+    """The medians of both sides, and between which ratios the middle half of the pairs lies."""
     ours, static = (form.format(median(side)) for side in zip(*pairs, strict=True))
-    ratios = [first / second for first, second in pairs]
-    return f"{ours}, static {static}; {len(pairs)} pairs {min(ratios):.2f} to {max(ratios):.2f}"
+    low, _, high = quantiles((first / second for first, second in pairs), n=4)
+    return f"{ours}, static {static}; half of {len(pairs)} pairs {low:.2f} to {high:.2f}"

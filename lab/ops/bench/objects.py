@@ -77,8 +77,11 @@ def secret(files: Mapping[str, bytes]) -> Object:
 
 
 def envoy(config: str, name: str = "envoy", image: str = ENVOY, ready: bool = True) -> Object:
-    """A container that runs Envoy with a ConfigMap; it is ready when the app's port answers."""
-    probe = {"tcpSocket": {"port": APP_PORT}, "periodSeconds": 1}
+    """A container that runs Envoy with a ConfigMap; it is ready when the app answers.
+
+    By HTTP: a sidecar accepts TCP connections in place of an app that does not listen yet.
+    """
+    probe = {"httpGet": {"path": "/", "port": APP_PORT}, "periodSeconds": 1}
     return {
         "name": name,
         "image": image,

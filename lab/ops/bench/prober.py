@@ -1,7 +1,7 @@
 """Program of the bench's prober pod: asks one address again and again and prints when who answered.
 
 Every line is the monotonic clock, which all processes of a machine share, at the end of a request, and the
-answer's text, or "-" for a failure. Runs inside a lab until SIGTERM.
+answer's text, or "-" with the status for a failure (0 without an answer). Runs inside a lab until SIGTERM.
 """
 
 import asyncio
@@ -46,6 +46,6 @@ async def _answer(session: aiohttp.ClientSession, url: str) -> str:
     try:
         async with session.get(url) as response:
             text = (await response.text()).strip()
-            return text if response.status == 200 else "-"
+            return text if response.status == 200 else f"-{response.status}"
     except (aiohttp.ClientError, TimeoutError, OSError):
-        return "-"
+        return "-0"

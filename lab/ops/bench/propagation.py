@@ -54,7 +54,7 @@ async def measure(scene: Scene) -> AsyncIterator[Row]:
     delays = [delay(change, answers) * 1000 for change in changes]
     came = [d for change, d in zip(changes, delays, strict=True) if change.came]
     went = [d for change, d in zip(changes, delays, strict=True) if not change.came]
-    failed = sum(answer.pod == "-" for answer in answers)
+    failed = sum(answer.pod.startswith("-") for answer in answers)
     note = (
         f"{len(delays)} changes; Ready: {_summary(came)}; gone: {_summary(went)}; "
         f"{failed} of {len(answers)} requests failed"

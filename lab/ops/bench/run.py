@@ -28,7 +28,7 @@ async def _two_clusters(bench: Workbench) -> AsyncIterator[Row]:
     async with await running.connect("west") as west, await running.connect("east") as east:
         built = scene.Scene(west, east)
         await scene.build(built)
-        async for row in dataplane.measure(running):
+        async for row in dataplane.measure(running, west):
             yield row
         async for row in propagation.measure(built):
             yield row

@@ -73,11 +73,6 @@ class Running:
     async def connect(self, cluster: str) -> Client:
         return await Client.from_kubeconfig(self.dir.kubeconfig, self.dir.context(cluster))
 
-    async def execute(self, pod: str, container: str, *argv: str, timeout: float = COMMAND_SECONDS) -> str:
-        """The output of a command in a container of CLUSTER/NAMESPACE/POD."""
-        words = ("exec", "--lab", self.topology.name, "--container", container, pod, "--", *argv)
-        return (await self.bench.lab(*words, timeout=timeout)).stdout
-
     async def down(self) -> float:
         """Take it down; returns the seconds that took."""
         seconds, _ = await self.bench.timed("down", "--lab", self.topology.name, "--purge")

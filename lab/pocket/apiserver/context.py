@@ -3,7 +3,7 @@
 `Api` is wiring only: no logic lives here. `Call` is a request after routing and authentication.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from .resources.model import Resource
 
 if TYPE_CHECKING:
+    from .admission.services import Addresses
     from .admission.webhooks import Webhooks
     from .auth.authenticate import Authenticator, User
     from .auth.rbac import Authorizer
@@ -47,6 +48,7 @@ class Api:
     tokens: "Tokens"
     webhooks: "Webhooks"
     documents: "Documents"
+    addresses: "Addresses"
 
 
 @dataclass(frozen=True)
@@ -76,9 +78,16 @@ class Call:
 
 @dataclass(frozen=True)
 class Answer:
-    """A response body (an object or list, not yet in the client's shape) and its code."""
+    """A response body (an object or list, not yet in the client's shape) and its code.
+
+    `raw` is the same as JSON bytes where it was at hand; `items` then makes the list only when asked.
+    """
 
     body: Object
     code: int = 200
     resource: Resource | None = None
     raw: bytes | None = None
+    items: Callable[[], list[Object]] | None = None
+
+    def full(self) -> Object:
+        return self.body if self.items is None else {**self.body, "items": self.items()}

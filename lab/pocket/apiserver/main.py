@@ -17,6 +17,7 @@ from aiohttp import web
 from lab.base.errors import LabError
 from lab.base.log import get_logger, setup
 
+from .admission.services import Addresses
 from .admission.webhooks import Webhooks
 from .auth.authenticate import Authenticator
 from .auth.rbac import Authorizer
@@ -85,6 +86,7 @@ def build(settings: Settings) -> Api:
         tokens=tokens,
         webhooks=Webhooks(store),
         documents=Documents(settings, registry),
+        addresses=Addresses(store),
     )
     bootstrap(api)
     return api

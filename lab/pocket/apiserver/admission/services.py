@@ -1,18 +1,51 @@
 """Addresses of Services: cluster IPs from the service CIDR, node ports from 30000-32767.
 
-What is free is read from the store at each assignment; the store's single thread makes it atomic.
+`Addresses` follows the store's changes, so what is free is known without reading all Services; the
+store's single thread makes looking and taking one step.
 """
 
 import ipaddress
 import secrets
+from collections.abc import Container
 
 from lab.pocket.apiserver.context import Api
 from lab.pocket.apiserver.errors import Cause, Target, invalid, invalid_value
-from lab.pocket.apiserver.storage.record import Object
+from lab.pocket.apiserver.storage.record import Change, Object
+from lab.pocket.apiserver.storage.store import Store
 
+PREFIX = "/services"
 NODE_PORTS = range(30000, 32768)
 _DNS_OFFSET = 10
 _NODE_PORT_TYPES = ("NodePort", "LoadBalancer")
+
+
+class Addresses:
+    """Cluster IPs and node ports in use, with the uid of the Service that has them."""
+
+    def __init__(self, store: Store) -> None:
+        self.addresses: dict[str, str] = {}
+        self.ports: dict[int, str] = {}
+        for record in store.iterate(PREFIX):
+            self._take(record.obj)
+        store.observe(PREFIX, self._follow)
+
+    def _follow(self, change: Change) -> None:
+        if change.previous is not None:
+            self._release(change.previous.obj)
+        if change.type != "DELETED":
+            self._take(change.record.obj)
+
+    def _take(self, service: Object) -> None:
+        uid, spec = service["metadata"]["uid"], service.get("spec") or {}
+        if spec.get("clusterIP") not in (None, "", "None"):
+            self.addresses[spec["clusterIP"]] = uid
+        self.ports.update({p["nodePort"]: uid for p in spec.get("ports") or [] if p.get("nodePort")})
+
+    def _release(self, service: Object) -> None:
+        spec = service.get("spec") or {}
+        self.addresses.pop(spec.get("clusterIP", ""), None)
+        for port in spec.get("ports") or []:
+            self.ports.pop(port.get("nodePort", 0), None)
 
 
 def assign(api: Api, service: Object, old: Object | None) -> None:
@@ -40,7 +73,7 @@ def _cluster_ip(api: Api, service: Object, before: Object) -> None:
         spec["clusterIP"] = wanted
         return
     network = ipaddress.ip_network(api.settings.service_cidr)
-    taken = {(r.obj.get("spec") or {}).get("clusterIP") for r in api.store.iterate("/services")}
+    taken = api.addresses.addresses
     if wanted:
         causes = _check_wanted(wanted, network, taken)
         if causes:
@@ -51,7 +84,7 @@ def _cluster_ip(api: Api, service: Object, before: Object) -> None:
 
 
 def _check_wanted(
-    wanted: str, network: ipaddress.IPv4Network | ipaddress.IPv6Network, taken: set[str | None]
+    wanted: str, network: ipaddress.IPv4Network | ipaddress.IPv6Network, taken: Container[str]
 ) -> list[Cause]:
     try:
         inside = ipaddress.ip_address(wanted) in network
@@ -67,7 +100,7 @@ def _check_wanted(
 
 
 def _free(
-    network: ipaddress.IPv4Network | ipaddress.IPv6Network, taken: set[str | None], service: Object
+    network: ipaddress.IPv4Network | ipaddress.IPv6Network, taken: Container[str], service: Object
 ) -> str:
     size = network.num_addresses
     base = int(network.network_address)
@@ -91,12 +124,8 @@ def _node_ports(api: Api, service: Object, before: Object) -> None:
             port.pop("nodePort", None)
         return
     own = {(p.get("protocol"), p.get("port")): p.get("nodePort") for p in before.get("ports") or []}
-    taken = {
-        p.get("nodePort")
-        for r in api.store.iterate("/services")
-        if r.obj["metadata"]["uid"] != service["metadata"].get("uid")
-        for p in (r.obj.get("spec") or {}).get("ports") or []
-    }
+    uid = service["metadata"].get("uid")
+    taken = {port for port, holder in api.addresses.ports.items() if holder != uid}
     for index, port in enumerate(ports):
         at = f"spec.ports[{index}].nodePort"
         wanted = port.get("nodePort") or own.get((port.get("protocol"), port.get("port")))
@@ -109,7 +138,7 @@ def _node_ports(api: Api, service: Object, before: Object) -> None:
         taken.add(port["nodePort"])
 
 
-def _free_port(taken: set[int | None]) -> int:
+def _free_port(taken: Container[int]) -> int:
     start = secrets.randbelow(len(NODE_PORTS))
     for step in range(len(NODE_PORTS)):
         port = NODE_PORTS[(start + step) % len(NODE_PORTS)]

@@ -48,7 +48,7 @@ def respond(answer: Answer, shape: Shape, query: Mapping[str, str], warnings: li
     if answer.raw is not None and shape == PLAIN:
         payload = answer.raw
     else:
-        payload = dump(shaped(answer.resource, answer.body, shape, query), shape.media)
+        payload = dump(shaped(answer.resource, answer.full(), shape, query), shape.media)
     response = web.Response(body=payload, status=answer.code)
     response.headers["Content-Type"] = shape.media
     response.headers["Cache-Control"] = "no-cache, private"

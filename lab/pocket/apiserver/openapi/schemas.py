@@ -7,7 +7,6 @@ import asyncio
 import hashlib
 import json
 import sys
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +38,8 @@ class Schemas:
 
     @property
     def path(self) -> Path:
+        from importlib.metadata import version  # slow to import, and not needed to start
+
         text = json.dumps([_FORMAT, version("kubernetes"), self._names])
         return self._cache / f"openapi-{hashlib.sha256(text.encode()).hexdigest()[:12]}.json"
 

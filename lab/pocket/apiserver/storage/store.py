@@ -4,7 +4,7 @@ Verbs call it from the event loop; each method is one atomic step, so there are 
 logged, then applied, then published; what `put` and `delete` return has been committed.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from .log import Log, Row
@@ -31,6 +31,7 @@ class Store:
         self._objects: dict[str, dict[str, dict[str, Record]]] = {}
         self.head = self._log.last
         self._since_compaction = 0
+        self._observers: dict[str, list[Callable[[Change], None]]] = {}
         for row in self._log.rows():
             self._replay(row)
 
@@ -102,7 +103,10 @@ class Store:
         self._log.append(Row(revision, key.text(), deleted, record.raw))
         self.head = revision
         self._apply(record, deleted)
-        self._history.publish(_change(record, previous, deleted))
+        change = _change(record, previous, deleted)
+        for observer in self._observers.get(key.prefix, ()):
+            observer(change)
+        self._history.publish(change)
         if previous is not None:
             previous.forget()
         self._since_compaction += 1
@@ -116,11 +120,12 @@ class Store:
             self._log.compact(floor)
             self._history.floor = max(self._history.floor, floor)
 
+    def observe(self, prefix: str, observer: Callable[[Change], None]) -> None:
+        """Have `observer` called within the step that commits a change; it must not write."""
+        self._observers.setdefault(prefix, []).append(observer)
+
     def subscribe(self, prefix: str, namespace: str, after: int) -> Subscription:
         return self._history.subscribe(prefix, namespace, after)
-
-    def unsubscribe(self, subscription: Subscription) -> None:
-        self._history.unsubscribe(subscription)
 
     def drop_watchers(self, prefix: str = "") -> None:
         if prefix:

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable
 
 from .record import Change
 
@@ -16,14 +15,13 @@ class Gone(Exception):
 class Subscription:
     """One watcher's queue for one prefix (and namespace, when not empty)."""
 
-    def __init__(self, prefix: str, namespace: str, backlog: Iterable[Change]) -> None:
+    def __init__(self, prefix: str, namespace: str, peers: "set[Subscription]") -> None:
         self.prefix = prefix
         self.namespace = namespace
         self.dropped = False
-        self._queue: deque[Change] = deque(backlog)
+        self._peers = peers
+        self._queue: deque[Change] = deque()
         self._ready = asyncio.Event()
-        if self._queue:
-            self._ready.set()
 
     def wants(self, change: Change) -> bool:
         key = change.record.key
@@ -42,6 +40,10 @@ class Subscription:
         self.dropped = True
         self._queue.clear()
         self._ready.set()
+
+    def close(self) -> None:
+        """Stop listening."""
+        self._peers.discard(self)
 
     async def take(self, timeout: float) -> list[Change]:
         """Everything queued, waiting up to `timeout`; empty on time-out or when dropped."""
@@ -90,15 +92,13 @@ class History:
         return found
 
     def subscribe(self, prefix: str, namespace: str, after: int) -> Subscription:
-        subscription = Subscription(prefix, namespace, ())
+        peers = self._subscribers.setdefault(prefix, set())
+        subscription = Subscription(prefix, namespace, peers)
         for change in self.after(after):
             if subscription.wants(change):
                 subscription.offer(change)
-        self._subscribers.setdefault(prefix, set()).add(subscription)
+        peers.add(subscription)
         return subscription
-
-    def unsubscribe(self, subscription: Subscription) -> None:
-        self._subscribers.get(subscription.prefix, set()).discard(subscription)
 
     def drop_all(self) -> None:
         for subscribers in self._subscribers.values():

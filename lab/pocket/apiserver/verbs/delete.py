@@ -124,8 +124,8 @@ def _grace(obj: Object, options: Options) -> int:
 
 async def delete_collection(api: Api, call: Call) -> Answer:
     options = options_of(call)
-    listed = list_objects(api, call)
-    for obj in listed.body["items"]:
+    listed = list_objects(api, call).full()
+    for obj in listed["items"]:
         one = _single(call, obj)
         record = api.store.get(_key(one))
         if record is not None:
@@ -133,7 +133,7 @@ async def delete_collection(api: Api, call: Call) -> Answer:
             current = api.store.get(record.key)
             if current is not None:
                 delete_record(api, one, current, options)
-    return Answer(listed.body, resource=call.resource)
+    return Answer(listed, resource=call.resource)
 
 
 def _single(call: Call, obj: Object) -> Call:

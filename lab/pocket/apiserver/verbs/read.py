@@ -37,10 +37,13 @@ def list_objects(api: Api, call: Call) -> Answer:
         "kind": call.resource.list_kind_name,
         "apiVersion": call.resource.api_version,
         "metadata": metadata,
-        "items": [to_served(call.resource, record.obj) for record in page],
     }
     raw = None if call.resource.conversion else _joined(call.resource, page, metadata)
-    return Answer(body, resource=call.resource, raw=raw)
+
+    def items() -> list[Object]:
+        return [to_served(call.resource, record.obj) for record in page]
+
+    return Answer(body, resource=call.resource, raw=raw, items=items)
 
 
 def _joined(resource: Resource, page: Sequence[Record], metadata: Object) -> bytes | None:

@@ -97,7 +97,7 @@ async def watch(api: Api, call: Call, request: web.BaseRequest, shape: Shape) ->
         await response.write_eof()
         return response
     finally:
-        api.store.unsubscribe(subscription)
+        subscription.close()
 
 
 def _content_type(shape: Shape) -> str:
