@@ -19,6 +19,7 @@ STUCK = (
     "ErrImagePull",
     "ImagePullBackOff",
     "CreateContainerConfigError",
+    "RunContainerError",
 )
 
 

@@ -4,7 +4,7 @@ Node and controllers call `record`; a failure to write is logged and never distu
 """
 
 import asyncio
-import uuid
+import time
 from dataclasses import dataclass, field
 
 from lab.base.errors import LabError
@@ -35,6 +35,8 @@ class _Tally:
     field_path: str
     first: str
     last: str
+    began: int
+    """Nanoseconds; part of the event's name, so that events listed by name are in order."""
     count: int = 1
     written_as: str = ""
 
@@ -59,7 +61,7 @@ class Recorder:
         if known := self._tallies.get(key):
             known.count, known.last = known.count + 1, stamp
         else:
-            self._tallies[key] = _Tally(about, path, stamp, stamp)
+            self._tallies[key] = _Tally(about, path, stamp, stamp, time.time_ns())
             while len(self._tallies) > REMEMBERED:
                 self._tallies.pop(next(iter(self._tallies)))
         self._dirty[key] = None
@@ -109,7 +111,7 @@ class Recorder:
         return {
             "apiVersion": "v1",
             "kind": "Event",
-            "metadata": {"name": f"{name(about)}.{uuid.uuid4().hex[:16]}", "namespace": space},
+            "metadata": {"name": f"{name(about)}.{tally.began:x}", "namespace": space},
             "involvedObject": {k: v for k, v in involved.items() if v},
             "reason": key.reason,
             "message": key.message,

@@ -1,4 +1,4 @@
-"""What a user gets wrong, or the machine refuses: one clear message each, the right exit code, no traceback."""
+"""What a user gets wrong or the machine refuses: a clear message, the right exit code, no traceback."""
 
 import os
 import shutil

@@ -4,7 +4,7 @@ Runs alternate, and each pair is compared by itself: what else the machine does 
 both. Which of a pair goes first changes from pair to pair.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median, quantiles
 
@@ -12,16 +12,16 @@ from lab.base.wait import until
 from lab.engines.embedded.control import Control
 from lab.kube.client import Client
 from lab.kube.kinds import PODS
-from lab.kube.objects import uid
+from lab.kube.objects import name, namespace, uid
 from lab.ops.bench import wrk
 from lab.ops.bench.inside import execute
 from lab.ops.bench.model import Figure, Row, paired_ratio
 from lab.ops.bench.objects import SPACE
-from lab.ops.bench.scene import FLAT, GATED, STATIC_FLAT, STATIC_GATED
+from lab.ops.bench.scene import FLAT, GATED, STATIC_FLAT, STATIC_GATED, Scene
 from lab.ops.bench.workbench import Running
 from lab.ops.bench.wrk import Load
 
-PAIRS = 12
+PAIRS = 10
 RUN_SECONDS = 1
 LIMIT_SECONDS = 10.0
 READY_SECONDS = 30.0
@@ -54,20 +54,60 @@ PATHS = (
 FIGURES = tuple(figure for path in PATHS for figure in (path.latency, path.throughput))
 
 
-async def measure(running: Running, west: Client) -> AsyncIterator[Row]:
+async def measure(running: Running, scene: Scene) -> AsyncIterator[Row]:
     """The rows of both paths, in a lab that holds the scene."""
     if not wrk.is_installed():
         for figure in FIGURES:
             yield figure.skipped(wrk.MISSING)
         return
     async with Control.connect(running.dir) as control:
-        load = _Loader(control, await _uid(west, "client"), await _uid(west, "static-client"))
+        load = _Loader(control, await _uid(scene.west, "client"), await _uid(scene.west, "static-client"))
+        sides = await Sides.of(scene)
         for path in PATHS:
             await load.warm_up(path)
             latencies = [(ours.p50, static.p50) for ours, static in await load.pairs(path, ONE)]
             yield path.latency.measured(paired_ratio(latencies), _note(latencies, "{:.2f} ms"))
+            before = await spent(control)
             rates = [(ours.rate, static.rate) for ours, static in await load.pairs(path, MANY)]
-            yield path.throughput.measured(paired_ratio(rates), _note(rates, "{:,.0f}/s"))
+            cost = cpu_per_request(before, await spent(control), sides, rates)
+            note = f"{_note(rates, '{:,.0f}/s')}; proxy CPU per request {cost:.2f}x"
+            yield path.throughput.measured(paired_ratio(rates), note)
+
+
+@dataclass(frozen=True)
+class Sides:
+    """The pods, by uid, that requests pass on our way and on the chain's."""
+
+    ours: frozenset[str]
+    static: frozenset[str]
+
+    @classmethod
+    async def of(cls, scene: Scene) -> "Sides":
+        pods = [*await scene.west.list(PODS), *await scene.east.list(PODS)]
+        gateways = {uid(pod) for pod in pods if name(pod).startswith("linkerd-gateway-")}
+        bench = {name(pod): uid(pod) for pod in pods if namespace(pod) == SPACE}
+        static = {found for pod, found in bench.items() if pod.startswith("static-")}
+        return cls(frozenset({bench["client"], bench["backend"], *gateways}), frozenset(static))
+
+
+async def spent(control: Control) -> dict[str, float]:
+    """Processor seconds of every container so far, by POD_UID/NAME/…"""
+    return {key: float(cost["cpu"]) for key, cost in (await control.call("stats")).items()}
+
+
+def cpu_per_request(
+    before: Mapping[str, float],
+    after: Mapping[str, float],
+    sides: Sides,
+    rates: Sequence[tuple[float, float]],
+) -> float:
+    """Our processor time per request against the chain's: hardly disturbed by what else the machine does."""
+
+    def used(pods: frozenset[str]) -> float:
+        return sum(cpu - before.get(key, 0.0) for key, cpu in after.items() if key.partition("/")[0] in pods)
+
+    ours = used(sides.ours) / sum(rate for rate, _ in rates)
+    return ours / (used(sides.static) / sum(rate for _, rate in rates))
 
 
 async def _uid(client: Client, pod: str) -> str:

@@ -1,9 +1,8 @@
 """What a three-cluster lab costs while nobody uses it: bring-up time, memory and processor time."""
 
-import json
 import time
-from collections import Counter
-from collections.abc import AsyncIterator
+from collections import defaultdict
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
 from lab.base.wait import pause
@@ -19,14 +18,15 @@ FIGURES = (UP_THREE, MEMORY, PROCESSOR)
 SETTLE_SECONDS = 5.0
 WATCH_SECONDS = 15.0
 MEGABYTE = 1e6
+SHOWN = 7
 
 
 async def measure(bench: Workbench) -> AsyncIterator[Row]:
     """The shipped three-cluster lab: up with its traffic, then idle without."""
     topology = load("three-clusters", None, "bench-three")
     running = await bench.up(topology)
-    yield UP_THREE.measured(await until_answered(running), "topology three-clusters, once")
-    await running.down()
+    seconds = await until_answered(running)
+    yield UP_THREE.measured(seconds, f"topology three-clusters, once; {running.used()}")
     quiet = await bench.up(topology.model_copy(update={"traffic": ()}))
     await pause(SETTLE_SECONDS)
     for row in await _cost(quiet):
@@ -35,19 +35,32 @@ async def measure(bench: Workbench) -> AsyncIterator[Row]:
 
 
 async def _cost(running: Running) -> tuple[Row, Row]:
-    init = int(json.loads(running.dir.host.read_text())["pid"])
-    before, start = processes.cpu_seconds(processes.lab_pids(init)), time.monotonic()
+    before, start = _cpu(running), time.monotonic()
     await pause(WATCH_SECONDS)
-    found = processes.lab_pids(init)
-    share = (processes.cpu_seconds(found) - before) / (time.monotonic() - start) * 100
-    by_name: Counter[str] = Counter()
+    after, seconds = _cpu(running), time.monotonic() - start
+    found = processes.lab_pids(running.init)
+    memory: defaultdict[str, float] = defaultdict(float)
+    busy: defaultdict[str, float] = defaultdict(float)
     for pid in found:
-        by_name[_kind(pid)] += processes.pss([pid])
-    largest = ", ".join(f"{name} {size / MEGABYTE:.0f}" for name, size in by_name.most_common(4))
+        memory[_kind(pid)] += processes.pss([pid])
+        busy[_kind(pid)] += after.get(pid, 0.0) - before.get(pid, 0.0)
     return (
-        MEMORY.measured(by_name.total() / MEGABYTE, f"{len(found)} processes; {largest}"),
-        PROCESSOR.measured(share, f"of one core over {WATCH_SECONDS:g} s, apps up, no traffic"),
+        MEMORY.measured(
+            sum(memory.values()) / MEGABYTE, f"{len(found)} processes; {_largest(memory, MEGABYTE)}"
+        ),
+        PROCESSOR.measured(
+            sum(busy.values()) / seconds * 100, f"apps, no traffic; {_largest(busy, seconds / 100)}"
+        ),
     )
+
+
+def _cpu(running: Running) -> dict[int, float]:
+    return {pid: processes.cpu_seconds([pid]) for pid in processes.lab_pids(running.init)}
+
+
+def _largest(parts: Mapping[str, float], unit: float) -> str:
+    ranked = sorted(parts.items(), key=lambda part: -part[1])
+    return ", ".join(f"{name} {value / unit:.3g}" for name, value in ranked[:SHOWN])
 
 
 def _kind(pid: int) -> str:

@@ -29,16 +29,16 @@ async def measure_two(bench: Workbench) -> AsyncIterator[Row]:
     """The default lab, several times from nothing to nothing."""
     ups, idles, downs = [], [], []
     left: dict[str, int] = {}
+    used = ""
     for _ in range(ROUNDS):
         running = await bench.up(load("two-clusters", None, "bench-two"))
         ups.append(await until_answered(running))
+        used = running.used()
         idles.append((await bench.timed("up", running.file))[0])
-        before = processes.footprint(
-            json.loads(running.dir.host.read_text())["pid"], running.dir.kubeconfig.read_text(), bench.home
-        )
+        before = processes.footprint(running.init, running.dir.kubeconfig.read_text(), bench.home)
         downs.append(await running.down())
         left = {kind: left.get(kind, 0) + count for kind, count in before.left().items()}
-    yield UP_TWO.measured(median(ups), _spread(ups))
+    yield UP_TWO.measured(median(ups), f"{_spread(ups)}; {used}")
     yield NOTHING_TO_DO.measured(median(idles), _spread(idles))
     yield DOWN.measured(median(downs), _spread(downs))
     yield LEFT.measured(sum(left.values()), ", ".join(f"{count} {kind}" for kind, count in left.items()))
@@ -47,7 +47,7 @@ async def measure_two(bench: Workbench) -> AsyncIterator[Row]:
 async def measure_ten(bench: Workbench) -> AsyncIterator[Row]:
     """Ten clusters with one shop each, linked as a star, so that the number of links does not dominate."""
     running = await bench.up(ten_clusters())
-    yield UP_TEN.measured(await until_answered(running), STAR)
+    yield UP_TEN.measured(await until_answered(running), f"{STAR}; {running.used()}")
     await running.down()
 
 

@@ -9,9 +9,9 @@ from lab.ops.bench.model import Row, Verdict, shown
 STYLES: dict[Verdict, str] = {"yes": "green", "no": "bold red", "not measured": "yellow"}
 
 
-def render(rows: Sequence[Row]) -> Table:
-    """One line per row, in the order they were measured."""
-    table = Table(title="bench", title_justify="left")
+def render(rows: Sequence[Row], machine: str = "") -> Table:
+    """One line per row, in the order they were measured; below it what the figures depend on."""
+    table = Table(caption=machine or None, caption_justify="left")
     for title in ("figure", "measured", "budget", "met", "how"):
         table.add_column(title, justify="right" if title in ("measured", "budget") else "left")
     for row in rows:

@@ -17,6 +17,7 @@ from lab.base.log import get_logger
 from lab.base.process import Completed, run
 from lab.base.state import LabDir
 from lab.kube.client import Client
+from lab.ops.bench.processes import cpu_seconds, lab_pids
 from lab.topology.load import dump
 from lab.topology.model import Topology
 
@@ -69,6 +70,15 @@ class Running:
     @property
     def dir(self) -> LabDir:
         return LabDir(self.bench.home / self.topology.name)
+
+    @property
+    def init(self) -> int:
+        """The pid of the lab's init on the host."""
+        return int(json.loads(self.dir.host.read_text())["pid"])
+
+    def used(self) -> str:
+        """The processor time of the lab so far, in words: what `up` cannot be faster than."""
+        return f"the lab used {cpu_seconds(lab_pids(self.init)):.1f} s of processor"
 
     async def connect(self, cluster: str) -> Client:
         return await Client.from_kubeconfig(self.dir.kubeconfig, self.dir.context(cluster))

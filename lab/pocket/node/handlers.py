@@ -5,6 +5,7 @@ does wrong.
 """
 
 import asyncio
+import os
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -49,9 +50,7 @@ async def _dispatch(handler: Mapping[str, Any], target: Target, execs: Execs, ti
     if request := handler.get("httpGet"):
         return await _http(request, target)
     if socket := handler.get("tcpSocket"):
-        _, writer = await asyncio.open_connection(
-            socket.get("host") or target.ip, _port(socket["port"], target)
-        )
+        _, writer = await _connect(socket.get("host") or target.ip, _port(socket["port"], target))
         writer.close()
         return Outcome(True)
     if command := handler.get("exec"):
@@ -63,13 +62,23 @@ async def _dispatch(handler: Mapping[str, Any], target: Target, execs: Execs, ti
     return Outcome(False, f"no supported handler in {', '.join(handler) or 'an empty handler'}")
 
 
+async def _connect(
+    host: str, port: int, tls: ssl.SSLContext | None = None
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    try:
+        return await asyncio.open_connection(host, port, ssl=tls)
+    except OSError as error:
+        why = os.strerror(error.errno).lower() if error.errno else str(error)
+        raise LabError(f"dial tcp {host}:{port}: connect: {why}") from error
+
+
 async def _http(request: Mapping[str, Any], target: Target) -> Outcome:
     """One GET over a connection of its own: a probe must see what a new client would see."""
     host, port = request.get("host") or target.ip, _port(request["port"], target)
     secure = str(request.get("scheme", "HTTP")).upper() == "HTTPS"
-    reader, writer = await asyncio.open_connection(host, port, ssl=_unverified() if secure else None)
+    reader, writer = await _connect(host, port, _unverified() if secure else None)
     try:
-        headers = {"Host": f"{host}:{port}", "User-Agent": "kube-probe/1.33", "Accept": "*/*"}
+        headers = {"Host": f"{host}:{port}", "User-Agent": "kube-probe/1.34", "Accept": "*/*"}
         headers |= {h["name"]: h["value"] for h in request.get("httpHeaders") or ()}
         head = "".join(f"{key}: {value}\r\n" for key, value in headers.items())
         path = request.get("path") or "/"

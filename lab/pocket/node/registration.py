@@ -19,7 +19,7 @@ LEASE_SECONDS = 40
 RENEW_EVERY = 10.0
 HEARTBEAT_EVERY = 30
 """Node status is refreshed once per so many lease renewals (five minutes, as upstream)."""
-VERSION = "v1.33.0+pocket"
+VERSION = "v1.34.0+lab"
 
 
 async def run(config: NodeConfig, client: Client) -> None:

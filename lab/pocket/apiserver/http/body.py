@@ -1,4 +1,4 @@
-"""Request bodies: size limit, media type, JSON or YAML to an object."""
+"""Request bodies: size limit, media type, JSON, YAML or protobuf to an object."""
 
 import json
 from typing import Any
@@ -6,11 +6,12 @@ from typing import Any
 import yaml
 
 from lab.pocket.apiserver.errors import StatusError, bad_request, unsupported_media_type
+from lab.pocket.apiserver.http import protobuf
 
 Object = dict[str, Any]
 
 LIMIT = 3 * 1024 * 1024
-ACCEPTED = ("application/json", "application/yaml")
+ACCEPTED = ("application/json", "application/yaml", protobuf.MEDIA_TYPE)
 _JSON = ("application/json", "")
 _YAML = ("application/yaml", "application/x-yaml", "text/yaml", "application/apply-patch+yaml")
 
@@ -20,12 +21,14 @@ def media_type(content_type: str) -> str:
 
 
 def decode(body: bytes, content_type: str) -> Any:
-    """The value in the body. Raises 415 for other formats (protobuf, CBOR) and 400 for broken ones."""
+    """The value in the body. Raises 415 for other formats (CBOR) and 400 for broken ones."""
     kind = media_type(content_type)
     if kind in _YAML:
         return _yaml(body)
     if kind in _JSON or kind.endswith("+json"):
         return _json(body)
+    if kind == protobuf.MEDIA_TYPE:
+        return protobuf.decode(body)
     raise unsupported_media_type(ACCEPTED)
 
 

@@ -13,6 +13,7 @@ from aiohttp import web
 from lab.base.errors import LabError
 from lab.base.log import get_logger
 from lab.pocket.apiserver.auth.authenticate import User
+from lab.pocket.apiserver.auth.impersonate import acting_user
 from lab.pocket.apiserver.context import Api, Call
 from lab.pocket.apiserver.errors import StatusError, bad_request, internal, too_large, unknown_path
 from lab.pocket.apiserver.verbs.dispatch import serve
@@ -60,7 +61,8 @@ class Front:
     def _user(self, request: web.BaseRequest) -> User:
         transport = request.transport
         peer = transport.get_extra_info("peercert") if transport is not None else None
-        return self._api.authenticator.identify(request.headers.get("Authorization", ""), peer)
+        caller = self._api.authenticator.identify(request.headers.get("Authorization", ""), peer)
+        return acting_user(caller, request.headers, self._api.authorizer)
 
     async def _call(self, request: web.BaseRequest, path: ResourcePath, user: User) -> Call:
         resource = self._api.registry.find(path.group, path.version, path.plural)
