@@ -47,10 +47,14 @@ def check(*, static: bool = False) -> Answer:
     return Answer(rows, _view(outcomes), all(one.ok for one in outcomes))
 
 
-def test(arguments: list[str]) -> None:
-    """Become pytest, so that its output and its exit code are the command's."""
+def test(arguments: list[str], *, slow: bool = False) -> None:
+    """Become pytest, so that its output and its exit code are the command's.
+
+    Without arguments: the everyday tests, or with `slow` only those that take minutes.
+    """
     os.chdir(checkout())
-    os.execv(sys.executable, [sys.executable, "-m", "pytest", *arguments])
+    chosen = arguments or ["-m", "slow" if slow else "not slow"]
+    os.execv(sys.executable, [sys.executable, "-m", "pytest", *chosen])
 
 
 def checkout() -> Path:

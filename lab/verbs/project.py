@@ -13,12 +13,12 @@ def bench(c: Context, only: str = "", out: str = "", json: bool = False) -> None
     show(bench(only=only, out=out), json)
 
 
-@verb()
-def test(c: Context) -> None:
-    """Run the tests; words after -- go to pytest."""
+@verb(help={"slow": "the tests that take minutes instead of the everyday ones"})
+def test(c: Context, slow: bool = False) -> None:
+    """Run the everyday tests; words after -- go to pytest instead."""
     from lab.ops.check import test
 
-    test(rest())
+    test(rest(), slow=slow)
 
 
 @verb(help={"static": "format, lint, types and layers only"})

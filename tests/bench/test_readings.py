@@ -94,3 +94,10 @@ def test_a_listener_of_this_process_is_seen_and_gone_after_its_end(tmp_path: Pat
 def test_this_process_has_memory_and_processor_time() -> None:
     assert processes.pss([os.getpid()]) > 1_000_000
     assert processes.cpu_seconds([os.getpid()]) > 0
+
+
+def test_a_namespace_counts_as_left_only_while_an_older_process_lives_in_it(tmp_path: Path) -> None:
+    here = frozenset({processes.namespace(os.getpid(), "net")})
+    kept = processes.Footprint((), here, frozenset(), str(tmp_path))
+    recycled = processes.Footprint((), here, frozenset(), str(tmp_path), taken=0)
+    assert (kept.left()["namespaces"], recycled.left()["namespaces"]) == (1, 0)

@@ -1,5 +1,6 @@
 """The lab's host process: it comes, it goes, and nothing of it stays."""
 
+import asyncio
 import json
 import os
 import signal
@@ -117,3 +118,32 @@ async def test_a_lab_whose_start_was_interrupted_is_found_and_ended(fresh: LabDi
     assert await sandbox.end(fresh)
     assert process
     assert not process.is_alive()
+
+
+def _started_for(lab: LabDir) -> list[int]:
+    """Processes of the host whose command line names the lab's folder."""
+    found = []
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            words = Path("/proc", name, "cmdline").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if str(lab.root).encode() in words:
+            found.append(int(name))
+    return found
+
+
+async def test_ending_a_lab_whose_start_was_just_interrupted_overlooks_nothing(tmp_path: Path) -> None:
+    lab = LabDir(tmp_path / "hasty")
+    start = asyncio.create_task(sandbox.start(lab))
+
+    async def detached() -> bool:
+        return len({os.getsid(pid) for pid in _started_for(lab)}) > 1  # what ends the launcher misses this
+
+    await until(detached, timeout=10, what="a launcher at work", every=0.002)
+    start.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await start
+    await sandbox.end(lab)
+    assert _started_for(lab) == []
+    assert sandbox.running(lab) is None

@@ -10,7 +10,10 @@ from tests.lab.conftest import Cli, RunningLab, bring_up
 pytestmark = pytest.mark.netns
 
 
-@pytest.fixture(scope="module", params=["gateway", "flat", "mixed"])
+@pytest.fixture(
+    scope="module",
+    params=["gateway", *(pytest.param(name, marks=pytest.mark.slow) for name in ("flat", "mixed"))],
+)
 def lab(cli: Cli, request: pytest.FixtureRequest) -> Iterator[RunningLab]:
     yield from bring_up(cli, str(request.param), f"faults-{request.param}")
 

@@ -12,7 +12,7 @@ import pytest
 
 from tests.lab.conftest import ROOT, Cli, RunningLab, bring_up
 
-pytestmark = pytest.mark.netns
+pytestmark = [pytest.mark.netns, pytest.mark.slow]
 TINY = "name: refusals\nclusters:\n  one: {}\n"
 POD = """
 apiVersion: v1
@@ -68,7 +68,6 @@ def test_an_unknown_topology_name_is_answered_with_the_one_meant(cli: Cli) -> No
     assert '"two-clusters"' in seen
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "words",
     [
@@ -92,7 +91,6 @@ def test_a_lab_that_is_not_there_is_named(cli: Cli) -> None:
         assert 'no lab "nowhere" here' in said(cli.run(verb, "--lab", "nowhere", code=2))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "image", "command", "reason"),
     [
@@ -157,7 +155,6 @@ def test_a_full_disk_is_refused_before_anything_starts(cli: Cli, tmp_path: Path,
 
 
 @needs_unshare
-@pytest.mark.slow
 def test_a_disk_that_fills_up_is_named_by_the_api_and_freeing_it_is_enough(
     cli: Cli, tmp_path: Path, file: Path
 ) -> None:

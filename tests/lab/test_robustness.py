@@ -15,7 +15,7 @@ import pytest
 
 from tests.lab.conftest import ROOT, Cli, RunningLab, bring_up, left_behind
 
-pytestmark = pytest.mark.netns
+pytestmark = [pytest.mark.netns, pytest.mark.slow]
 TINY = "name: tiny\nclusters:\n  one: {}\n"
 PAIR = """
 name: pair
@@ -176,7 +176,6 @@ def crash(lab: RunningLab) -> None:
     gone(pid, found)
 
 
-@pytest.mark.slow
 def test_ctrl_c_at_any_moment_of_up_leaves_a_lab_that_up_completes(home: Cli, files: Path) -> None:
     for moment in MOMENTS:
         code, said = stopped_at(home, files / "tiny.yaml", moment, signal.SIGINT)
@@ -188,7 +187,6 @@ def test_ctrl_c_at_any_moment_of_up_leaves_a_lab_that_up_completes(home: Cli, fi
     assert RunningLab(home, "tiny").healthy()
 
 
-@pytest.mark.slow
 def test_kill_at_any_moment_of_up_leaves_a_lab_that_up_completes(home: Cli, files: Path) -> None:
     for moment in MOMENTS[:-1]:
         assert stopped_at(home, files / "tiny.yaml", moment, signal.SIGKILL)[0] == -signal.SIGKILL
@@ -198,14 +196,13 @@ def test_kill_at_any_moment_of_up_leaves_a_lab_that_up_completes(home: Cli, file
     assert len(processes(lab, "lab-tiny")) == 1
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("moment", ["starting the sandbox", "install mesh"])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_down_removes_what_a_stopped_up_left(
     home: Cli, files: Path, moment: str, number: signal.Signals
 ) -> None:
     stopped_at(home, files / "tiny.yaml", moment, number)
-    home.run("down", "--lab", "tiny", "--purge")
+    home.run("down", "--all", "--purge")
     root = str(home.home / "tiny")
     running = [
         entry.name
@@ -222,7 +219,6 @@ def _command_line(entry: Path) -> bytes:
         return b""
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_killed_process_comes_back_and_the_lab_gets_well(pair: RunningLab, kind: str) -> None:
     pair.eventually("a healthy lab to start from", pair.healthy, within=40)
@@ -237,7 +233,6 @@ def test_a_killed_process_comes_back_and_the_lab_gets_well(pair: RunningLab, kin
     pair.eventually("healthy again", pair.healthy, within=45)
 
 
-@pytest.mark.slow
 def test_killing_the_host_process_leaves_nothing(tiny: RunningLab) -> None:
     api = ports(tiny)
     assert api <= listening()
@@ -247,7 +242,6 @@ def test_killing_the_host_process_leaves_nothing(tiny: RunningLab) -> None:
     assert not [name for name in os.listdir("/sys/class/net") if name.startswith(("node", "lab0"))]
 
 
-@pytest.mark.slow
 def test_after_a_crash_status_says_down_and_up_brings_the_objects_back(tiny: RunningLab, files: Path) -> None:
     (files / "planted.yaml").write_text(PLANTED)
     tiny.kubectl("one", "apply", "-f", str(files / "planted.yaml"))
@@ -263,7 +257,6 @@ def test_after_a_crash_status_says_down_and_up_brings_the_objects_back(tiny: Run
     tiny.kubectl("one", "rollout", "status", "deployment/planted", "--timeout=30s")
 
 
-@pytest.mark.slow
 def test_down_after_a_crash_works_and_so_does_a_second_down(tiny: RunningLab) -> None:
     crash(tiny)
     assert "not running" in tiny.run("down").stdout
@@ -272,7 +265,6 @@ def test_down_after_a_crash_works_and_so_does_a_second_down(tiny: RunningLab) ->
     assert not tiny.dir.root.exists()
 
 
-@pytest.mark.slow
 def test_down_works_without_a_readable_topology_file(tiny: RunningLab) -> None:
     pid = tiny.host_pid()
     tiny.dir.topology.write_text("clusters: [")
@@ -293,7 +285,6 @@ def test_a_second_up_says_who_works_on_the_lab(home: Cli, files: Path) -> None:
         assert first.wait(timeout=60) == 0, said
 
 
-@pytest.mark.slow
 def test_labs_side_by_side_do_not_disturb_each_other_and_down_all_takes_both(
     tiny: RunningLab, files: Path
 ) -> None:
@@ -310,7 +301,6 @@ def test_labs_side_by_side_do_not_disturb_each_other_and_down_all_takes_both(
     assert [left_behind(pid) for pid in pids] == [[], []]
 
 
-@pytest.mark.slow
 def test_a_lab_whose_port_was_taken_gets_another(tiny: RunningLab, files: Path) -> None:
     (port,) = ports(tiny)
     tiny.run("down")
@@ -326,7 +316,6 @@ def test_the_lock_is_free_after_its_holder_was_killed(home: Cli, files: Path) ->
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
-@pytest.mark.slow
 def test_folders_are_private_and_so_are_all_keys_and_tokens(pair: RunningLab) -> None:
     secret = re.compile(rb"PRIVATE KEY|^eyJ[\w-]+\.eyJ|token: |client-key-data", re.MULTILINE)
     assert pair.dir.root.stat().st_mode & 0o777 == 0o700

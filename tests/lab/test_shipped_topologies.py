@@ -4,7 +4,7 @@ import pytest
 
 from tests.lab.conftest import Cli, RunningLab, bring_up
 
-pytestmark = pytest.mark.netns
+pytestmark = [pytest.mark.netns, pytest.mark.slow]
 
 
 @pytest.fixture(params=["three-clusters", "overlapping-cidr"])

@@ -74,10 +74,16 @@ async def test_a_broken_query_is_a_bad_request(http: Http, space: str, query: st
     assert (await http.get(f"{space}/configmaps?{query}")).code == 400
 
 
-async def test_a_protobuf_body_is_an_unsupported_media_type(http: Http, space: str) -> None:
-    headers = {"Content-Type": "application/vnd.kubernetes.protobuf"}
-    reply = await http.post(f"{space}/configmaps", b"k8s\x00", headers=headers)
+async def test_a_cbor_body_is_an_unsupported_media_type(http: Http, space: str) -> None:
+    headers = {"Content-Type": "application/cbor"}
+    reply = await http.post(f"{space}/configmaps", b"\xd9\xd9\xf7\xa0", headers=headers)
     assert (reply.code, reply.body["reason"]) == (415, "UnsupportedMediaType")
+
+
+@pytest.mark.parametrize("body", [b"k8s\x00", b"k8s\x00\x12\x7f", b"\x00\xff"])
+async def test_a_broken_protobuf_body_is_a_bad_request(http: Http, space: str, body: bytes) -> None:
+    headers = {"Content-Type": "application/vnd.kubernetes.protobuf"}
+    assert (await http.post(f"{space}/configmaps", body, headers=headers)).code == 400
 
 
 async def test_a_protobuf_only_reader_is_told_what_there_is(http: Http, space: str) -> None:

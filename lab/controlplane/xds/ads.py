@@ -88,7 +88,7 @@ class AdsServer(ads_pb2_grpc.AggregatedDiscoveryServiceServicer):  # type: ignor
             ("grpc.max_receive_message_length", _LARGEST_MESSAGE),
             ("grpc.keepalive_time_ms", 10_000),
             ("grpc.keepalive_timeout_ms", 5_000),
-            ("grpc.http2.min_recv_ping_interval_without_data_ms", 1_000),
+            ("grpc.http2.min_ping_interval_without_data_ms", 1_000),
             ("grpc.so_reuseport", 0),
         ]
         self._server = aio.server(options=options)

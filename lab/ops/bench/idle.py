@@ -44,13 +44,11 @@ async def _cost(running: Running) -> tuple[Row, Row]:
     for pid in found:
         memory[_kind(pid)] += processes.pss([pid])
         busy[_kind(pid)] += after.get(pid, 0.0) - before.get(pid, 0.0)
+    sizes = f"{len(found)} processes; {_largest(memory, MEGABYTE)}"
+    shares = f"apps, no traffic; {_largest(busy, seconds / 100)}"
     return (
-        MEMORY.measured(
-            sum(memory.values()) / MEGABYTE, f"{len(found)} processes; {_largest(memory, MEGABYTE)}"
-        ),
-        PROCESSOR.measured(
-            sum(busy.values()) / seconds * 100, f"apps, no traffic; {_largest(busy, seconds / 100)}"
-        ),
+        MEMORY.measured(sum(memory.values()) / MEGABYTE, sizes),
+        PROCESSOR.measured(sum(busy.values()) / seconds * 100, shares),
     )
 
 

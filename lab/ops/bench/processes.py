@@ -7,6 +7,8 @@ number by its start time.
 
 import os
 import re
+import sys
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,16 +21,21 @@ LISTENING = "0A"
 
 @dataclass(frozen=True)
 class Footprint:
-    """Everything of a lab that must be gone after `down`."""
+    """Everything of a lab that must be gone after `down`.
+
+    The numbers of namespaces are used again: one counts as left only while a process lives in it that is
+    older than the footprint (`taken`, in clock ticks since boot), not a newer lab's.
+    """
 
     processes: tuple[HostProcess, ...]
     network_namespaces: frozenset[int]
     ports: frozenset[int]
     folder: str
+    taken: int = sys.maxsize
 
     def left(self) -> dict[str, int]:
         """How many of each kind are still there."""
-        held = {namespace(pid, "net") for pid in pids()}
+        held = {namespace(pid, "net") for pid in pids() if 0 < start_ticks(pid) <= self.taken}
         mounts = Path("/proc/self/mountinfo").read_text().splitlines()
         return {
             "processes": sum(one.is_alive() for one in self.processes),
@@ -44,7 +51,8 @@ def footprint(init: int, kubeconfig: str, folder: Path) -> Footprint:
     home = namespace(os.getpid(), "net")
     networks = frozenset(namespace(one.pid, "net") for one in found) - {0, home}
     ports = frozenset(int(port) for port in re.findall(r"https://127\.0\.0\.1:(\d+)", kubeconfig))
-    return Footprint(found, networks, ports, str(folder))
+    taken = int(time.clock_gettime(time.CLOCK_BOOTTIME) * TICKS)
+    return Footprint(found, networks, ports, str(folder), taken)
 
 
 def pids() -> list[int]:

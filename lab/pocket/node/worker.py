@@ -8,29 +8,21 @@ import asyncio
 import time
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from lab.base.errors import LabError
-from lab.base.log import get_logger
 from lab.base.wait import Backoff
-from lab.kube.errors import NotFound
-from lab.kube.kinds import PODS
 from lab.kube.objects import Object, is_deleting, name, namespace, uid
+from lab.pocket.node.ending import begin_stop, delete_object, grace_of, hurry, stop_all
 from lab.pocket.node.folder import PodFolder
 from lab.pocket.node.hostfiles import hostname
 from lab.pocket.node.kit import Kit
 from lab.pocket.node.lifecycle.attempts import Waiting
-from lab.pocket.node.lifecycle.status import Surroundings, backoff_message, backs_off, pod_status
-from lab.pocket.node.lifecycle.steps import init_containers, is_sidecar, main_containers, next_steps
+from lab.pocket.node.lifecycle.steps import init_containers, main_containers, next_steps
 from lab.pocket.node.recovery import recover
+from lab.pocket.node.reporting import Reporter
 from lab.pocket.node.runtime import ContainerState
 from lab.pocket.node.starting import start
-from lab.pocket.node.statuswriter import StatusWriter
-from lab.pocket.node.stopping import stop
 from lab.pocket.node.tracked import Tracked
-
-log = get_logger(__name__)
-DEFAULT_GRACE = 30
 
 
 class PodWorker:
@@ -40,14 +32,13 @@ class PodWorker:
         self._kit, self._pod, self._gone = kit, pod, False
         self._wake = asyncio.Event()
         self._folder = PodFolder(kit, pod)
-        self._status = StatusWriter(kit.client, pod)
         self._backoff = Backoff(0.1, 5.0)
         self._ip, self._stale = "", False
-        self._killer: asyncio.TimerHandle | None = None
         specs = init_containers(pod) + main_containers(pod)
         self._containers = {
             spec["name"]: Tracked(pod, spec, kit, self._wake.set, self._probe_failed) for spec in specs
         }
+        self._reporter = Reporter(kit, pod, self._containers)
         self._known = list(known)
 
     @property
@@ -59,8 +50,8 @@ class PodWorker:
         if pod is None:
             self._gone = True
         else:
-            if is_deleting(self._pod) and _grace(pod) < _grace(self._pod):
-                self._hurry(_grace(pod))
+            if is_deleting(self._pod) and grace_of(pod) < grace_of(self._pod):
+                hurry(self._containers, grace_of(pod))
             self._stale |= pod["metadata"].get("labels") != self._pod["metadata"].get("labels")
             self._stale |= pod["metadata"].get("annotations") != self._pod["metadata"].get("annotations")
             self._pod = pod
@@ -108,7 +99,7 @@ class PodWorker:
         finally:
             for tracked in self._containers.values():
                 tracked.cancel()
-            self._status.cancel()
+            self._reporter.cancel()
 
     async def _step(self) -> float | None:
         """Do what is due; return when more falls due without an event."""
@@ -117,23 +108,22 @@ class PodWorker:
                 return None
             if self._stale or (self._folder.tokens.renew_at or time.time() + 1) <= time.time():
                 self._stale = False
-                await self._folder.refresh(self._seen())
+                await self._folder.refresh(self._reporter.seen(self._pod, self._ip))
             self._backoff.reset()
         except LabError as error:
             self._kit.recorder.record(self._pod, "FailedMount", str(error), warning=True)
             self._stale = bool(self._ip)
-            self._publish()
+            self._reporter.publish(self._pod, self._ip)
             return time.time() + self._backoff.next()
         views = {n: tracked.view() for n, tracked in self._containers.items()}
         steps = next_steps(self._pod, views, time.time())
         for sidecar in steps.stop:
-            self._stop(self._containers[sidecar], f"Stopping container {sidecar}")
+            begin_stop(self._pod, self._containers[sidecar], f"Stopping container {sidecar}")
         if steps.start:
-            await asyncio.gather(
-                *(start(self._seen(), self._containers[container], self._folder) for container in steps.start)
-            )
+            seen = self._reporter.seen(self._pod, self._ip)
+            await asyncio.gather(*(start(seen, self._containers[c], self._folder) for c in steps.start))
             self._wake.set()
-        self._publish()
+        self._reporter.publish(self._pod, self._ip)
         dues = [at for at in (steps.wake_at, self._folder.tokens.renew_at) if at is not None]
         return min(dues, default=None)
 
@@ -145,39 +135,11 @@ class PodWorker:
         sandbox = await self._kit.runtime.sandbox(
             uid(self._pod), namespace(self._pod), name(self._pod), hostname(self._pod)
         )
-        pod = self._seen(sandbox.ip)
-        await self._folder.prepare(pod, sandbox.ip)
+        await self._folder.prepare(self._reporter.seen(self._pod, sandbox.ip), sandbox.ip)
         self._ip = sandbox.ip
         recover(self._pod, self._containers, self._known, sandbox.ip)
         self._known = []
         return True
-
-    def _publish(self) -> None:
-        views = {n: tracked.view() for n, tracked in self._containers.items()}
-        seen = self._seen()
-        for tracked in self._containers.values():
-            if backs_off(seen, tracked.spec, views[tracked.name]) and not tracked.announced:
-                tracked.announced = True
-                message = backoff_message(seen, views[tracked.name])
-                tracked.event("BackOff", message[0].upper() + message[1:], warning=True)
-        place = Surroundings(self._kit.config.ip, self._ip, time.time())
-        self._status.want(pod_status(seen, views, place))
-
-    def _seen(self, ip: str = "") -> Object:
-        """The pod with the status as this node knows it, foreign conditions from the API server."""
-        status: dict[str, Any] = {**(self._pod.get("status") or {})}
-        own = {c["type"]: c for c in self._status.wanted.get("conditions") or ()}
-        others = [c for c in status.get("conditions") or () if c["type"] not in own]
-        status |= {
-            "conditions": [*own.values(), *others],
-            "hostIP": self._kit.config.ip,
-            "hostIPs": [{"ip": self._kit.config.ip}],
-        }
-        if start_time := self._status.wanted.get("startTime"):
-            status["startTime"] = start_time
-        if address := ip or self._ip:
-            status |= {"podIP": address, "podIPs": [{"ip": address}]}
-        return {**self._pod, "status": status}
 
     async def _rest(self, until: float | None) -> None:
         try:
@@ -192,51 +154,15 @@ class PodWorker:
         if probe == "postStart":
             why = f"FailedPostStartHook of container {container}"
         seconds = (tracked.spec.get(f"{probe}Probe") or {}).get("terminationGracePeriodSeconds")
-        self._stop(tracked, why, seconds)
-
-    def _stop(self, tracked: Tracked, why: str, grace: float | None = None) -> None:
-        if tracked.stopping is None or tracked.stopping.done():
-            own = self._pod["spec"].get("terminationGracePeriodSeconds", DEFAULT_GRACE)
-            tracked.stopping = asyncio.create_task(stop(tracked, own if grace is None else grace, why))
-
-    def _hurry(self, grace: float) -> None:
-        """A second delete with a shorter grace period: what still runs then is killed."""
-        for tracked in self._containers.values():
-            if tracked.view().running:
-                task = stop(tracked, grace, f"Stopping container {tracked.name}")
-                tracked.hurried = asyncio.create_task(task)
+        begin_stop(self._pod, tracked, why, seconds)
 
     async def _terminate(self) -> None:
-        """Stop main containers, then sidecars in reverse order; remove all traces; tell the server."""
-        grace = 0.0 if self._gone else _grace(self._pod)
-        deadline = time.time() + grace
-        sidecars = [c["name"] for c in init_containers(self._pod) if is_sidecar(c)]
-        first = [tracked for n, tracked in self._containers.items() if n not in sidecars]
-        await asyncio.gather(*(stop(t, grace, f"Stopping container {t.name}") for t in first))
-        for sidecar in reversed(sidecars):
-            left = max(deadline - time.time(), min(grace, 2.0))
-            await stop(self._containers[sidecar], left, f"Stopping container {sidecar}")
+        """Stop the containers, remove all traces, tell the server."""
+        grace = 0.0 if self._gone else grace_of(self._pod)
+        await stop_all(self._pod, self._containers, grace)
         if not self._gone and self._ip:
-            self._publish()
-            await self._status.flush()
+            self._reporter.publish(self._pod, self._ip)
+            await self._reporter.flush()
         await self._kit.runtime.remove_sandbox(uid(self._pod))
         self._folder.remove()
-        if not self._gone:
-            await self._delete()
-
-    async def _delete(self) -> None:
-        options = {"gracePeriodSeconds": 0, "preconditions": {"uid": uid(self._pod)}}
-        while not self._gone:
-            try:
-                await self._kit.client.delete(PODS, name(self._pod), namespace(self._pod), **options)
-                return
-            except NotFound:
-                return
-            except LabError as error:
-                log.warning("pod not deleted yet", pod=name(self._pod), error=error)
-                await self._backoff.pause()
-
-
-def _grace(pod: Object) -> float:
-    seconds = pod["metadata"].get("deletionGracePeriodSeconds")
-    return float(DEFAULT_GRACE if seconds is None else seconds)
+        await delete_object(self._kit.client, self._pod, lambda: self._gone)

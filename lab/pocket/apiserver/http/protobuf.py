@@ -2,7 +2,7 @@
 
 client-go sends the kinds it knows so (kubectl create, create token, auth can-i; controller-runtime for
 everything built in). Field numbers come from `protobuf_fields.json`, whose notation its generator
-(`tools/protobuf_fields`) explains. Pure; answers stay JSON, which every such client accepts.
+(`tests/pocket/protobuf_fields`) explains. Pure; answers stay JSON, which every such client accepts.
 """
 
 import base64

@@ -2,7 +2,7 @@
 //
 // Read by reflection from the struct tags of k8s.io/api, so the table follows the published types:
 //
-//	cd tools/protobuf_fields && go run . > ../../lab/pocket/apiserver/http/protobuf_fields.json
+//	cd tests/pocket/protobuf_fields && go run . > ../../../lab/pocket/apiserver/http/protobuf_fields.json
 //
 // A message is {"number": "jsonName type"}. A type is a scalar (string, bytes, bool, int, double), a
 // well-known one (Time, MicroTime, Quantity, IntOrString,
