@@ -4,6 +4,7 @@ Adds to Invoke what users of this command expect: suggestions for misspelt verbs
 for wrong usage, and `lab up FILE` for `lab up --file FILE`. `python3 tasks.py` ends up here too.
 """
 
+import os
 import re
 import sys
 from collections.abc import Sequence
@@ -30,7 +31,11 @@ class LabProgram(Program):
             raise Exit(_usage(error), code=WRONG_USAGE) from error
 
     def parse_tasks(self) -> None:
-        self.core.unparsed = named(self.core.unparsed)
+        words = self.core.unparsed
+        if words[:1] and words[0] in namespace.task_names and asks_for_help(words):
+            # Invoke would take --help for the value of a verb's first positional argument.
+            self.core[0].args.help.value, words = words[0], []
+        self.core.unparsed = named(words)
         try:
             super().parse_tasks()
         except ParseError as error:
@@ -40,6 +45,12 @@ class LabProgram(Program):
         from importlib.metadata import version
 
         sys.stdout.write(f"lab {version('multicluster-lab')}\n")
+
+
+def asks_for_help(words: Sequence[str]) -> bool:
+    """Whether a verb's own words, not those it passes on after `--`, ask for help."""
+    own = words[: words.index("--")] if "--" in words else words
+    return bool({"-h", "--help"} & set(own))
 
 
 def named(words: Sequence[str]) -> list[str]:
@@ -87,7 +98,11 @@ def _usage(error: ParseError) -> str:
 
 def main() -> None:
     """Entry point of the console script."""
-    LabProgram(name="lab", binary="lab", binary_names=["lab"], namespace=namespace).run()
+    try:
+        LabProgram(name="lab", binary="lab", binary_names=["lab"], namespace=namespace).run()
+    except BrokenPipeError:
+        # The reader (head, less) has seen enough. Python must not try to flush to it again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """The command line as users meet it: codes, suggestions, and where words go."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -101,3 +102,20 @@ def test_listing_verbs_imports_nothing_heavy() -> None:
 )
 def test_a_bare_word_goes_to_the_flag_it_stands_for(words: str, result: str) -> None:
     assert " ".join(named(words.split())) == result
+
+
+@pytest.mark.parametrize("words", ["logs --help", "exec -h", "up --help", "fault.pause --help"])
+def test_every_verb_explains_itself_also_one_with_positional_arguments(words: str) -> None:
+    done = lab(*words.split())
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("Usage: lab")
+    assert f"] {words.split()[0]} [" in done.stdout
+
+
+def test_a_reader_that_hangs_up_gives_no_traceback() -> None:
+    read, write = os.pipe()
+    os.close(read)
+    argv = [sys.executable, "-m", "lab.cli", "up", "--help"]
+    with os.fdopen(write, "w") as closed:
+        done = subprocess.run(argv, stdout=closed, stderr=subprocess.PIPE, text=True, check=False, timeout=60)
+    assert "Traceback" not in done.stderr
