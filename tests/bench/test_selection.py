@@ -7,11 +7,15 @@ from pathlib import Path
 import pytest
 
 from lab.base.errors import CheckFailed, UsageError
+from lab.ops.bench import scene
 from lab.ops.bench.groups import Group, chosen
+from lab.ops.bench.lifecycle import ten_clusters
 from lab.ops.bench.model import Figure, Row
 from lab.ops.bench.run import GROUPS, measured
 from lab.ops.bench.table import render
 from lab.ops.bench.workbench import Workbench
+from lab.topology.load import dump, parse
+from lab.topology.model import Topology
 
 FIRST, SECOND = Figure("first", 1, "s"), Figure("second", 1, "s")
 
@@ -59,3 +63,8 @@ async def test_rows_after_the_end_of_the_run_are_not_measured(tmp_path: Path) ->
     deadline = asyncio.get_running_loop().time() + 0.01
     rows = await measured(group, Workbench(tmp_path), deadline)
     assert [row.verdict for row in rows] == ["yes", "not measured"]
+
+
+@pytest.mark.parametrize("topology", [ten_clusters(), scene.topology("bench-paths")])
+def test_the_topologies_of_the_bench_pass_the_checks_of_any_topology(topology: Topology) -> None:
+    assert parse(dump(topology), "bench") == topology
