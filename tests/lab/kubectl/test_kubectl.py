@@ -177,8 +177,9 @@ def test_exec_gives_a_terminal_of_the_callers_size(lab: RunningLab) -> None:
     )
     try:
         terminal = Following(process, ours)
-        os.write(ours, b"tty; stty size\n")
-        terminal.until(r"/dev/pts/\d+\r\n33 101\r\n")
+        # The size follows the shell: kubectl sends it once the streams stand.
+        os.write(ours, b'tty; until [ "$(stty size)" = "33 101" ]; do sleep 0.05; done; echo siz""ed\n')
+        terminal.until(r"/dev/pts/\d+\r\n.*\bsized\r\n")
         os.write(ours, b"exit 3\n")
         assert process.wait(10) == 3
     finally:
