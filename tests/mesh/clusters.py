@@ -44,6 +44,7 @@ async def api_cluster(name: str, folder: Path, keys: Path, node_ip: str) -> Asyn
         await custom.stop()
         api.store.drop_watchers()
         await server.shutdown(1.0)
+        await api.webhooks.close()
         api.store.close()
 
 

@@ -149,6 +149,7 @@ async def running_cluster(folder: Path, keys: Path) -> AsyncIterator[Cluster]:
         api.store.drop_watchers()
         await server.shutdown(1.0)
         await listener.wait_closed()
+        await api.webhooks.close()
         api.store.close()
 
 
