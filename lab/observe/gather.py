@@ -10,7 +10,6 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, TypeVar
 
 from lab.base.errors import LabError
@@ -28,15 +27,6 @@ TRAFFIC_NAMESPACE, TRAFFIC_APP = "traffic", "loadgen"
 MIRROR_NAMESPACE, MIRROR_ADMIN_PORT = "linkerd-multicluster", 9999
 T = TypeVar("T")
 Connect = Callable[[str], Awaitable[Client]]
-
-
-def by_context(kubeconfig: Path, contexts: Mapping[str, str]) -> Connect:
-    """Connect to a cluster by the context that stands for it in one kubeconfig."""
-
-    async def connect(cluster: str) -> Client:
-        return await Client.from_kubeconfig(kubeconfig, contexts[cluster])
-
-    return connect
 
 
 class Gatherer:
