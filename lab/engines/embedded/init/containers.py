@@ -105,7 +105,7 @@ class Containers:
         target = self._running(request["id"])
         argv = tuple(request["argv"])
         tty = bool(request["tty"])
-        program = shim(argv) or Program(argv=argv)
+        program = shim(argv, target.process.program) or Program(argv=argv)
         inner, outer = _terminal() if tty else _pipes()
         self._execs += 1
         process = Process(
