@@ -106,18 +106,22 @@ def free_port() -> int:
 
 @dataclass
 class App:
-    """An HTTP app that says who it is, counts requests, and answers as told."""
+    """An HTTP app that says who it is and counts requests; it answers `failing` times 503, then `status`."""
 
     name: str
     port: int
     status: int = 200
     delay: float = 0
+    failing: int = 0
     seen: list[dict[str, str]] = field(default_factory=list)
 
     async def answer(self, request: web.Request) -> web.Response:
-        self.seen.append({k.lower(): v for k, v in request.headers.items()})
+        self.seen.append({":path": request.path_qs, **{k.lower(): v for k, v in request.headers.items()}})
         if self.delay:
             await asyncio.sleep(self.delay)
+        if self.failing:
+            self.failing -= 1
+            return web.Response(status=503)
         return web.Response(text=self.name, status=self.status, headers={"x-app": self.name})
 
 
