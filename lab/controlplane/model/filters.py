@@ -28,6 +28,8 @@ SUPPORTED = (
     "CORS",
 )
 
+_WELL_KNOWN = {"http": 80, "https": 443}
+
 
 def unsupported(items: list[Object] | None) -> tuple[str, ...]:
     """The types of filters in a rule that cannot be applied."""
@@ -46,8 +48,10 @@ def unsupported_in_backend(items: list[Object] | None) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
-def filters_of(items: list[Object] | None, match: Match) -> Filters:
-    """The filters in `items` for requests matched by `match`; mirrors are resolved by the caller."""
+def filters_of(items: list[Object] | None, match: Match, port: int = 80) -> Filters:
+    """The filters in `items` for requests to a Service's `port` matched by `match`; mirrors are resolved by
+    the caller.
+    """
     found = NO_FILTERS
     for item in items or []:
         kind = item.get("type")
@@ -56,7 +60,7 @@ def filters_of(items: list[Object] | None, match: Match) -> Filters:
         elif kind == "ResponseHeaderModifier":
             found = replace(found, response=_merged(found.response, item["responseHeaderModifier"]))
         elif kind == "RequestRedirect":
-            found = replace(found, redirect=_redirect(item["requestRedirect"], match))
+            found = replace(found, redirect=_redirect(item["requestRedirect"], match, port))
         elif kind == "URLRewrite":
             found = replace(found, rewrite=_rewrite(item["urlRewrite"], match))
         elif kind == "CORS":
@@ -95,14 +99,26 @@ def _cors(change: Object) -> Cors:
     )
 
 
-def _redirect(change: Object, match: Match) -> Redirect:
+def _redirect(change: Object, match: Match, port: int) -> Redirect:
     return Redirect(
         status=int(change.get("statusCode") or 302),
         scheme=str(change.get("scheme") or ""),
         host=str(change.get("hostname") or ""),
-        port=int(change.get("port") or 0),
+        port=_redirect_port(change, port),
         path=_path(change.get("path"), match),
     )
+
+
+def _redirect_port(change: Object, port: int) -> int:
+    """The port of the new location; 0: the one that the new or old host carries, which may be none.
+
+    A scheme without a port means its well-known one. That needs not be written, unless the request's host
+    carries another: it does when the Service's port is not 80.
+    """
+    scheme = str(change.get("scheme") or "")
+    well_known = _WELL_KNOWN[scheme or "http"]
+    wanted = int(change.get("port") or (well_known if scheme else 0))
+    return 0 if wanted == well_known and (change.get("hostname") or port == 80) else wanted
 
 
 def _rewrite(change: Object, match: Match) -> Rewrite:

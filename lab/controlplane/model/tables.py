@@ -108,7 +108,7 @@ def _entries(reader: Reader, parent: _Parent, found: _Found) -> list[tuple[tuple
             entry = replace(
                 entry,
                 destinations=destinations(reader, found.rule, found.backends, match),
-                filters=_filters(reader, found, match),
+                filters=_filters(reader, parent, found, match),
                 timeouts=timeouts_of(found.source, notes),
                 retry=retry_of(found.source, notes),
                 session=session_of(found.source, found.rule.name, match),
@@ -117,14 +117,14 @@ def _entries(reader: Reader, parent: _Parent, found: _Found) -> list[tuple[tuple
     return ranked
 
 
-def _filters(reader: Reader, found: _Found, match: Match) -> Filters:
+def _filters(reader: Reader, parent: _Parent, found: _Found, match: Match) -> Filters:
     items = found.source.get("filters")
     copies: list[Copy] = []
     for mirror in mirrors_of(items):
         target = resolve(reader, found.route, mirror.get("backendRef") or {})
         if target.ref:
             copies.append(copy_of(mirror, service_cluster(reader, target.ref).name))
-    return replace(filters_of(items, match), copies=tuple(copies))
+    return replace(filters_of(items, match, parent.ref.port), copies=tuple(copies))
 
 
 def _plain_entry(reader: Reader, parent: _Parent) -> Entry:

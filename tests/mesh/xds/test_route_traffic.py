@@ -7,7 +7,7 @@ import aiohttp
 import pytest
 
 from lab.base.wait import until
-from tests.mesh.xds.test_traffic import ECHO, route, slices, unmeshed
+from tests.mesh.xds.test_traffic import ECHO, route, service, slices, unmeshed
 
 PROBE = {
     "matches": [{"path": {"type": "Exact", "value": "/probe"}}],
@@ -61,10 +61,11 @@ def replaced(kind: str, value: str) -> dict[str, str]:
         ({"scheme": "https", "hostname": "other.test", "port": 443}, "https://other.test/old/one?a=b"),
         ({"hostname": "other.test", "port": 8080}, "http://other.test:8080/old/one?a=b"),
         ({"port": 8443}, "http://echo.test:8443/old/one?a=b"),
-        ({"scheme": "https"}, "https://echo.test/old/one?a=b"),
-        ({"path": replaced("ReplaceFullPath", "/new")}, "http://echo.test/new?a=b"),
-        ({"path": replaced("ReplacePrefixMatch", "/new")}, "http://echo.test/new/one?a=b"),
-        ({"path": replaced("ReplacePrefixMatch", "/")}, "http://echo.test/one?a=b"),
+        ({"port": 80}, "http://echo.test:80/old/one?a=b"),
+        ({"scheme": "https"}, "https://echo.test:443/old/one?a=b"),
+        ({"path": replaced("ReplaceFullPath", "/new")}, "http://echo.test:PORT/new?a=b"),
+        ({"path": replaced("ReplacePrefixMatch", "/new")}, "http://echo.test:PORT/new/one?a=b"),
+        ({"path": replaced("ReplacePrefixMatch", "/")}, "http://echo.test:PORT/one?a=b"),
     ],
 )
 async def test_a_redirect_changes_what_it_states_and_keeps_the_rest(
@@ -73,8 +74,9 @@ async def test_a_redirect_changes_what_it_states_and_keeps_the_rest(
     found = await unmeshed(bench, "echo")
     filters = [{"type": "RequestRedirect", "requestRedirect": redirect | {"statusCode": 308}}]
     await apply(found, {"matches": [prefix("/old")], "filters": filters})
-    status, headers = await request(found, "/old/one?a=b", headers={"Host": "echo.test"})
-    assert (status, headers["Location"]) == (308, location)
+    port = found.outbound_port
+    status, headers = await request(found, "/old/one?a=b", headers={"Host": f"echo.test:{port}"})
+    assert (status, headers["Location"]) == (308, location.replace("PORT", str(port)))
 
 
 @pytest.mark.parametrize(
@@ -142,6 +144,36 @@ async def test_the_request_timeout_bounds_all_attempts_together(bench: Any) -> N
     found.apps["echo"].delay = 1
     assert (await request(found))[0] == 504
     assert 2 <= len(found.apps["echo"].seen) <= 4
+
+
+async def annotated(bench: Any, **notes: str) -> Any:
+    """Service `echo` with Linkerd's annotations and no route."""
+    found = await unmeshed(bench, "echo")
+    plain = service("echo", ECHO, found.outbound_port)
+    found.world.put(plain, service("echo", ECHO, found.outbound_port, **notes))
+    return found
+
+
+async def test_a_service_says_by_annotation_which_answers_are_tried_again(bench: Any) -> None:
+    found = await annotated(bench, **{"retry.linkerd.io/http": "5xx", "retry.linkerd.io/limit": "3"})
+    found.apps["echo"].failing = 1000
+
+    async def is_tried_again() -> bool:
+        before = len(found.apps["echo"].seen)
+        await request(found)
+        return len(found.apps["echo"].seen) - before == 4
+
+    await until(is_tried_again, timeout=5, what="one request is tried four times", every=0.02)
+
+
+async def test_a_service_says_by_annotation_how_long_an_answer_may_take(bench: Any) -> None:
+    found = await annotated(bench, **{"timeout.linkerd.io/request": "100ms"})
+    found.apps["echo"].delay = 1
+
+    async def is_504() -> bool:
+        return bool((await request(found))[0] == 504)
+
+    await until(is_504, timeout=5, what="504", every=0.02)
 
 
 async def test_requests_are_mirrored_to_each_mirror_in_its_share(bench: Any) -> None:
