@@ -205,7 +205,9 @@ class Destination:
 
 @dataclass(frozen=True)
 class Entry:
-    """One line of a route table. No destinations and no redirect: every such request gets 500."""
+    """One line of a route table. No destinations and no redirect: every such request gets 500, or 503 where
+    calls are `grpc`, whose clients are to see UNAVAILABLE.
+    """
 
     name: str
     match: Match
@@ -214,6 +216,7 @@ class Entry:
     timeouts: Timeouts = Timeouts()
     retry: Retry | None = None
     session: Session | None = None
+    grpc: bool = False
 
 
 @dataclass(frozen=True)

@@ -103,7 +103,7 @@ def _entries(reader: Reader, parent: _Parent, found: _Found) -> list[tuple[tuple
         match = grpc_match(source) if is_grpc else http_match(source)
         if not is_expressible(match):
             continue
-        entry = Entry(found.rule.name, match)
+        entry = Entry(found.rule.name, match, grpc=is_grpc)
         if not unsupported(found.source.get("filters")):
             entry = replace(
                 entry,

@@ -51,7 +51,8 @@ def route(entry: Entry) -> Any:
     if entry.filters.redirect:
         found.redirect.CopyFrom(redirect_action(entry.filters.redirect))
     elif not entry.destinations:
-        found.direct_response.CopyFrom(error(500, "the route has no valid backend"))
+        status = 503 if entry.grpc else 500
+        found.direct_response.CopyFrom(error(status, "the route has no valid backend"))
     else:
         found.route.CopyFrom(_action(entry))
     return found
@@ -96,7 +97,9 @@ def _action(entry: Entry) -> Any:
         timeout=duration(entry.timeouts.request),
         retry_policy=retry_policy(entry.retry, entry.timeouts),
         request_mirror_policies=[_mirror(copy) for copy in entry.filters.copies],
-        cluster_not_found_response_code=rc.RouteAction.INTERNAL_SERVER_ERROR,
+        cluster_not_found_response_code=rc.RouteAction.SERVICE_UNAVAILABLE
+        if entry.grpc
+        else rc.RouteAction.INTERNAL_SERVER_ERROR,
     )
     if entry.timeouts.idle:
         action.idle_timeout.CopyFrom(duration(entry.timeouts.idle))

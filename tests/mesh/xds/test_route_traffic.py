@@ -4,8 +4,11 @@ from collections import Counter
 from typing import Any
 
 import aiohttp
+import grpc
+import grpc.aio
 import pytest
 
+from lab.apps.advanced import server, wire
 from lab.base.wait import until
 from tests.mesh.xds.test_traffic import ECHO, route, service, slices, unmeshed
 
@@ -355,3 +358,53 @@ async def test_a_grpc_route_takes_the_port_from_http_routes_of_its_namespace(ben
 
     await until(decides, timeout=5, what="the GRPCRoute decides", every=0.02)
     assert (await found.get(ECHO, "/"))[0] == 404
+
+
+async def call(found: Any, method: str) -> grpc.StatusCode:
+    """The status of a gRPC call of Service `echo`."""
+    async with grpc.aio.insecure_channel(f"{ECHO}:{found.outbound_port}") as channel:
+        try:
+            await channel.unary_unary(method)(b"", timeout=5)
+        except grpc.aio.AioRpcError as error:
+            return error.code()
+    return grpc.StatusCode.OK
+
+
+@pytest.mark.parametrize("backends", [("missing",), ("missing", "lost"), ()])
+async def test_grpc_clients_see_unavailable_without_a_backend_and_unimplemented_without_a_rule(
+    bench: Any, backends: tuple[str, ...]
+) -> None:
+    found = await unmeshed(bench, "echo")
+    winner = route(*((name, 1) for name in backends), port=found.outbound_port)
+    winner["kind"] = "GRPCRoute"
+    winner["spec"]["rules"][0]["matches"] = [{"method": {"service": "lab.Echo", "method": "Say"}}]
+    found.world.load([winner])
+
+    async def is_there() -> bool:
+        return await call(found, "/lab.Echo/Other") == grpc.StatusCode.UNIMPLEMENTED
+
+    await until(is_there, timeout=5, what="the route is in effect", every=0.02)
+    assert await call(found, "/lab.Echo/Say") == grpc.StatusCode.UNAVAILABLE
+
+
+async def test_half_of_the_grpc_calls_are_unavailable_when_half_of_the_weight_is_invalid(bench: Any) -> None:
+    found = await unmeshed(bench, "echo")
+    port = await server.listen_grpc(found.stack, 0, "")
+    split = route(("missing", 1), ("echo", 1), port=found.outbound_port) | {"kind": "GRPCRoute"}
+    found.world.put(slices("echo", 0), slices("echo", port, pod="127.0.0.1"))
+    found.world.load([split])
+
+    async def both() -> bool:
+        codes = {await call(found, f"/{wire.SERVICE}/{wire.METHOD}") for _ in range(10)}
+        return codes == {grpc.StatusCode.OK, grpc.StatusCode.UNAVAILABLE}
+
+    await until(both, timeout=5, what="some calls succeed and some do not", every=0.02)
+
+
+async def test_a_session_holds_across_backends_with_weights(bench: Any) -> None:
+    found = await unmeshed(bench, "echo", "one", "two")
+    session = {"sessionName": "x-sticky", "type": "Header"}
+    await apply(found, {"backendRefs": to("one", "two", found=found), "sessionPersistence": session})
+    _, headers = await request(found)
+    sent = {"x-sticky": headers["x-sticky"]}
+    assert {(await found.get(ECHO, headers=sent))[1] for _ in range(30)} == {headers["x-app"]}
