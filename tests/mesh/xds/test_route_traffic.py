@@ -1,5 +1,6 @@
 """What HTTPRoutes and GRPCRoutes do to real traffic, beyond what the conformance suite looks at."""
 
+import time
 from collections import Counter
 from typing import Any
 
@@ -137,6 +138,17 @@ async def test_answers_with_a_code_of_the_rule_are_tried_again(
     app = found.apps["echo"]
     app.failing = failing
     assert ((await request(found))[0], len(app.seen)) == (status, requests)
+
+
+async def test_attempts_are_apart_by_the_back_off_of_the_rule(bench: Any) -> None:
+    found = await unmeshed(bench, "echo")
+    again = {"attempts": 6, "codes": [503], "backoff": "200ms"}
+    await apply(found, {"backendRefs": to("echo", found=found), "retry": again})
+    found.apps["echo"].failing = 6
+    started = time.monotonic()
+    assert (await request(found))[0] == 200
+    # Six waits of 0 to 200 ms, then 0 to 400 ms: two seconds at most, and hardly ever as little as this.
+    assert time.monotonic() - started > 0.1
 
 
 async def test_the_request_timeout_bounds_all_attempts_together(bench: Any) -> None:
@@ -408,3 +420,14 @@ async def test_a_session_holds_across_backends_with_weights(bench: Any) -> None:
     _, headers = await request(found)
     sent = {"x-sticky": headers["x-sticky"]}
     assert {(await found.get(ECHO, headers=sent))[1] for _ in range(30)} == {headers["x-app"]}
+
+
+async def test_a_wildcard_names_what_was_asked_for_where_credentials_are_allowed(bench: Any) -> None:
+    found = await cors(
+        bench, allowOrigins=["*"], allowMethods=["*"], allowHeaders=["*"], allowCredentials=True
+    )
+    asked = {"Access-Control-Request-Method": "PUT", "Access-Control-Request-Headers": "x-one, x-two"}
+    _, headers = await request(found, method="OPTIONS", headers={"Origin": "https://a.test", **asked})
+    assert headers["Access-Control-Allow-Origin"] == "https://a.test"
+    assert headers["Access-Control-Allow-Methods"] == "PUT"
+    assert headers["Access-Control-Allow-Headers"] == "x-one, x-two"
