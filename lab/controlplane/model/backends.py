@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from lab.controlplane.model.filters import filters_of
 from lab.controlplane.model.graph import Reader
-from lab.controlplane.model.ir import INVALID, Accrual, Cluster, Destination, Match, PortRef
+from lab.controlplane.model.ir import INVALID, Accrual, Cluster, Destination, Match, PoolSource, PortRef
 from lab.controlplane.model.services import accrual_of, is_gateway_mirror, port_of, service_of
 from lab.kube.objects import Object, namespace
 
@@ -71,6 +71,13 @@ def rule_cluster(reader: Reader, rule: Rule) -> Cluster:
         patient=rule.patient,
         accrual=_strictest(accruals),
     )
+
+
+def own_pool(rule: Rule, cluster: Cluster) -> tuple[PoolSource, ...]:
+    """The pool that the rule brings along; none when its only backend's is used."""
+    if cluster.pool != rule.name:
+        return ()
+    return (PoolSource(rule.name, tuple((b.ref, b.weight) for b in rule.backends if b.ref and b.weight)),)
 
 
 def destinations(reader: Reader, rule: Rule, backends: list[Object], match: Match) -> tuple[Destination, ...]:

@@ -8,6 +8,7 @@ from lab.controlplane.model.backends import (
     destinations,
     is_plain,
     needs_split,
+    own_pool,
     resolve,
     rule_cluster,
     service_cluster,
@@ -29,6 +30,7 @@ from lab.controlplane.model.ir import (
 from lab.controlplane.model.matches import grpc_match, grpc_rank, http_match, http_rank
 from lab.controlplane.model.retries import retry_of, timeouts_of
 from lab.controlplane.model.services import ServicePort, service_of
+from lab.controlplane.model.splits import split_of, split_upstream
 from lab.kube.objects import Object, annotations, name, namespace, spec
 
 
@@ -44,6 +46,8 @@ def upstream(reader: Reader, ref: PortRef, port: ServicePort, consumer: str = ""
     """What callers in namespace `consumer` ("" for all that have no routes of their own) get at a Service
     port.
     """
+    if split := split_of(reader, ref):
+        return split_upstream(reader, ref, split)
     service = service_of(reader, ref.namespace, ref.service) or {}
     parent = _Parent(ref, tuple(sorted(annotations(service).items())))
     routes = attached(reader, ref, port, consumer)
@@ -60,9 +64,7 @@ def upstream(reader: Reader, ref: PortRef, port: ServicePort, consumer: str = ""
             if not needs_split(found.rule, found.backends) and not is_plain(found.rule):
                 cluster = rule_cluster(reader, found.rule)
                 clusters[cluster.name] = cluster
-                if cluster.pool == found.rule.name:
-                    weights = tuple((b.ref, b.weight) for b in found.rule.backends if b.ref and b.weight)
-                    pools[cluster.pool] = PoolSource(cluster.pool, weights)
+                pools |= {pool.name: pool for pool in own_pool(found.rule, cluster)}
     ranked.sort(key=lambda pair: pair[0])  # stable: ties stay in order of age, rule and match
     entries = tuple(entry for _, entry in ranked)
     return Upstream(RouteTable(name_, entries), tuple(clusters.values()), tuple(pools.values()))
