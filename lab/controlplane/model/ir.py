@@ -15,14 +15,16 @@ INVALID = ""
 
 @dataclass(frozen=True, order=True)
 class PortRef:
-    """One port of one Service of the local cluster."""
+    """One port of one Service of the local cluster; with a `hostname`, of that one pod of it."""
 
     namespace: str
     service: str
     port: int
+    hostname: str = ""
 
     def __str__(self) -> str:
-        return f"{self.namespace}/{self.service}/{self.port}"
+        pod = f"/{self.hostname}" if self.hostname else ""
+        return f"{self.namespace}/{self.service}/{self.port}{pod}"
 
 
 @dataclass(frozen=True, order=True)

@@ -13,6 +13,7 @@ from lab.controlplane.model.services import (
     ServicePort,
     address_of,
     is_gateway_mirror,
+    pods_of,
     ports_of,
     service_of,
 )
@@ -48,6 +49,7 @@ def service_views(reader: Reader, namespace: str, name: str, client: str) -> tup
         ref = PortRef(namespace, name, port.number)
         own = client in consumer_namespaces(reader, ref) and _has_routes(reader, ref, port, client)
         found.append(reader.get(_view, ref, port, client if own else ""))
+        found += [reader.get(_view, pod, port, "") for pod in pods_of(reader, ref)]
     return tuple(found)
 
 

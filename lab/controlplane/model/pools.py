@@ -76,12 +76,17 @@ def _in_cluster(reader: Reader, ref: PortRef, cluster: str) -> set[Endpoint]:
     for part in slices:
         numbers = [p.get("port") for p in part.get("ports") or [] if (p.get("name") or "") == port.name]
         for endpoint in part.get("endpoints") or []:
-            if numbers and (endpoint.get("conditions") or {}).get("ready") is not False:
+            if numbers and _counts(endpoint, ref.hostname):
                 for address in endpoint.get("addresses") or []:
                     target = endpoint.get("targetRef")
                     identity = _identity(reader, target, int(numbers[0]), cluster)
                     found.add(Endpoint(address, int(numbers[0]), identity))
     return found
+
+
+def _counts(endpoint: Object, hostname: str) -> bool:
+    is_ready = (endpoint.get("conditions") or {}).get("ready") is not False
+    return is_ready and hostname in ("", endpoint.get("hostname"))
 
 
 def _from_endpoints(reader: Reader, ref: PortRef, port_name: str, cluster: str) -> set[Endpoint]:
@@ -97,6 +102,7 @@ def _from_endpoints(reader: Reader, ref: PortRef, port_name: str, cluster: str) 
         for port in subset.get("ports") or []
         if (port.get("name") or "") == port_name
         for address in subset.get("addresses") or []
+        if ref.hostname in ("", address.get("hostname"))
     }
 
 
