@@ -16,7 +16,7 @@ from lab.base.wait import Backoff, pause
 from lab.kube.client import Client, Request, listed, selection
 from lab.kube.errors import ApiError, Gone
 from lab.kube.kinds import Kind
-from lab.kube.objects import Key, Object, key, resource_version
+from lab.kube.objects import Key, Object, compact, key, resource_version
 
 log = get_logger(__name__)
 SILENCE = 75.0
@@ -82,7 +82,7 @@ async def watch(client: Client, scope: Scope) -> AsyncIterator[Event]:
 async def _relist(client: Client, scope: Scope, known: dict[Key, Object]) -> tuple[str, list[Event]]:
     request = Request("GET", scope.kind.path(scope.namespace), selection(scope.labels, scope.fields))
     answer = json.loads(await client.raw(request))
-    current = {key(obj): obj for obj in listed(answer, scope.kind)}
+    current = {key(obj): compact(obj) for obj in listed(answer, scope.kind)}
     gone = [Event("DELETED", obj) for k, obj in known.items() if k not in current]
     fresh = [
         Event("MODIFIED" if k in known else "ADDED", obj)
@@ -117,6 +117,7 @@ async def _stream(client: Client, scope: Scope, version: str) -> AsyncIterator[E
                 raise error(
                     int(status.get("code", 0)), str(status.get("reason", "")), str(status.get("message"))
                 )
-            yield Event("LISTED" if parsed["type"] == "BOOKMARK" else parsed["type"], parsed["object"])
+            kind = "LISTED" if parsed["type"] == "BOOKMARK" else parsed["type"]
+            yield Event(kind, compact(parsed["object"]))
     finally:
         response.close()
