@@ -7,7 +7,7 @@ the server is away it yields LOST once, so that a caller can say so, and LISTED 
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import aiohttp
 
@@ -117,7 +117,7 @@ async def _stream(client: Client, scope: Scope, version: str) -> AsyncIterator[E
                 raise error(
                     int(status.get("code", 0)), str(status.get("reason", "")), str(status.get("message"))
                 )
-            kind = "LISTED" if parsed["type"] == "BOOKMARK" else parsed["type"]
+            kind: Any = "LISTED" if parsed["type"] == "BOOKMARK" else parsed["type"]
             yield Event(kind, compact(parsed["object"]))
     finally:
         response.close()

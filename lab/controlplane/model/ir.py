@@ -15,15 +15,18 @@ INVALID = ""
 
 @dataclass(frozen=True, order=True)
 class PortRef:
-    """One port of one Service of the local cluster; with a `hostname`, of that one pod of it."""
+    """One port of one Service of the local cluster; with a `pod`, of that one pod of it.
+
+    A pod is known by its host name, or by its address where it has none.
+    """
 
     namespace: str
     service: str
     port: int
-    hostname: str = ""
+    pod: str = ""
 
     def __str__(self) -> str:
-        pod = f"/{self.hostname}" if self.hostname else ""
+        pod = f"/{self.pod}" if self.pod else ""
         return f"{self.namespace}/{self.service}/{self.port}{pod}"
 
 
@@ -199,12 +202,13 @@ class RouteTable:
 
 @dataclass(frozen=True)
 class OutboundPort:
-    """What happens to connections made to `address`:`ref.port`. `tunnel` names the service behind a
+    """What happens to connections made to `address`:`number`. `tunnel` names the service behind a
     gateway.
     """
 
     ref: PortRef
     address: str
+    number: int
     protocol: Protocol
     table: str
     tcp_cluster: str

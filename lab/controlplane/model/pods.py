@@ -9,7 +9,7 @@ from lab.controlplane.model.services import (
     OPAQUE_PORTS,
     authority_of,
     covers,
-    pods_of,
+    hosts_of,
     port_ranges,
     ports_of,
     service_of,
@@ -80,7 +80,7 @@ def exported(reader: Reader, namespace_: str, name_: str) -> tuple[Exported, ...
     found = []
     for port in ports_of(service, reader.cell("namespace", namespace_)):
         whole = PortRef(namespace(service), name(service), port.number)
-        for ref in (whole, *pods_of(reader, whole)):
+        for ref in (whole, *hosts_of(reader, whole)):
             table = upstream(reader, ref, port).table
             tcp = "" if port.protocol == "http" else f"outbound-tcp/{ref}"
             found.append(Exported(ref, authority_of(ref), table, tcp))

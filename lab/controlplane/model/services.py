@@ -87,19 +87,19 @@ def accrual_of(service: Object) -> Accrual | None:
     return Accrual(max(int(failures), 1) if failures.isdigit() else 7, least, max(least, most))
 
 
-def pods_of(reader: Reader, ref: PortRef) -> tuple[PortRef, ...]:
+def hosts_of(reader: Reader, ref: PortRef) -> tuple[PortRef, ...]:
     """The port at each pod with a host name, where a gateway serves them singly: exported and headless."""
     service = service_of(reader, ref.namespace, ref.service) or {}
     if labels(service).get(EXPORTED) != "true" or spec(service).get("clusterIP") != "None":
         return ()
     slices = reader.cell("slices", LOCAL, ref.namespace, ref.service) or ()
     names = {str(e["hostname"]) for s in slices for e in s.get("endpoints") or [] if e.get("hostname")}
-    return tuple(replace(ref, hostname=hostname) for hostname in sorted(names))
+    return tuple(replace(ref, pod=hostname) for hostname in sorted(names))
 
 
 def authority_of(ref: PortRef, domain: str = "cluster.local") -> str:
     """The name under which a gateway serves a Service port, or one pod's."""
-    pod = f"{ref.hostname}." if ref.hostname else ""
+    pod = f"{ref.pod}." if ref.pod else ""
     return f"{pod}{ref.service}.{ref.namespace}.svc.{domain}:{ref.port}"
 
 

@@ -46,12 +46,12 @@ def upstream(reader: Reader, ref: PortRef, port: ServicePort, consumer: str = ""
     """What callers in namespace `consumer` ("" for all that have no routes of their own) get at a Service
     port.
     """
-    split = None if ref.hostname else split_of(reader, ref)
+    split = None if ref.pod else split_of(reader, ref)
     if split is not None:
         return split_upstream(reader, ref, split)
     service = service_of(reader, ref.namespace, ref.service) or {}
     parent = _Parent(ref, tuple(sorted(annotations(service).items())))
-    routes = () if ref.hostname else attached(reader, ref, port, consumer)
+    routes = () if ref.pod else attached(reader, ref, port, consumer)
     name_ = f"{ref}@{consumer}" if consumer else str(ref)
     if not routes:
         return Upstream(RouteTable(name_, (_plain_entry(reader, parent),)), (), ())

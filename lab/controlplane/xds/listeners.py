@@ -106,11 +106,9 @@ def silent_ports(ports: Iterable[OutboundPort]) -> tuple[int, ...]:
     opaque = {low for low, _ in port_ranges(DEFAULT_OPAQUE)}
     detected: set[int] = set()
     for port in ports:
-        (opaque if port.protocol == "opaque" else detected).add(port.ref.port)
+        (opaque if port.protocol == "opaque" else detected).add(port.number)
     return tuple(sorted(opaque - detected))
 
 
 def _match(port: OutboundPort) -> Any:
-    return lc.FilterChainMatch(
-        prefix_ranges=[host_range(port.address)], destination_port=uint32(port.ref.port)
-    )
+    return lc.FilterChainMatch(prefix_ranges=[host_range(port.address)], destination_port=uint32(port.number))
