@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from lab.pocket.controllers.progress import deployment_status
-from lab.pocket.controllers.rollout import plan, replica_set, surge, template_hash
+from lab.pocket.controllers.rollout import plan, replica_set, surge
+from lab.pocket.controllers.templates import template_hash
 
 Object = dict[str, Any]
 

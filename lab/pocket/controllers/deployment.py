@@ -6,9 +6,20 @@ import time
 from lab.kube.client import Client
 from lab.kube.errors import AlreadyExists
 from lab.kube.kinds import DEPLOYMENTS, REPLICA_SETS
-from lab.kube.objects import Key, Object, annotations, controller_of, is_deleting, key, name, namespace
+from lab.kube.objects import (
+    Key,
+    Object,
+    annotations,
+    controller_of,
+    is_deleting,
+    key,
+    labels,
+    name,
+    namespace,
+)
 from lab.kube.reconcile import Reconciler
 from lab.pocket.controllers import rollout
+from lab.pocket.controllers.claims import claim, is_controlled_by, selector_of, sort_out
 from lab.pocket.controllers.progress import deadline_in, deployment_status
 from lab.pocket.controllers.watches import Watches
 from lab.pocket.controllers.writing import difference, remove
@@ -35,12 +46,17 @@ class DeploymentController:
         owner = controller_of(obj)
         if owner and owner.get("kind") == "Deployment":
             self._reconciler.enqueue((namespace(obj), owner["name"]))
+        elif owner is None:
+            for deployment in self._watches.deployments.list(namespace(obj)):
+                if selector_of(deployment).matches(labels(obj)):
+                    self._reconciler.enqueue(key(deployment))
 
     async def _reconcile(self, deployment_key: Key) -> float | None:
         deployment = self._watches.deployments.get(*deployment_key)
         if deployment is None or is_deleting(deployment):
             return None
-        replica_sets = rollout.owned(deployment, self._watches.replica_sets.list(deployment_key[0]))
+        claims = sort_out(deployment, self._watches.replica_sets.list(deployment_key[0]))
+        replica_sets = await claim(self._client, (DEPLOYMENTS, REPLICA_SETS), deployment, claims)
         plan = rollout.plan(deployment, replica_sets)
         if plan.create:
             replica_sets = [*replica_sets, await self._create(deployment, plan.create)]
@@ -60,7 +76,7 @@ class DeploymentController:
             made = await self._client.create(REPLICA_SETS, replica_set)
         except AlreadyExists:
             found = await self._client.get(REPLICA_SETS, name(replica_set), namespace(replica_set))
-            if rollout.owned(deployment, [found]):
+            if is_controlled_by(found, deployment):
                 return found  # ours, from a moment ago: the informer has not told yet
             collisions = int((deployment.get("status") or {}).get("collisionCount") or 0) + 1
             await self._patch_status(deployment, {"collisionCount": collisions})

@@ -4,8 +4,6 @@ Pure. `plan` says what to create, scale and delete; the deployment controller do
 when the counts have changed.
 """
 
-import json
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import ceil
@@ -15,19 +13,17 @@ from lab.kube.objects import (
     Object,
     annotations,
     is_deleting,
-    labels,
     meta,
     name,
     namespace,
     owner_reference,
-    uid,
 )
+from lab.pocket.controllers.templates import template_hash
 
 HASH_LABEL = "pod-template-hash"
 REVISION = "deployment.kubernetes.io/revision"
 DESIRED = "deployment.kubernetes.io/desired-replicas"
 MAXIMUM = "deployment.kubernetes.io/max-replicas"
-ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
 NOT_COPIED = ("kubectl.kubernetes.io/last-applied-configuration", REVISION, DESIRED, MAXIMUM)
 
 
@@ -107,12 +103,6 @@ def replica_set(deployment: Object, others: Sequence[Object], count: int) -> Obj
             },
         },
     }
-
-
-def template_hash(template: Mapping[str, Any], collisions: int = 0) -> str:
-    """A short word for a template, of upstream's alphabet and length."""
-    text = json.dumps([template, collisions], sort_keys=True, separators=(",", ":"))
-    return "".join(ALPHABET[int(digit) % len(ALPHABET)] for digit in str(zlib.crc32(text.encode())))
 
 
 def surge(deployment: Object) -> tuple[int, int]:
@@ -228,19 +218,3 @@ def _revision(obj: Object) -> int:
 
 def _age(obj: Object) -> tuple[str, str]:
     return str(meta(obj).get("creationTimestamp") or ""), name(obj)
-
-
-def owned(deployment: Object, replica_sets: Sequence[Object]) -> list[Object]:
-    """ReplicaSets that this Deployment controls."""
-    return [
-        r
-        for r in replica_sets
-        if any(
-            o.get("uid") == uid(deployment) and o.get("controller")
-            for o in meta(r).get("ownerReferences") or ()
-        )
-    ]
-
-
-def hash_of(replica_set: Object) -> str:
-    return labels(replica_set).get(HASH_LABEL, "")
