@@ -12,6 +12,7 @@ from lab.pocket.controllers.garbage import GarbageCollector
 from lab.pocket.controllers.namespaces import NamespaceController
 from lab.pocket.controllers.replicaset import ReplicaSetController
 from lab.pocket.controllers.scheduler import Scheduler
+from lab.pocket.controllers.statefulset import StatefulSetController
 from lab.pocket.controllers.watches import Watches
 from lab.pocket.events import Recorder
 
@@ -22,6 +23,7 @@ async def run(client: Client, *, cluster: str, node_ip: str, ca_file: Path) -> N
     scheduling = Recorder(client, "default-scheduler")
     deployments = Recorder(client, "deployment-controller")
     replica_sets = Recorder(client, "replicaset-controller")
+    stateful_sets = Recorder(client, "statefulset-controller")
     async with asyncio.TaskGroup() as group:
         for informer in watches:
             group.create_task(informer.run(), name=f"informer {informer.kind.plural}")
@@ -30,6 +32,7 @@ async def run(client: Client, *, cluster: str, node_ip: str, ca_file: Path) -> N
             Scheduler(client, watches, scheduling),
             ReplicaSetController(client, watches, replica_sets),
             DeploymentController(client, watches, deployments),
+            StatefulSetController(client, watches, stateful_sets),
             EndpointSliceController(client, watches, cluster),
             NamespaceBasics(client, watches, ca_file),
             LoadBalancers(client, watches, node_ip),
@@ -38,5 +41,5 @@ async def run(client: Client, *, cluster: str, node_ip: str, ca_file: Path) -> N
         )
         for controller in controllers:
             group.create_task(controller.run(), name=type(controller).__name__)
-        for recorder in (scheduling, deployments, replica_sets):
+        for recorder in (scheduling, deployments, replica_sets, stateful_sets):
             group.create_task(recorder.run(), name=f"events of {recorder.component}")
