@@ -1,4 +1,4 @@
-"""Whether a node is one that a pod asks for: `nodeSelector` and required node affinity. Pure."""
+"""Whether a pod may be on a node: `nodeSelector`, required node affinity, and taints. Pure."""
 
 from typing import Any
 
@@ -13,6 +13,18 @@ def is_wanted(pod_spec: dict[str, Any], node: Object) -> bool:
     affinity = (pod_spec.get("affinity") or {}).get("nodeAffinity") or {}
     required = affinity.get("requiredDuringSchedulingIgnoredDuringExecution")
     return required is None or any(_term(term, node) for term in required.get("nodeSelectorTerms") or ())
+
+
+def tolerates(pod_spec: dict[str, Any], taint: dict[str, str]) -> bool:
+    """Whether a pod may be on a node with this taint."""
+    for toleration in pod_spec.get("tolerations") or ():
+        same_key = not toleration.get("key") or toleration["key"] == taint["key"]
+        exists = toleration.get("operator") == "Exists" or toleration.get("value", "") == taint.get(
+            "value", ""
+        )
+        if same_key and exists and toleration.get("effect") in (None, "", taint["effect"]):
+            return True
+    return False
 
 
 def _term(term: dict[str, Any], node: Object) -> bool:

@@ -111,8 +111,8 @@ def surge(deployment: Object) -> tuple[int, int]:
     if strategy.get("type") == "Recreate":
         return 0, _wanted(deployment)
     rolling = strategy.get("rollingUpdate") or {}
-    more = _share(rolling.get("maxSurge", "25%"), _wanted(deployment), up=True)
-    fewer = _share(rolling.get("maxUnavailable", "25%"), _wanted(deployment), up=False)
+    more = share(rolling.get("maxSurge", "25%"), _wanted(deployment), up=True)
+    fewer = share(rolling.get("maxUnavailable", "25%"), _wanted(deployment), up=False)
     return more, fewer if more or fewer else 1
 
 
@@ -196,7 +196,8 @@ def _template(obj: Object) -> dict[str, Any]:
     return {"metadata": {k: v for k, v in head.items() if v}, "spec": template["spec"]}
 
 
-def _share(value: int | str, total: int, *, up: bool) -> int:
+def share(value: int | str, total: int, *, up: bool) -> int:
+    """A count, or a percentage of `total` rounded up or down."""
     if isinstance(value, str) and value.endswith("%"):
         exact = int(value[:-1]) * total / 100
         return ceil(exact) if up else int(exact)

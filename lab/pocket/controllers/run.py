@@ -6,6 +6,7 @@ from pathlib import Path
 from lab.kube.client import Client
 from lab.kube.informer import all_synced
 from lab.pocket.controllers.basics import LoadBalancers, NamespaceBasics
+from lab.pocket.controllers.daemonset import DaemonSetController
 from lab.pocket.controllers.deployment import DeploymentController
 from lab.pocket.controllers.endpointslice import EndpointSliceController
 from lab.pocket.controllers.garbage import GarbageCollector
@@ -20,19 +21,22 @@ from lab.pocket.events import Recorder
 async def run(client: Client, *, cluster: str, node_ip: str, ca_file: Path) -> None:
     """Run every controller until cancelled."""
     watches = Watches.of(client)
-    scheduling = Recorder(client, "default-scheduler")
-    deployments = Recorder(client, "deployment-controller")
-    replica_sets = Recorder(client, "replicaset-controller")
-    stateful_sets = Recorder(client, "statefulset-controller")
+    recorders: list[Recorder] = []
+
+    def recorder(component: str) -> Recorder:
+        recorders.append(Recorder(client, component))
+        return recorders[-1]
+
     async with asyncio.TaskGroup() as group:
         for informer in watches:
             group.create_task(informer.run(), name=f"informer {informer.kind.plural}")
         await all_synced(*watches)  # a controller that sees half would delete what it does not see
         controllers = (
-            Scheduler(client, watches, scheduling),
-            ReplicaSetController(client, watches, replica_sets),
-            DeploymentController(client, watches, deployments),
-            StatefulSetController(client, watches, stateful_sets),
+            Scheduler(client, watches, recorder("default-scheduler")),
+            ReplicaSetController(client, watches, recorder("replicaset-controller")),
+            DeploymentController(client, watches, recorder("deployment-controller")),
+            StatefulSetController(client, watches, recorder("statefulset-controller")),
+            DaemonSetController(client, watches, recorder("daemonset-controller")),
             EndpointSliceController(client, watches, cluster),
             NamespaceBasics(client, watches, ca_file),
             LoadBalancers(client, watches, node_ip),
@@ -41,5 +45,5 @@ async def run(client: Client, *, cluster: str, node_ip: str, ca_file: Path) -> N
         )
         for controller in controllers:
             group.create_task(controller.run(), name=type(controller).__name__)
-        for recorder in (scheduling, deployments, replica_sets, stateful_sets):
-            group.create_task(recorder.run(), name=f"events of {recorder.component}")
+        for each in recorders:
+            group.create_task(each.run(), name=f"events of {each.component}")

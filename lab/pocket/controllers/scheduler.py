@@ -5,7 +5,6 @@ required node affinity, `schedulingGates`, taints that forbid scheduling, and cl
 """
 
 from collections.abc import Callable
-from typing import Any
 
 from lab.kube.client import Client
 from lab.kube.errors import Conflict, NotFound
@@ -23,9 +22,11 @@ from lab.kube.objects import (
     uid,
 )
 from lab.kube.reconcile import Reconciler
-from lab.pocket.controllers.affinity import is_wanted
+from lab.pocket.controllers.affinity import is_wanted, tolerates
 from lab.pocket.controllers.watches import Watches
 from lab.pocket.events import Recorder
+
+UNSCHEDULABLE = {"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"}
 
 
 class Scheduler:
@@ -106,7 +107,7 @@ def problem(pod: Object, node: Object) -> str:
     """Why the node may not run the pod; "" when it may."""
     if not is_wanted(pod["spec"], node):
         return "node(s) didn't match Pod's node affinity/selector"
-    if (node.get("spec") or {}).get("unschedulable"):
+    if (node.get("spec") or {}).get("unschedulable") and not tolerates(pod["spec"], UNSCHEDULABLE):
         return "node(s) were unschedulable"
     if not is_condition_true(node, "Ready"):
         return "node(s) were not ready"
@@ -126,14 +127,3 @@ def unbound_claim(pod: Object, claim: Callable[[str, str], Object | None]) -> st
             if (found.get("status") or {}).get("phase") != "Bound":
                 return "pod has unbound immediate PersistentVolumeClaims"
     return ""
-
-
-def tolerates(pod_spec: dict[str, Any], taint: dict[str, str]) -> bool:
-    for toleration in pod_spec.get("tolerations") or ():
-        same_key = not toleration.get("key") or toleration["key"] == taint["key"]
-        exists = toleration.get("operator") == "Exists" or toleration.get("value", "") == taint.get(
-            "value", ""
-        )
-        if same_key and exists and toleration.get("effect") in (None, "", taint["effect"]):
-            return True
-    return False
