@@ -10,6 +10,7 @@ from lab.pocket.controllers.daemonset import DaemonSetController
 from lab.pocket.controllers.deployment import DeploymentController
 from lab.pocket.controllers.endpointslice import EndpointSliceController
 from lab.pocket.controllers.garbage import GarbageCollector
+from lab.pocket.controllers.jobs.controller import JobController
 from lab.pocket.controllers.namespaces import NamespaceController
 from lab.pocket.controllers.replicaset import ReplicaSetController
 from lab.pocket.controllers.scheduler import Scheduler
@@ -37,6 +38,7 @@ async def run(client: Client, *, cluster: str, node_ip: str, ca_file: Path) -> N
             DeploymentController(client, watches, recorder("deployment-controller")),
             StatefulSetController(client, watches, recorder("statefulset-controller")),
             DaemonSetController(client, watches, recorder("daemonset-controller")),
+            JobController(client, watches, recorder("job-controller")),
             EndpointSliceController(client, watches, cluster),
             NamespaceBasics(client, watches, ca_file),
             LoadBalancers(client, watches, node_ip),
