@@ -11,7 +11,7 @@ from lab.kube.objects import Object, is_deleting, labels, name
 from lab.pocket.controllers.affinity import is_wanted, tolerates
 from lab.pocket.controllers.podstate import created_at, is_available, is_finished, is_ready
 from lab.pocket.controllers.revisions import HASH_LABEL
-from lab.pocket.controllers.rollout import share
+from lab.pocket.controllers.sizes import share
 from lab.pocket.controllers.templates import pod_from, random_name
 
 _TOLERATED = (
