@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import os
 import socket
+import sys
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +12,7 @@ from typing import Any
 
 from aiohttp import web
 
+from lab.base.process import run as run_program
 from lab.base.wait import until
 from lab.kube.client import Client
 from lab.kube.errors import NotFound
@@ -24,6 +27,7 @@ from tests.node.memory_runtime import MemoryRuntime
 from tests.pocket.pki import Pki
 
 Object = dict[str, Any]
+KUBECTL = Path(sys.executable).parent / "kubectl"
 
 
 @dataclass
@@ -81,6 +85,16 @@ class Cluster:
             "spec": {"containers": list(containers) or [container("app")], **spec},
         }
         return await self.client.create(PODS, body)
+
+    async def kubectl(self, *words: str, text: str = "") -> str:
+        """What the real kubectl prints; a failure of it is raised."""
+        keys = self.config.ca_file.parent
+        flags = ["--server", self.client.server, "--certificate-authority", str(self.config.ca_file)]
+        flags += ["--client-certificate", str(keys / "admin.crt"), "--client-key", str(keys / "admin.key")]
+        flags += ["--cache-dir", str(self.config.pods_dir.parent / "kubectl")]
+        env = {"HOME": str(self.config.pods_dir.parent), "KUBECONFIG": os.devnull}
+        done = await run_program([str(KUBECTL), *flags, *words], timeout=30, env=env, stdin=text.encode())
+        return done.stdout
 
     async def ready(self, name: str) -> Object:
         return await self.until(PODS, name, is_ready)

@@ -66,7 +66,8 @@ class EndpointSliceController:
         endpoints = self._watches.endpoints.get(*service_key)
         if service is not None and selector(service) is not None:
             pods = self._watches.pods.list(service_key[0])
-            await self._write(service_key, MANAGER, slices(service, pods, self._zone))
+            current = self._current(service_key, MANAGER).values()
+            await self._write(service_key, MANAGER, slices(service, pods, self._zone, current))
             await ensure(self._client, ENDPOINTS, endpoints_object(service, pods), endpoints)
             return
         if is_mirrored(service, endpoints) and endpoints is not None:
@@ -80,10 +81,12 @@ class EndpointSliceController:
         self._deleted.discard(service_key)
 
     async def _write(self, service: Key, manager: str, desired: list[Object]) -> None:
-        current = {
-            name(s): s for s in self._slices.get(service, {}).values() if labels(s).get(MANAGED_BY) == manager
-        }
+        current = self._current(service, manager)
         for obj in desired:
             await ensure(self._client, ENDPOINT_SLICES, obj, current.pop(name(obj), None))
         for stale in current.values():
             await remove(self._client, ENDPOINT_SLICES, stale)
+
+    def _current(self, service: Key, manager: str) -> dict[str, Object]:
+        found = self._slices.get(service, {}).values()
+        return {name(s): s for s in found if labels(s).get(MANAGED_BY) == manager}

@@ -91,6 +91,7 @@ def _core() -> tuple[Resource, ...]:
                 "spec.hostNetwork": "",
             },
         ),
+        _row("", "PersistentVolumeClaim", "persistentvolumeclaims", short=("pvc",), subresources=("status",)),
         _row("", "Secret", "secrets", fields={"type": ""}, **plain),
         _row(
             "", "ServiceAccount", "serviceaccounts", short=("sa",), subresources=("token",), **plain
@@ -114,6 +115,7 @@ def _apps() -> tuple[Resource, ...]:
         _row(
             "apps", "DaemonSet", "daemonsets", short=("ds",), categories=("all",), subresources=("status",)
         ),
+        _row("apps", "ControllerRevision", "controllerrevisions", counts_generation=False),
         _row("batch", "Job", "jobs", categories=("all",), subresources=("status",)),
     )  # fmt: skip
 
