@@ -23,6 +23,8 @@ class MemoryRuntime:
         self.signals: list[tuple[str, int]] = []
         self.answers: dict[tuple[str, ...], tuple[int, bytes]] = {}
         self.execs: list[tuple[str, tuple[str, ...]]] = []
+        self.order: list[str] = []
+        """Starts and execs as they came."""
         self.sizes: list[tuple[int, int]] = []
         self.stubborn: set[str] = set()
         self.instant: dict[str, int] = {}
@@ -45,6 +47,7 @@ class MemoryRuntime:
         if container.image.startswith("unknown"):
             raise UnknownImage("map it under `images:`")
         self.specs[container.id] = container
+        self.order.append(f"start {container.id.split('/')[1]}")
         self.log(container.id, "start")
         state = ContainerState(container.id, container.pod_uid, 1, time.time())
         self.states[container.id] = state
@@ -60,6 +63,7 @@ class MemoryRuntime:
 
     async def exec(self, container_id: str, argv: Sequence[str], *, tty: bool) -> Exec:
         self.execs.append((container_id, tuple(argv)))
+        self.order.append(f"exec {argv[0]}")
         stdin, stdout, stderr = os.pipe(), os.pipe(), os.pipe()
         exec_id = f"exec-{len(self.execs)}"
         code, said = self.answers.get(tuple(argv), (0, b""))
@@ -97,11 +101,13 @@ class MemoryRuntime:
         with open(self.specs[container_id].log_path, "a") as log:
             log.write(line + "\n")
 
-    def end(self, container_id: str, code: int) -> None:
+    def end(self, container_id: str, code: int, *, oom_killed: bool = False) -> None:
         state = self.states.get(container_id)
         if state is None or state.exit_code is not None:
             return
-        self.states[container_id] = replace(state, exit_code=code, finished_at=time.time())
+        self.states[container_id] = replace(
+            state, exit_code=code, finished_at=time.time(), oom_killed=oom_killed
+        )
         self._tell(self.states[container_id])
 
     def running(self, container: str) -> list[str]:

@@ -70,6 +70,16 @@ class PodFolder:
         folder.mkdir(parents=True, exist_ok=True)
         return folder / f"{attempt}.log"
 
+    def termination_path(self, container: str, attempt: int) -> Path:
+        """The file that this attempt finds mounted at its terminationMessagePath; anyone may write it."""
+        folder = self.root / "termination" / container
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / str(attempt)
+        if not path.exists():
+            path.touch()
+            path.chmod(0o666)
+        return path
+
     def remove(self) -> None:
         """Drop the folder with everything in it."""
         for root in {self.root, self._memory}:
@@ -105,7 +115,7 @@ class PodFolder:
         if "hostPath" in volume:
             _host_path(volume["name"], volume["hostPath"])
         elif "emptyDir" in volume:
-            path = self._source(volume)
+            path = self.source(volume)
             path.mkdir(parents=True, exist_ok=True)
             path.chmod(0o777)
         elif not content.is_written(volume):
@@ -114,11 +124,12 @@ class PodFolder:
 
     def _write(self, volume: dict[str, Any], sources: content.Sources) -> None:
         try:
-            write_tree(self._source(volume), content.files(volume, sources))
+            write_tree(self.source(volume), content.files(volume, sources))
         except BadReference as error:
             raise BadReference(f'MountVolume.SetUp failed for volume "{volume["name"]}" : {error}') from error
 
-    def _source(self, volume: dict[str, Any]) -> Path:
+    def source(self, volume: dict[str, Any]) -> Path:
+        """Where a volume's files are on the node."""
         if "hostPath" in volume:
             return Path(volume["hostPath"]["path"])
         memory = (volume.get("emptyDir") or {}).get("medium") == "Memory"
@@ -128,7 +139,7 @@ class PodFolder:
         volume = next((v for v in self._volumes if v["name"] == mount["name"]), None)
         if volume is None:
             raise BadReference(f'volumeMount {mount["mountPath"]!r}: no volume "{mount["name"]}" in the pod')
-        source = self._source(volume)
+        source = self.source(volume)
         sub = mount.get("subPath") or expand(mount.get("subPathExpr") or "", env)
         if sub:
             if Path(sub).is_absolute() or ".." in Path(sub).parts:

@@ -49,7 +49,8 @@ class Container:
 class ContainerState:
     """A container as the runtime sees it; times are Unix seconds, `exit_code` is None while it runs.
 
-    An exit by signal N is code 128 + N, as container runtimes report it.
+    An exit by signal N is code 128 + N, as container runtimes report it; `oom_killed` says that the
+    kernel killed it for want of memory.
     """
 
     id: str
@@ -58,6 +59,7 @@ class ContainerState:
     started_at: float
     exit_code: int | None = None
     finished_at: float | None = None
+    oom_killed: bool = False
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,9 @@
 What goes wrong becomes the container's waiting reason, as `kubectl describe pod` shows it.
 """
 
+import asyncio
 import time
+from typing import Any
 
 from lab.base.errors import LabError
 from lab.kube.objects import Object, namespace, uid
@@ -13,12 +15,11 @@ from lab.pocket.node.folder import PodFolder
 from lab.pocket.node.handlers import perform
 from lab.pocket.node.hostfiles import hostname
 from lab.pocket.node.lifecycle.attempts import Waiting
-from lab.pocket.node.runtime import Container, UnknownImage
+from lab.pocket.node.runtime import Container, Mount, UnknownImage
 from lab.pocket.node.tracked import Tracked
 
 RETRY = 5.0
 IMAGE_RETRY = 10.0
-HOOK_LIMIT = 30.0
 
 
 async def start(pod: Object, tracked: Tracked, folder: PodFolder) -> None:
@@ -61,9 +62,14 @@ def compose(pod: Object, tracked: Tracked, folder: PodFolder) -> Container:
         args=tuple(expand(str(part), env) for part in spec.get("args") or ()),
         env=env,
         working_dir=str(spec.get("workingDir") or ""),
-        mounts=folder.mounts(spec, env),
+        mounts=(*folder.mounts(spec, env), _last_words_mount(spec, folder, number)),
         log_path=str(folder.log_path(tracked.name, number)),
     )
+
+
+def _last_words_mount(spec: dict[str, Any], folder: PodFolder, number: int) -> Mount:
+    path = spec.get("terminationMessagePath") or "/dev/termination-log"
+    return Mount(path, str(folder.termination_path(spec["name"], number)))
 
 
 def _wait(tracked: Tracked, reason: str, message: str, seconds: float) -> None:
@@ -76,7 +82,11 @@ async def _post_start(tracked: Tracked) -> None:
     hook = (tracked.spec.get("lifecycle") or {}).get("postStart")
     if not hook or not tracked.view().running:
         return
-    outcome = await perform(hook, tracked.target(), tracked.kit.execs, HOOK_LIMIT)
+    tracked.hook = asyncio.create_task(perform(hook, tracked.target(), tracked.kit.execs))
+    await asyncio.wait({tracked.hook})
+    if tracked.hook.cancelled():
+        return
+    outcome = tracked.hook.result()
     if not outcome.ok:
         tracked.event("FailedPostStartHook", f"PostStartHook failed: {outcome.message}", warning=True)
         tracked.failed(tracked.name, "postStart")
