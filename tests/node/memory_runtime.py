@@ -7,6 +7,7 @@ is in `stubborn`, which only SIGKILL ends.
 import asyncio
 import os
 import signal
+import socket
 import threading
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -26,6 +27,8 @@ class MemoryRuntime:
         self.order: list[str] = []
         """Starts and execs as they came."""
         self.sizes: list[tuple[int, int]] = []
+        self.inputs: dict[str, int] = {}
+        """Container id -> what an attached client types."""
         self.stubborn: set[str] = set()
         self.instant: dict[str, int] = {}
         """Container name -> exit code, for programs that end at once."""
@@ -83,6 +86,14 @@ class MemoryRuntime:
         thread.start()
         self._threads.append(thread)
         return Exec(exec_id, (stdin[1], stdout[0], stderr[0]))
+
+    async def attach(self, container_id: str) -> int:
+        read, write = os.pipe()
+        self.inputs[container_id] = read
+        return write
+
+    def connector(self, pod_uid: str) -> socket.socket:
+        return socket.socket()
 
     async def containers(self) -> list[ContainerState]:
         return list(self.states.values())

@@ -41,7 +41,7 @@ def next_look(pod: Object, folder: PodFolder) -> float | None:
 def _limited(pod: Object, folder: PodFolder) -> Iterator[tuple[dict[str, Any], Path]]:
     for volume in pod["spec"].get("volumes") or ():
         if (volume.get("emptyDir") or {}).get("sizeLimit"):
-            yield volume, folder.source(volume)
+            yield volume, folder.places.of(volume)
 
 
 def _size(path: Path) -> int:

@@ -14,8 +14,11 @@ from lab.pocket.node.fields import BadReference
 from lab.pocket.node.folder import PodFolder
 from lab.pocket.node.handlers import perform
 from lab.pocket.node.hostfiles import hostname
+from lab.pocket.node.identity import identity
 from lab.pocket.node.lifecycle.attempts import Waiting
+from lab.pocket.node.lifecycle.qos import quantity
 from lab.pocket.node.runtime import Container, Mount, UnknownImage
+from lab.pocket.node.serviceenv import service_variables
 from lab.pocket.node.tracked import Tracked
 
 RETRY = 5.0
@@ -50,10 +53,13 @@ def compose(pod: Object, tracked: Tracked, folder: PodFolder) -> Container:
         "KUBERNETES_SERVICE_HOST": config.api_host,
         "KUBERNETES_SERVICE_PORT": str(config.api_port),
         "KUBERNETES_SERVICE_PORT_HTTPS": str(config.api_port),
-        "HOSTNAME": hostname(pod),
+        "HOSTNAME": hostname(pod, config.cluster_domain),
     }
+    if pod["spec"].get("enableServiceLinks") is not False:
+        base = {**service_variables(tracked.kit.services.list(namespace(pod))), **base}
+    limits = (spec.get("resources") or {}).get("limits") or {}
     env = environment(pod, spec, base, tracked.kit.lookup(namespace(pod)))
-    number = tracked.next_number
+    number, who = tracked.next_number, identity(pod, spec, many_users=config.many_users)
     return Container(
         id=f"{uid(pod)}/{tracked.name}/{number}",
         pod_uid=uid(pod),
@@ -64,6 +70,14 @@ def compose(pod: Object, tracked: Tracked, folder: PodFolder) -> Container:
         working_dir=str(spec.get("workingDir") or ""),
         mounts=(*folder.mounts(spec, env), _last_words_mount(spec, folder, number)),
         log_path=str(folder.log_path(tracked.name, number)),
+        user=who.user,
+        group=who.group,
+        groups=who.groups,
+        stdin=bool(spec.get("stdin")),
+        stdin_once=bool(spec.get("stdinOnce")),
+        tty=bool(spec.get("tty")),
+        memory=int(quantity(limits.get("memory") or 0)),
+        cpu=float(quantity(limits.get("cpu") or 0)),
     )
 
 

@@ -11,10 +11,10 @@ from pathlib import Path
 
 from lab.base.errors import LabError
 from lab.base.wait import Backoff
-from lab.kube.objects import Object, is_deleting, name, namespace, uid
+from lab.kube.objects import Object, is_deleting, uid
 from lab.pocket.node.ending import begin_stop, delete_object, grace_of, hurry, stop_all
+from lab.pocket.node.fields import BadReference
 from lab.pocket.node.folder import PodFolder
-from lab.pocket.node.hostfiles import hostname
 from lab.pocket.node.kit import Kit
 from lab.pocket.node.lifecycle.attempts import Waiting
 from lab.pocket.node.lifecycle.steps import init_containers, main_containers, next_steps
@@ -22,6 +22,7 @@ from lab.pocket.node.limits import exceeded, next_look
 from lab.pocket.node.recovery import recover
 from lab.pocket.node.reporting import Reporter
 from lab.pocket.node.runtime import ContainerState
+from lab.pocket.node.sandboxing import make_sandbox
 from lab.pocket.node.starting import start
 from lab.pocket.node.tracked import Tracked
 
@@ -119,7 +120,8 @@ class PodWorker:
                 await self._folder.refresh(self._reporter.seen(self._pod, self._ip))
             self._backoff.reset()
         except LabError as error:
-            self._kit.recorder.record(self._pod, "FailedMount", str(error), warning=True)
+            reason = "FailedMount" if isinstance(error, BadReference) else "FailedCreatePodSandBox"
+            self._kit.recorder.record(self._pod, reason, str(error), warning=True)
             self._stale = bool(self._ip)
             self._reporter.publish(self._pod, self._ip)
             return time.time() + self._backoff.next()
@@ -155,9 +157,7 @@ class PodWorker:
         done = (self._pod.get("status") or {}).get("phase") in ("Succeeded", "Failed")
         if done and not any(state.exit_code is None for state in self._known):
             return False
-        sandbox = await self._kit.runtime.sandbox(
-            uid(self._pod), namespace(self._pod), name(self._pod), hostname(self._pod)
-        )
+        sandbox = await make_sandbox(self._kit, self._pod)
         await self._folder.prepare(self._reporter.seen(self._pod, sandbox.ip), sandbox.ip)
         self._ip = sandbox.ip
         recover(self._pod, self._containers, self._known, sandbox.ip)

@@ -91,6 +91,7 @@ def _core() -> tuple[Resource, ...]:
                 "spec.hostNetwork": "",
             },
         ),
+        _row("", "PersistentVolumeClaim", "persistentvolumeclaims", short=("pvc",), subresources=("status",)),
         _row("", "Secret", "secrets", fields={"type": ""}, **plain),
         _row(
             "", "ServiceAccount", "serviceaccounts", short=("sa",), subresources=("token",), **plain
