@@ -7,6 +7,7 @@ is in `stubborn`, which only SIGKILL ends.
 import asyncio
 import os
 import signal
+import socket
 import threading
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -23,7 +24,11 @@ class MemoryRuntime:
         self.signals: list[tuple[str, int]] = []
         self.answers: dict[tuple[str, ...], tuple[int, bytes]] = {}
         self.execs: list[tuple[str, tuple[str, ...]]] = []
+        self.order: list[str] = []
+        """Starts and execs as they came."""
         self.sizes: list[tuple[int, int]] = []
+        self.inputs: dict[str, int] = {}
+        """Container id -> what an attached client types."""
         self.stubborn: set[str] = set()
         self.instant: dict[str, int] = {}
         """Container name -> exit code, for programs that end at once."""
@@ -45,6 +50,7 @@ class MemoryRuntime:
         if container.image.startswith("unknown"):
             raise UnknownImage("map it under `images:`")
         self.specs[container.id] = container
+        self.order.append(f"start {container.id.split('/')[1]}")
         self.log(container.id, "start")
         state = ContainerState(container.id, container.pod_uid, 1, time.time())
         self.states[container.id] = state
@@ -60,6 +66,7 @@ class MemoryRuntime:
 
     async def exec(self, container_id: str, argv: Sequence[str], *, tty: bool) -> Exec:
         self.execs.append((container_id, tuple(argv)))
+        self.order.append(f"exec {argv[0]}")
         stdin, stdout, stderr = os.pipe(), os.pipe(), os.pipe()
         exec_id = f"exec-{len(self.execs)}"
         code, said = self.answers.get(tuple(argv), (0, b""))
@@ -80,6 +87,14 @@ class MemoryRuntime:
         self._threads.append(thread)
         return Exec(exec_id, (stdin[1], stdout[0], stderr[0]))
 
+    async def attach(self, container_id: str) -> int:
+        read, write = os.pipe()
+        self.inputs[container_id] = read
+        return write
+
+    def connector(self, pod_uid: str) -> socket.socket:
+        return socket.socket()
+
     async def containers(self) -> list[ContainerState]:
         return list(self.states.values())
 
@@ -97,11 +112,13 @@ class MemoryRuntime:
         with open(self.specs[container_id].log_path, "a") as log:
             log.write(line + "\n")
 
-    def end(self, container_id: str, code: int) -> None:
+    def end(self, container_id: str, code: int, *, oom_killed: bool = False) -> None:
         state = self.states.get(container_id)
         if state is None or state.exit_code is not None:
             return
-        self.states[container_id] = replace(state, exit_code=code, finished_at=time.time())
+        self.states[container_id] = replace(
+            state, exit_code=code, finished_at=time.time(), oom_killed=oom_killed
+        )
         self._tell(self.states[container_id])
 
     def running(self, container: str) -> list[str]:

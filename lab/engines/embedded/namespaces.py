@@ -106,6 +106,12 @@ def pivot_root(new_root: str, old_root: str) -> None:
     _checked(_libc.syscall(number, new_root.encode(), old_root.encode()), f"pivot_root({new_root!r})")
 
 
+def has_many_users() -> bool:
+    """Whether this user namespace has more users than the one who made it."""
+    ranges = (line.split() for line in Path("/proc/self/uid_map").read_text().splitlines())
+    return sum(int(count) for _inside, _outside, count in ranges) > 1
+
+
 def set_process_name(name: str) -> None:
     """What `ps` and /proc show as this process's short name (15 characters)."""
     _libc.prctl(PR_SET_NAME, name.encode()[:15], 0, 0, 0)

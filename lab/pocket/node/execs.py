@@ -47,14 +47,13 @@ class Execs:
     async def resize(self, exec_id: str, columns: int, rows: int) -> None:
         await self._runtime.resize(exec_id, columns, rows)
 
-    async def run(self, container_id: str, argv: Sequence[str], *, timeout: float) -> Output:
-        """Run a command to its end, as probes and hooks do. Raises TimeoutError."""
-        async with asyncio.timeout(timeout):
-            started = await self.open(container_id, argv)
-            stdin, *outputs = started.fds
-            os.close(stdin)
-            texts = await asyncio.gather(*(read_all(fd) for fd in outputs))
-            return Output(await self.end(started.id), b"".join(texts).decode(errors="replace"))
+    async def run(self, container_id: str, argv: Sequence[str]) -> Output:
+        """Run a command to its end, as probes and hooks do."""
+        started = await self.open(container_id, argv)
+        stdin, *outputs = started.fds
+        os.close(stdin)
+        texts = await asyncio.gather(*(read_all(fd) for fd in outputs))
+        return Output(await self.end(started.id), b"".join(texts).decode(errors="replace"))
 
     def ended(self, state: ContainerState) -> None:
         """The runtime reports an end."""

@@ -12,9 +12,11 @@ from pathlib import Path
 
 from lab.base.state import LabDir
 from lab.engines.embedded import namespaces as ns
+from lab.engines.embedded.init.cgroups import Cgroups, record_of
 from lab.engines.embedded.init.loop import Loop
 from lab.engines.embedded.init.operations import Operations
 from lab.engines.embedded.mounts import View
+from lab.kube.objects import content_hash
 
 
 def run(lab: LabDir, keep_paths: tuple[str, ...], on_ready: Callable[[], None]) -> int:
@@ -26,7 +28,8 @@ def run(lab: LabDir, keep_paths: tuple[str, ...], on_ready: Callable[[], None]) 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.on_signal(number, loop.stop)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    Operations(loop, lab.logs, lab.control_socket)
+    folder = f"multicluster-lab-{lab.name}-{content_hash(str(lab.root))[:6]}"
+    Operations(loop, lab.logs, lab.control_socket, Cgroups(folder, record_of(lab)))
     gc.collect()
     gc.freeze()
     on_ready()

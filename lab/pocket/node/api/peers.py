@@ -28,7 +28,10 @@ class Wish:
         def flag(key: str) -> bool:
             return request.query.get(key, "").lower() in ("1", "true")
 
-        return cls(flag("stdin"), flag("stdout"), flag("stderr") and not flag("tty"), flag("tty"))
+        wish = cls(flag("stdin"), flag("stdout"), flag("stderr") and not flag("tty"), flag("tty"))
+        if not (wish.stdin or wish.stdout or wish.stderr):
+            raise web.HTTPBadRequest(text="you must specify at least 1 of stdin, stdout, stderr")
+        return wish
 
 
 class Peer(Protocol):

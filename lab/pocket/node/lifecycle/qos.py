@@ -20,7 +20,7 @@ _SUFFIXES = {
 def quantity(text: str | int | float) -> Decimal:
     """`100m`, `1.5Gi`, `2e3` or a number as a decimal."""
     value = str(text).strip()
-    number = value.rstrip("numkMGTPEi")
+    number = value.rstrip("numkKMGTPEi")
     return Decimal(number) * _SUFFIXES[value[len(number) :]]
 
 
