@@ -96,7 +96,14 @@ def test_paused_deployment_does_not_roll_out() -> None:
 
 def test_rollback_gives_the_old_replica_set_a_new_revision() -> None:
     found = plan(deployment(image="old"), [existing("old", 4, revision=1), existing("new", 0, revision=2)])
-    assert dict(found.revise) == {"old": "3"}
+    assert found.annotate == {"old": {"deployment.kubernetes.io/revision": "3"}}
+
+
+def test_the_cause_of_a_change_is_noted_on_the_current_replica_set() -> None:
+    cause = {"kubernetes.io/change-cause": "because"}
+    changed = deployment()
+    changed["metadata"]["annotations"] = {**cause, "deployment.kubernetes.io/revision": "1"}
+    assert plan(changed, [existing("new", 4)]).annotate == {"new": cause}
 
 
 def test_history_keeps_no_more_than_the_limit() -> None:

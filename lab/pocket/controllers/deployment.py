@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Mapping
 
 from lab.kube.client import Client
 from lab.kube.errors import AlreadyExists
@@ -46,7 +47,7 @@ class DeploymentController:
             replica_sets = [*replica_sets, await self._create(deployment, plan.create)]
         await asyncio.gather(
             *(self._scale(deployment, replica_sets, each, count) for each, count in plan.scale.items()),
-            *(self._revise(deployment, each, revision) for each, revision in plan.revise.items()),
+            *(self._annotate(deployment, each, wanted) for each, wanted in plan.annotate.items()),
         )
         for stale in plan.delete:
             await remove(
@@ -82,8 +83,8 @@ class DeploymentController:
         message = f"Scaled {way} replica set {target} from {before} to {count}"
         self._recorder.record(deployment, "ScalingReplicaSet", message)
 
-    async def _revise(self, deployment: Object, target: str, revision: str) -> None:
-        patch = {"metadata": {"annotations": {rollout.REVISION: revision}}}
+    async def _annotate(self, deployment: Object, target: str, wanted: Mapping[str, str]) -> None:
+        patch = {"metadata": {"annotations": dict(wanted)}}
         await self._client.patch(REPLICA_SETS, target, patch, namespace(deployment))
 
     async def _show(self, deployment: Object, replica_sets: list[Object]) -> None:

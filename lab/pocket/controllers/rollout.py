@@ -38,8 +38,8 @@ class Plan:
     create: Object | None = None
     scale: Mapping[str, int] = field(default_factory=dict)
     delete: tuple[str, ...] = ()
-    revise: Mapping[str, str] = field(default_factory=dict)
-    """ReplicaSet name -> the revision it takes over (a rollback)."""
+    annotate: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """ReplicaSet name -> annotations: the Deployment's, and after a rollback the revision it takes over."""
 
 
 def plan(deployment: Object, replica_sets: Sequence[Object]) -> Plan:
@@ -56,13 +56,13 @@ def plan(deployment: Object, replica_sets: Sequence[Object]) -> Plan:
     if new is None:
         first = _allowed(deployment, old) if not recreate else _wanted(deployment)
         return Plan(create=replica_set(deployment, replica_sets, first))
-    revise = _revise(deployment, new, replica_sets)
+    annotate = _annotate(deployment, new, replica_sets)
     if recreate:
         scale = {name(new): _wanted(deployment)} if _wanted(new) != _wanted(deployment) else {}
     else:
         scale = _roll(deployment, new, old)
     complete = is_complete(deployment, replica_sets)
-    return Plan(scale=scale, revise=revise, delete=_history(deployment, old) if complete else ())
+    return Plan(scale=scale, annotate=annotate, delete=_history(deployment, old) if complete else ())
 
 
 def current(deployment: Object, replica_sets: Sequence[Object]) -> Object | None:
@@ -85,7 +85,7 @@ def replica_set(deployment: Object, others: Sequence[Object], count: int) -> Obj
             "namespace": namespace(deployment),
             "labels": template_labels,
             "annotations": {
-                **{k: v for k, v in annotations(deployment).items() if k not in NOT_COPIED},
+                **_copied(deployment),
                 REVISION: str(max((_revision(r) for r in others), default=0) + 1),
                 DESIRED: str(_wanted(deployment)),
                 MAXIMUM: str(_wanted(deployment) + surge(deployment)[0]),
@@ -186,9 +186,18 @@ def _paused(deployment: Object, new: Object | None, old: Sequence[Object]) -> Pl
     return Plan()
 
 
-def _revise(deployment: Object, new: Object, replica_sets: Sequence[Object]) -> dict[str, str]:
+def _annotate(deployment: Object, new: Object, replica_sets: Sequence[Object]) -> dict[str, dict[str, str]]:
     highest = max((_revision(r) for r in replica_sets if r is not new), default=0)
-    return {name(new): str(highest + 1)} if _revision(new) <= highest else {}
+    wanted = _copied(deployment)
+    if _revision(new) <= highest:
+        wanted[REVISION] = str(highest + 1)
+    changed = {k: v for k, v in wanted.items() if annotations(new).get(k) != v}
+    return {name(new): changed} if changed else {}
+
+
+def _copied(deployment: Object) -> dict[str, str]:
+    """The Deployment's annotations that its current ReplicaSet has too, as the cause of a change."""
+    return {k: v for k, v in annotations(deployment).items() if k not in NOT_COPIED}
 
 
 def _history(deployment: Object, old: Sequence[Object]) -> tuple[str, ...]:
