@@ -36,8 +36,10 @@ async def create_object(api: Api, call: Call, obj: Object) -> Object:
         raise invalid(resource.target(""), [required("metadata.name", "name or generateName is required")])
     managed = meta.pop("managedFields", None)
     stamp_new(resource, obj)
-    if (not resource.custom and resource.has("status")) or (resource.custom and resource.has("status")):
+    if resource.has("status"):
         obj.pop("status", None)
+        if not resource.custom:
+            obj["status"] = {}  # upstream's structs always show one: clients read its fields unasked
     obj = await admit(api, call, Change("CREATE", obj, None))
     if managed is not None:
         obj["metadata"]["managedFields"] = managed
