@@ -8,9 +8,8 @@ from lab.pocket.apiserver.http.body import decode_object
 from lab.pocket.apiserver.patching.managed import manager_of, record_update
 from lab.pocket.apiserver.storage.record import Key, Object
 from lab.pocket.apiserver.storage.store import Exists
-from lab.pocket.apiserver.validate.names import object_name
 
-from .objects import check_type, generated_name, place, require_valid, stamp_new, to_served, to_stored
+from .objects import check_type, generated_name, place, stamp_new, to_served, to_stored
 
 _RETRIES = 8  # of a generated name that is taken
 
@@ -37,9 +36,10 @@ async def create_object(api: Api, call: Call, obj: Object) -> Object:
         raise invalid(resource.target(""), [required("metadata.name", "name or generateName is required")])
     managed = meta.pop("managedFields", None)
     stamp_new(resource, obj)
-    require_valid(resource, obj, object_name(resource.kind, meta["name"]))
-    if (not resource.custom and resource.has("status")) or (resource.custom and resource.has("status")):
+    if resource.has("status"):
         obj.pop("status", None)
+        if not resource.custom:
+            obj["status"] = {}  # upstream's structs always show one: clients read its fields unasked
     obj = await admit(api, call, Change("CREATE", obj, None))
     if managed is not None:
         obj["metadata"]["managedFields"] = managed

@@ -205,11 +205,6 @@ def is_finished(obj: Object) -> bool:
     return not (obj["kind"] == "Namespace" and (obj.get("spec") or {}).get("finalizers"))
 
 
-def require_valid(resource: Resource, obj: Object, causes: list[Cause]) -> None:
-    if causes:
-        raise invalid(resource.target(str(obj["metadata"].get("name", ""))), causes)
-
-
 def unsupported(what: str) -> StatusError:
     """An option that is known and not served; named, never ignored."""
     return bad_request(f"{what} is not supported by this API server")

@@ -63,9 +63,10 @@ class WebSocketPeer:
     async def read(self) -> None:
         """Sort what arrives into channels, until the client goes away."""
         async for message in self._socket:
-            if message.type != WSMsgType.BINARY or not message.data:
+            if message.type not in (WSMsgType.BINARY, WSMsgType.TEXT) or not message.data:
                 continue
-            channel, data = message.data[0], message.data[1:]
+            raw = message.data.encode() if message.type == WSMsgType.TEXT else message.data
+            channel, data = raw[0], raw[1:]
             if channel == STDIN and data:
                 await self._stdin.put(data)
             elif channel == CLOSE and data[:1] == bytes([STDIN]):
