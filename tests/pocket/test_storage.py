@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from lab.pocket.apiserver.storage.record import Key
-from lab.pocket.apiserver.storage.store import COMPACT_EVERY, HISTORY, Exists, Gone, Stale, Store
+from lab.pocket.apiserver.storage.store import HISTORY, Exists, Gone, Stale, Store
 
 A = Key("/configmaps", "default", "a")
 
@@ -44,7 +44,7 @@ def test_a_create_over_an_object_is_refused(tmp_path: Path) -> None:
 def test_history_older_than_the_limit_is_gone_and_younger_is_whole(tmp_path: Path) -> None:
     store = Store(tmp_path / "s.db")
     record = store.put(A, obj(), 0)
-    for number in range(HISTORY + COMPACT_EVERY):
+    for number in range(HISTORY + HISTORY // 2):
         record = store.put(A, obj(number), record.revision)
     with pytest.raises(Gone):
         store.subscribe("/configmaps", "", 1)

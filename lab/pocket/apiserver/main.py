@@ -29,7 +29,7 @@ from .http.server import Front
 from .openapi.documents import Documents
 from .resources.builtin import table
 from .resources.registry import Registry
-from .storage.store import Store
+from .storage.store import HISTORY, Store, StoreFailed
 
 log = get_logger(__name__)
 _SHUTDOWN_SECONDS = 2.0
@@ -38,7 +38,11 @@ _SHUTDOWN_SECONDS = 2.0
 def main(argv: Sequence[str] | None = None) -> int:
     settings = parse(argv)
     setup()
-    asyncio.run(_run(settings))
+    try:
+        asyncio.run(_run(settings))
+    except StoreFailed as error:
+        log.error("cannot serve", cluster=settings.name, error=error, remedy=error.remedy)
+        return error.exit_code
     return 0
 
 
@@ -53,6 +57,9 @@ def parse(argv: Sequence[str] | None) -> Settings:
     parser.add_argument("--service-cidr", default="10.96.0.0/16")
     parser.add_argument("--kubernetes-endpoint", type=_address, metavar="IP:PORT")
     parser.add_argument("--cache", type=Path, help="folder for derived OpenAPI documents")
+    parser.add_argument(
+        "--history", type=int, default=HISTORY, help="how many changes a watcher may be behind"
+    )
     found = parser.parse_args(argv)
     return Settings(
         name=found.name,
@@ -64,6 +71,7 @@ def parse(argv: Sequence[str] | None) -> Settings:
         service_cidr=found.service_cidr,
         kubernetes_endpoint=found.kubernetes_endpoint,
         cache=found.cache,
+        history=found.history,
     )
 
 
@@ -74,7 +82,7 @@ def _address(text: str) -> tuple[str, int]:
 
 def build(settings: Settings) -> Api:
     """All parts over one store, with the cluster's first objects in place."""
-    store = Store(settings.data / "store.db")
+    store = Store(settings.data / "store.db", settings.history)
     registry = Registry(table())
     tokens = Tokens(store, settings.pki / "sa.key", settings.pki / "sa.pub")
     api = Api(
