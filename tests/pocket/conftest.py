@@ -45,6 +45,7 @@ class Server:
     pki: Pki
     process: subprocess.Popen[bytes] | None = None
     extra: list[str] = field(default_factory=list)
+    prefix: list[str] = field(default_factory=list)
 
     @property
     def url(self) -> str:
@@ -56,7 +57,7 @@ class Server:
 
     def launch(self) -> None:
         """Start the process and do not wait for it to serve."""
-        argv = [sys.executable, "-m", "lab.pocket.apiserver.main", "--name", "test"]
+        argv = [*self.prefix, sys.executable, "-m", "lab.pocket.apiserver.main", "--name", "test"]
         argv += ["--data", str(self.root), "--pki", str(self.pki.folder), "--cache", str(CACHE)]
         argv += ["--listen", f"127.0.0.1:{self.port}", *self.extra]
         with (self.root / "log").open("ab") as log:

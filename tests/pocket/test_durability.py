@@ -4,9 +4,11 @@ import asyncio
 import os
 import random
 import signal
+import subprocess
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -159,3 +161,86 @@ async def test_sigterm_ends_the_server_with_watches_open(mortal: Server) -> None
         code = await asyncio.to_thread(mortal.end)
     await client.close()
     assert code == 0
+
+
+@pytest.fixture
+def cramped(tmp_path: Path) -> Iterator[Server]:
+    """A server whose data folder is a file system of one megabyte, which outlives it."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    root = os.geteuid() == 0
+    mount = 'mount -t tmpfs -o size=1m tmpfs "$0" && echo ready && exec sleep infinity'
+    argv = ["unshare", "-m" if root else "-Urm", "sh", "-c", mount, str(disk)]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"ready\n"
+        server = new_server(tmp_path / "cramped", "--data", str(disk))
+        user = [] if root else ["-U", "--preserve-credentials"]
+        server.prefix = ["nsenter", "-t", str(holder.pid), "-m", *user]
+        server.root.joinpath("disk").symlink_to(f"/proc/{holder.pid}/root{disk}")
+        server.start()
+        yield server
+        if server.process is not None:
+            server.end(signal.SIGKILL)
+        holder.kill()
+
+
+async def fill(client: Http) -> tuple[list[str], Any]:
+    """Create objects until one is refused; returns the names of the others, and the refusal."""
+    names: list[str] = []
+    while True:
+        name = f"fill-{len(names)}"
+        reply = await client.post(BASE, config_map(name, k="x" * 20_000))
+        if reply.code != 201:
+            return names, reply
+        names.append(name)
+
+
+@pytest.mark.netns
+async def test_a_full_disk_is_an_error_that_says_so_and_loses_nothing(cramped: Server) -> None:
+    client = Http(cramped)
+    await client.post(BASE, config_map("early"))
+    names, refusal = await fill(client)
+    later = await client.post(BASE, config_map("later", k="x" * 20_000))
+    health, early = await client.get("/readyz"), await client.get(f"{BASE}/early")
+    await client.close()
+    assert (refusal.code, refusal.body["reason"]) == (500, "InternalError")
+    assert "database or disk is full; free space on its disk" in refusal.body["message"]
+    assert (later.code, health.code, early.code) == (500, 200, 200)
+    await asyncio.to_thread(cramped.end, signal.SIGKILL)
+    await asyncio.to_thread(cramped.start)
+    client = Http(cramped)
+    found = {item["metadata"]["name"] for item in (await client.get(BASE)).body["items"]}
+    await client.close()
+    assert found == {"early", *names}
+
+
+@pytest.mark.netns
+async def test_a_server_writes_again_once_there_is_space(cramped: Server) -> None:
+    ballast = cramped.root / "disk" / "ballast"
+    ballast.write_bytes(b"x" * 400_000)
+    client = Http(cramped)
+    names, _ = await fill(client)
+    ballast.unlink()
+    again = await client.post(BASE, config_map("again", k="x" * 20_000))
+    await client.close()
+    assert again.code == 201
+    await asyncio.to_thread(cramped.end, signal.SIGKILL)
+    await asyncio.to_thread(cramped.start)
+    client = Http(cramped)
+    found = {item["metadata"]["name"] for item in (await client.get(BASE)).body["items"]}
+    await client.close()
+    assert found == {"again", *names}
+
+
+async def test_a_server_that_cannot_read_its_store_ends_with_a_word_and_no_traceback(mortal: Server) -> None:
+    mortal.end(signal.SIGKILL)
+    for file in mortal.root.glob("store.db*"):
+        file.write_bytes(b"this is no database" * 1000)
+    mortal.launch()
+    assert mortal.process is not None
+    assert mortal.process.wait(10) == 1
+    mortal.process = None
+    log = (mortal.root / "log").read_text()
+    assert f"{mortal.root}/store.db is damaged" in log
+    assert "Traceback" not in log
