@@ -21,7 +21,7 @@ from lab.pocket.apiserver.storage.store import Gone
 from lab.pocket.apiserver.storage.watch import Subscription
 
 from .objects import to_served
-from .read import matcher, revision_of, too_large_revision
+from .read import matcher, number, revision_of, too_large_revision
 
 BOOKMARK_SECONDS = 60.0
 _INITIAL_END = {"k8s.io/initial-events-end": "true"}
@@ -112,9 +112,7 @@ def _timeout(call: Call) -> float:
     text = call.query.get("timeoutSeconds", "")
     if not text or text == "0":
         return 1800.0 + random.random() * 1800.0
-    if not text.isdigit():
-        raise bad_request(f"timeoutSeconds must be a number, found {text!r}")
-    return float(text)
+    return float(number("timeoutSeconds", text))
 
 
 def _open(api: Api, call: Call, stream: Stream) -> tuple[Subscription, list[bytes]]:
