@@ -6,6 +6,7 @@ Started by the embedded engine (one per cluster) and by tests; see `--help` for 
 import argparse
 import asyncio
 import gc
+import resource
 import signal
 import socket
 import ssl
@@ -38,6 +39,7 @@ _SHUTDOWN_SECONDS = 2.0
 def main(argv: Sequence[str] | None = None) -> int:
     settings = parse(argv)
     setup()
+    _allow_many_files()
     try:
         asyncio.run(_run(settings))
     except StoreFailed as error:
@@ -116,6 +118,12 @@ async def _warm(api: Api) -> None:
         await api.documents.schemas.ready()
     except LabError as error:
         log.warning("no schemas of built-in kinds", error=error)
+
+
+def _allow_many_files() -> None:
+    """Thousands of watches are thousands of descriptors; the usual limit is 1024."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 async def _run(settings: Settings) -> None:

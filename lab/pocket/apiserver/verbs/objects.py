@@ -20,6 +20,9 @@ _METADATA_TYPES = (
     ("finalizers", list), ("ownerReferences", list), ("managedFields", list), ("name", str),
     ("generateName", str), ("namespace", str), ("resourceVersion", str), ("uid", str),
 )  # fmt: skip
+_ITEM_TYPES: tuple[tuple[str, type], ...] = (
+    ("finalizers", str), ("ownerReferences", dict), ("managedFields", dict),
+)  # fmt: skip
 SYSTEM_METADATA = (
     "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation",
     "selfLink",
@@ -93,8 +96,8 @@ def _check_metadata(resource: Resource, obj: Object) -> None:
     for field, kind in _METADATA_TYPES:
         if meta.get(field) is not None and not isinstance(meta[field], kind):
             raise bad_request(f"metadata.{field} has the wrong type: {type(meta[field]).__name__}")
-    for field, kind in (("finalizers", str), ("ownerReferences", dict), ("managedFields", dict)):
-        if wrong := [item for item in meta.get(field) or [] if not isinstance(item, kind)]:
+    for field, item_type in _ITEM_TYPES:
+        if wrong := [item for item in meta.get(field) or [] if not isinstance(item, item_type)]:
             raise bad_request(f"metadata.{field} has an item of the wrong type: {type(wrong[0]).__name__}")
     for entry in meta.get("managedFields") or []:
         if not is_tree(entry.get("fieldsV1") or {}):
