@@ -45,18 +45,23 @@ class Server:
     pki: Pki
     process: subprocess.Popen[bytes] | None = None
     extra: list[str] = field(default_factory=list)
+    prefix: list[str] = field(default_factory=list)
 
     @property
     def url(self) -> str:
         return f"https://127.0.0.1:{self.port}"
 
     def start(self) -> None:
-        argv = [sys.executable, "-m", "lab.pocket.apiserver.main", "--name", "test"]
+        self.launch()
+        self._wait()
+
+    def launch(self) -> None:
+        """Start the process and do not wait for it to serve."""
+        argv = [*self.prefix, sys.executable, "-m", "lab.pocket.apiserver.main", "--name", "test"]
         argv += ["--data", str(self.root), "--pki", str(self.pki.folder), "--cache", str(CACHE)]
         argv += ["--listen", f"127.0.0.1:{self.port}", *self.extra]
         with (self.root / "log").open("ab") as log:
             self.process = subprocess.Popen(argv, stdout=log, stderr=log)
-        self._wait()
 
     def _wait(self) -> None:
         for _ in range(400):

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 Object = dict[str, Any]
+_VALUE, _CAUSES = 4096, 100  # characters of a wrong value, and wrong values, that an answer repeats
 
 
 class StatusError(Exception):
@@ -80,7 +81,8 @@ def required(field: str, message: str = "") -> Cause:
 def _quoted(value: Any) -> str:
     import json
 
-    return json.dumps(value, ensure_ascii=False)
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= _VALUE else f"{text[:_VALUE]}…"
 
 
 def invalid_value(field: str, value: Any, message: str) -> Cause:
@@ -122,13 +124,17 @@ def forbidden(target: Target, why: str) -> StatusError:
 
 
 def invalid(target: Target, causes: Sequence[Cause]) -> StatusError:
-    texts = [str(cause) for cause in causes]
+    texts = [str(cause) for cause in causes[:_CAUSES]]
+    if len(causes) > _CAUSES:
+        texts.append(f"and {len(causes) - _CAUSES} more")
     listed = texts[0] if len(texts) == 1 else "[" + ", ".join(texts) + "]"
     kind = f"{target.kind}.{target.group}" if target.group else target.kind
     details: Object = {"name": target.name, "kind": target.kind}
     if target.group:
         details["group"] = target.group
-    details["causes"] = [{"reason": c.reason, "message": c.message, "field": c.field} for c in causes]
+    details["causes"] = [
+        {"reason": c.reason, "message": c.message, "field": c.field} for c in causes[:_CAUSES]
+    ]
     return StatusError(422, "Invalid", f'{kind} "{target.name}" is invalid: {listed}', details)
 
 

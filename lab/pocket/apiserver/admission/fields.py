@@ -12,8 +12,8 @@ _LEVELS = ("Strict", "Warn", "Ignore")
 async def check_fields(api: Api, call: Call, obj: Object) -> None:
     """Drop unknown fields and tell about them as the client asked; refuse wrong types.
 
-    Without a wish of the client a built-in object is checked once the schemas are at hand; with one,
-    the server waits for them.
+    Without a wish of the client a built-in object goes unchecked only while the schemas are being made, on
+    the first start of all; with one, the server waits for them.
     """
     level = call.query.get("fieldValidation", "")
     if level not in ("", *_LEVELS):
@@ -24,7 +24,7 @@ async def check_fields(api: Api, call: Call, obj: Object) -> None:
         findings = Findings(unknown=call.resource.schema.prune(obj))
     else:
         loaded = api.documents.schemas.loaded
-        if loaded is None and level in ("Strict", "Warn"):
+        if loaded is None and (level in ("Strict", "Warn") or api.documents.schemas.path.exists()):
             loaded = await api.documents.schemas.ready()
         if loaded is None:
             return

@@ -1,7 +1,7 @@
 """Answers in the shape the client asked for: JSON or YAML; object, Table or metadata only."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import yaml
@@ -15,6 +15,7 @@ from lab.pocket.apiserver.tables.render import partial, table
 from .negotiate import PLAIN, Shape
 
 Object = dict[str, Any]
+_WARNING, _WARNINGS = 256, 4096  # characters of one and of all, where upstream cuts too
 
 
 def shaped(resource: Resource | None, body: Object, shape: Shape, query: Mapping[str, str]) -> Object:
@@ -41,7 +42,7 @@ def shaped(resource: Resource | None, body: Object, shape: Shape, query: Mapping
 def dump(body: Any, media: str) -> bytes:
     if media == "application/yaml":
         return yaml.safe_dump(body, sort_keys=False).encode()
-    return json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "surrogatepass")
+    return json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "replace")
 
 
 def respond(answer: Answer, shape: Shape, query: Mapping[str, str], warnings: list[str]) -> web.Response:
@@ -52,9 +53,20 @@ def respond(answer: Answer, shape: Shape, query: Mapping[str, str], warnings: li
     response = web.Response(body=payload, status=answer.code)
     response.headers["Content-Type"] = shape.media
     response.headers["Cache-Control"] = "no-cache, private"
-    for text in warnings:
+    for text in _short(warnings):
         response.headers.add("Warning", f'299 - "{text}"')
     return response
+
+
+def _short(warnings: list[str]) -> Iterator[str]:
+    """What fits into headers: without control characters, and as much as clients take in all."""
+    left = _WARNINGS
+    for text in warnings:
+        plain = "".join(c if c.isprintable() else "?" for c in text)[:_WARNING]
+        left -= len(plain)
+        if left < 0:
+            return
+        yield plain
 
 
 def respond_error(error: StatusError) -> web.Response:

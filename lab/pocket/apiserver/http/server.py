@@ -5,7 +5,6 @@ that is not a resource (health, discovery, OpenAPI, version) is in meta.py.
 """
 
 import asyncio
-import sqlite3
 from dataclasses import replace
 
 from aiohttp import web
@@ -16,6 +15,7 @@ from lab.pocket.apiserver.auth.authenticate import User
 from lab.pocket.apiserver.auth.impersonate import acting_user
 from lab.pocket.apiserver.context import Api, Call
 from lab.pocket.apiserver.errors import StatusError, bad_request, internal, too_large, unknown_path
+from lab.pocket.apiserver.storage.store import StoreFailed
 from lab.pocket.apiserver.verbs.dispatch import serve
 
 from . import meta
@@ -36,9 +36,9 @@ class Front:
             return await self._serve(request)
         except StatusError as error:
             return respond_error(error)
-        except sqlite3.Error as error:
+        except StoreFailed as error:
             log.error("store failed", method=request.method, path=request.path, error=error)
-            return respond_error(internal(f"the store of cluster {self._api.settings.name} failed: {error}"))
+            return respond_error(internal(f"{error}; {error.remedy}"))
         except LabError as error:
             return respond_error(internal(str(error)))
         except (ConnectionError, asyncio.CancelledError):

@@ -18,7 +18,7 @@ class Findings:
 
 
 def check(obj: Any, schemas: dict[str, Schema], model: str) -> Findings:
-    """Unknown fields are also removed from `obj`, as decoding upstream does."""
+    """Unknown fields and nulls are also removed from `obj`, as decoding upstream does."""
     findings = Findings()
     if model in schemas:
         _value(obj, schemas[model], schemas, "", findings)
@@ -36,6 +36,8 @@ def _value(value: Any, schema: Schema, schemas: dict[str, Schema], path: str, ou
         return
     if isinstance(value, list):
         for index, item in enumerate(value):
+            if item is None:
+                out.wrong.append((f"{path}[{index}]", "null", "object"))
             _value(item, schema.get("items") or {}, schemas, f"{path}[{index}]", out)
     elif isinstance(value, dict):
         _fields(value, schema, schemas, path, out)
@@ -48,7 +50,9 @@ def _fields(
     extra = schema.get("additionalProperties")
     for name in list(value):
         at = f"{path}.{name}" if path else name
-        if known is not None and name in known:
+        if value[name] is None:
+            del value[name]
+        elif known is not None and name in known:
             _value(value[name], known[name], schemas, at, out)
         elif isinstance(extra, dict):
             _value(value[name], extra, schemas, at, out)

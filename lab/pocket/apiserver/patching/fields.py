@@ -78,6 +78,25 @@ def to_tree(paths: Iterable[Path]) -> dict[str, Any]:
     return root
 
 
+def is_tree(tree: Any) -> bool:
+    """Whether a client's fieldsV1 has the nested form, with keys and values that are JSON."""
+    if not isinstance(tree, dict):
+        return False
+    return all((name == SELF or _is_element(name)) and is_tree(inner) for name, inner in tree.items())
+
+
+def _is_element(text: str) -> bool:
+    head, content = text[:2], text[2:]
+    if head == "f:":
+        return True
+    if head not in ("k:", "v:", "i:"):
+        return False
+    try:
+        return head != "k:" or isinstance(json.loads(content), dict)
+    except ValueError:
+        return False
+
+
 def from_tree(tree: dict[str, Any]) -> set[Path]:
     return set(_paths(tree, ()))
 

@@ -19,12 +19,12 @@ class Key(NamedTuple):
 
     @staticmethod
     def parse(text: str) -> "Key":
-        prefix, namespace, name = text.split("|")
+        prefix, namespace, name = text.split("|", 2)  # names of roles may have a bar
         return Key(prefix, namespace, name)
 
 
 def encode(obj: Object) -> bytes:
-    return json.dumps(obj, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "surrogatepass")
+    return json.dumps(obj, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "replace")
 
 
 class Record:

@@ -13,6 +13,7 @@ from lab.pocket.apiserver.storage.record import Object, Record
 from .objects import find, is_finished, to_served
 from .read import list_objects
 
+_LONGEST = 1 << 31  # seconds of grace, all that fit into a date
 _POLICIES = {"Foreground": "foregroundDeletion", "Orphan": "orphan"}
 
 
@@ -32,8 +33,8 @@ def options_of(call: Call) -> Options:
         raise bad_request("DeleteOptions must be an object")
     grace: Any = body.get("gracePeriodSeconds", call.query.get("gracePeriodSeconds"))
     try:
-        seconds = None if grace is None else int(grace)
-    except (TypeError, ValueError):
+        seconds = None if grace is None else min(int(grace), _LONGEST)
+    except (TypeError, ValueError, OverflowError):
         raise bad_request(f"gracePeriodSeconds must be a number, found {grace!r}") from None
     policy = body.get("propagationPolicy") or call.query.get("propagationPolicy", "")
     if body.get("orphanDependents") or call.query.get("orphanDependents") == "true":

@@ -88,9 +88,7 @@ def _page(call: Call, found: Sequence[Record], revision: int) -> tuple[Sequence[
     limit = call.query.get("limit", "")
     if not limit or limit == "0":
         return found, "", 0
-    if not limit.isdigit():
-        raise bad_request(f"limit must be a positive number, found {limit!r}")
-    size = int(limit)
+    size = number("limit", limit)
     if len(found) <= size:
         return found, "", 0
     last = found[size - 1].key
@@ -103,15 +101,18 @@ def _parse_continue(token: str) -> tuple[tuple[str, str], int]:
         value: Any = json.loads(base64.urlsafe_b64decode(token))
         namespace, name = value["after"]
         return (str(namespace), str(name)), int(value["rv"])
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise bad_request("continue key is not valid: it was not made by this server") from error
 
 
 def revision_of(text: str) -> int:
-    if not text:
-        return 0
-    if not text.isdigit():
-        raise bad_request(f"resourceVersion: Invalid value: {json.dumps(text)}: must be a number")
+    return number("resourceVersion", text) if text else 0
+
+
+def number(name: str, text: str) -> int:
+    """A query value that must be a whole number of at most 64 bits, not below zero."""
+    if not (text.isascii() and text.isdigit() and len(text) < 20):
+        raise bad_request(f"{name}: Invalid value: {json.dumps(text[:64])}: must be a number, not negative")
     return int(text)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from lab.pocket.apiserver.admission.fields import check_fields
 from lab.pocket.apiserver.auth.authenticate import User
 from lab.pocket.apiserver.auth.rbac import Question
 from lab.pocket.apiserver.auth.tokens import ISSUER
@@ -16,6 +17,7 @@ from .objects import check_type
 async def create(api: Api, call: Call) -> Answer:
     body = decode_object(call.body, call.content_type)
     check_type(call.resource, body)
+    await check_fields(api, call, body)
     status = _REVIEWS[call.resource.kind](api, call, body.get("spec") or {})
     body["metadata"].setdefault("creationTimestamp", None)
     return Answer({**body, "status": status}, 201, call.resource)

@@ -63,9 +63,9 @@ async def edit(api: Api, call: Call, change: Edit) -> Object:
         obj = change.change(current)
         if obj is before or not isinstance(obj, dict):
             raise bad_request("the change does not yield an object")
-        pinned = bool((obj.get("metadata") or {}).get("resourceVersion")) and (
-            obj["metadata"]["resourceVersion"] != before["metadata"]["resourceVersion"]
-        )
+        check_type(call.resource, obj)
+        wanted = obj["metadata"].get("resourceVersion")
+        pinned = bool(wanted) and wanted != before["metadata"]["resourceVersion"]
         try:
             return await _commit(api, call, record, obj, change.applies)
         except StatusError as error:
@@ -78,7 +78,6 @@ async def edit(api: Api, call: Call, change: Edit) -> Object:
 async def _commit(api: Api, call: Call, record: Record, obj: Object, applies: bool) -> Object:
     resource = call.resource
     old = to_served(resource, record.copy())  # parts of it end up in the new object
-    check_type(resource, obj)
     check_revision(resource.target(call.name), obj, record)
     keep_system_metadata(resource, obj, old)
     obj = _limit_to_subresource(call, obj, old)

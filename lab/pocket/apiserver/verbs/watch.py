@@ -6,8 +6,9 @@ The subscription is taken before the first read, in the same step, so nothing fa
 import asyncio
 import json
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 from aiohttp import web
 
@@ -21,9 +22,10 @@ from lab.pocket.apiserver.storage.store import Gone
 from lab.pocket.apiserver.storage.watch import Subscription
 
 from .objects import to_served
-from .read import matcher, revision_of, too_large_revision
+from .read import matcher, number, revision_of, too_large_revision
 
 BOOKMARK_SECONDS = 60.0
+_PORTION = 64 * 1024  # bytes
 _INITIAL_END = {"k8s.io/initial-events-end": "true"}
 
 
@@ -91,8 +93,7 @@ async def watch(api: Api, call: Call, request: web.BaseRequest, shape: Shape) ->
             headers={"Content-Type": _content_type(shape), "Cache-Control": "no-cache, private"}
         )
         await response.prepare(request)
-        if first:
-            await response.write(b"".join(first))
+        await _write(response, first)
         await _follow(api, stream, response, subscription, seconds)
         await response.write_eof()
         return response
@@ -112,12 +113,10 @@ def _timeout(call: Call) -> float:
     text = call.query.get("timeoutSeconds", "")
     if not text or text == "0":
         return 1800.0 + random.random() * 1800.0
-    if not text.isdigit():
-        raise bad_request(f"timeoutSeconds must be a number, found {text!r}")
-    return float(text)
+    return float(number("timeoutSeconds", text))
 
 
-def _open(api: Api, call: Call, stream: Stream) -> tuple[Subscription, list[bytes]]:
+def _open(api: Api, call: Call, stream: Stream) -> tuple[Subscription, Iterable[bytes]]:
     prefix, store = call.resource.prefix, api.store
     wanted = revision_of(call.query.get("resourceVersion", ""))
     initial = call.query.get("sendInitialEvents")
@@ -128,9 +127,9 @@ def _open(api: Api, call: Call, stream: Stream) -> tuple[Subscription, list[byte
     synthetic = wanted == 0 if initial is None else _on(call, "sendInitialEvents")
     if synthetic:
         subscription = store.subscribe(prefix, call.namespace, store.head)
-        first = list(stream.initial(store.list(prefix, call.namespace)))
+        first = stream.initial(store.list(prefix, call.namespace))
         if initial is not None and stream.bookmarks:
-            first.append(stream.bookmark(store.head, _INITIAL_END))
+            return subscription, chain(first, [stream.bookmark(store.head, _INITIAL_END)])
         return subscription, first
     try:
         return store.subscribe(prefix, call.namespace, wanted or store.head), []
@@ -151,5 +150,18 @@ async def _follow(
         if stream.bookmarks and loop.time() >= min(next_bookmark, end):
             chunks.append(stream.bookmark(changes[-1].revision if changes else api.store.head))
             next_bookmark = loop.time() + BOOKMARK_SECONDS
-        if chunks:
-            await response.write(b"".join(chunks))
+        await _write(response, chunks)
+
+
+async def _write(response: web.StreamResponse, chunks: Iterable[bytes]) -> None:
+    """In portions: a reader that does not read holds one of them, not a whole list."""
+    portion: list[bytes] = []
+    size = 0
+    for chunk in chunks:
+        portion.append(chunk)
+        size += len(chunk)
+        if size >= _PORTION:
+            await response.write(b"".join(portion))
+            portion, size = [], 0
+    if portion:
+        await response.write(b"".join(portion))
