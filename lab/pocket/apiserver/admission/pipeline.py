@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from lab.pocket.apiserver.context import Api, Call
 from lab.pocket.apiserver.errors import invalid
 from lab.pocket.apiserver.storage.record import Object
-from lab.pocket.apiserver.validate.kinds import labels
+from lab.pocket.apiserver.validate.metadata import metadata
 
 from . import builtin
 from .fields import check_fields
@@ -33,7 +33,7 @@ async def admit(api: Api, call: Call, change: Change) -> Object:
     obj = await api.webhooks.mutate(call, Change(change.operation, obj, old))
     _clean(api, call, obj)
     builtin.finish(api, call, obj, old)
-    causes = labels(obj)
+    causes = metadata(obj)
     if resource.schema is not None:
         causes += resource.schema.validate(obj)
     if call.subresource in ("", "status"):

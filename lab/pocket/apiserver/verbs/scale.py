@@ -11,6 +11,7 @@ from lab.pocket.apiserver.storage.record import Object
 
 from . import patch as patching
 from .objects import find, to_served
+from .options import APPLY
 from .update import Edit, edit
 
 
@@ -30,7 +31,7 @@ def _put(obj: Object, path: str, value: Any) -> None:
 def _selector(obj: Object, scale: Scale) -> str:
     if scale.selector:
         return str(_dig(obj, scale.selector) or "")
-    labels = _dig(obj, "spec.selector.matchLabels") or {}
+    labels = _dig(obj, scale.labels) or {}
     return ",".join(f"{k}={v}" for k, v in sorted(labels.items()))
 
 
@@ -63,7 +64,7 @@ async def update(api: Api, call: Call) -> Answer:
 async def patch(api: Api, call: Call) -> Answer:
     kind = media_type(call.content_type)
     body = decode(call.body, call.content_type)
-    if kind == patching.APPLY:
+    if kind == APPLY:
         kind = patching.MERGE
     return await _change(api, call, lambda current: patching.patched(call, kind, current, body))
 
