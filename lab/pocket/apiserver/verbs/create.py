@@ -3,7 +3,7 @@
 from lab.pocket.apiserver.admission import builtin
 from lab.pocket.apiserver.admission.pipeline import Change, admit
 from lab.pocket.apiserver.context import Answer, Api, Call
-from lab.pocket.apiserver.errors import already_exists, bad_request, invalid, required
+from lab.pocket.apiserver.errors import already_exists, bad_request, invalid, not_unique, required
 from lab.pocket.apiserver.http.body import decode_object
 from lab.pocket.apiserver.patching.managed import manager_of, record_update
 from lab.pocket.apiserver.storage.record import Key, Object
@@ -38,7 +38,7 @@ async def create_object(api: Api, call: Call, obj: Object) -> Object:
     managed = meta.pop("managedFields", None)
     stamp_new(resource, obj)
     require_valid(resource, obj, object_name(resource.kind, meta["name"]))
-    if (not resource.custom and resource.has("status")) or (resource.custom and resource.has("status")):
+    if resource.has("status"):
         obj.pop("status", None)
     obj = await admit(api, call, Change("CREATE", obj, None))
     if managed is not None:
@@ -66,4 +66,4 @@ def _commit(api: Api, call: Call, obj: Object, generated: bool) -> Object:
             if not generated:
                 raise already_exists(resource.target(name)) from None
             obj["metadata"]["name"] = generated_name(obj["metadata"]["generateName"])
-    raise already_exists(resource.target(obj["metadata"]["name"]))
+    raise not_unique(resource.target(obj["metadata"]["name"]))
