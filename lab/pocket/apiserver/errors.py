@@ -31,9 +31,10 @@ class StatusError(Exception):
             "metadata": self.metadata,
             "status": "Failure",
             "message": self.message,
-            "reason": self.reason,
             "code": self.code,
         }
+        if self.reason:  # a webhook may refuse without one
+            status["reason"] = self.reason
         if self.details:
             status["details"] = self.details
         return status

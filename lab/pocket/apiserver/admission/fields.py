@@ -2,13 +2,14 @@
 
 from lab.pocket.apiserver.context import Api, Call
 from lab.pocket.apiserver.errors import bad_request
+from lab.pocket.apiserver.http.duplicates import duplicate_fields
 from lab.pocket.apiserver.openapi.check import Findings, check
 from lab.pocket.apiserver.openapi.schemas import model_of
 from lab.pocket.apiserver.storage.record import Object
 
 
 async def check_fields(api: Api, call: Call, obj: Object) -> None:
-    """Drop unknown fields and tell about them as the client asked; refuse wrong types.
+    """Drop unknown fields; tell about them and about repeated ones as the client asked; refuse wrong types.
 
     Without a wish of the client a built-in object is checked once the schemas are at hand; with one,
     the server waits for them.
@@ -20,10 +21,14 @@ async def check_fields(api: Api, call: Call, obj: Object) -> None:
         loaded = api.documents.schemas.loaded
         if loaded is None and level in ("Strict", "Warn"):
             loaded = await api.documents.schemas.ready()
-        if loaded is None:
-            return
-        findings = check(obj, loaded, model_of(call.resource))
+        findings = check(obj, loaded, model_of(call.resource)) if loaded is not None else Findings()
     _report(call, findings, level)
+
+
+def _repeated(call: Call, level: str) -> list[str]:
+    if level == "Ignore" or not call.body:
+        return []
+    return [f'duplicate field "{path}"' for path in duplicate_fields(call.body, call.content_type)]
 
 
 def _report(call: Call, findings: Findings, level: str) -> None:
@@ -34,8 +39,8 @@ def _report(call: Call, findings: Findings, level: str) -> None:
         raise bad_request(
             f"{prefix}json: cannot unmarshal {found} into Go struct field {kind}.{path} of type {wanted}"
         )
-    texts = [f'unknown field "{path}"' for path in findings.unknown]
+    texts = _repeated(call, level) + [f'unknown field "{path}"' for path in findings.unknown]
     if texts and level == "Strict":
         raise bad_request(f"{prefix}strict decoding error: {', '.join(texts)}")
     if level != "Ignore":
-        call.warnings.extend(text.replace('"', '\\"') for text in texts)
+        call.warnings.extend(texts)

@@ -12,8 +12,8 @@ Object = dict[str, Any]
 
 LIMIT = 3 * 1024 * 1024
 ACCEPTED = ("application/json", "application/yaml", protobuf.MEDIA_TYPE)
-_JSON = ("application/json", "")
-_YAML = ("application/yaml", "application/x-yaml", "text/yaml", "application/apply-patch+yaml")
+JSON = ("application/json", "")
+YAML = ("application/yaml", "application/x-yaml", "text/yaml", "application/apply-patch+yaml")
 
 
 def media_type(content_type: str) -> str:
@@ -23,9 +23,9 @@ def media_type(content_type: str) -> str:
 def decode(body: bytes, content_type: str) -> Any:
     """The value in the body. Raises 415 for other formats (CBOR) and 400 for broken ones."""
     kind = media_type(content_type)
-    if kind in _YAML:
+    if kind in YAML:
         return _yaml(body)
-    if kind in _JSON or kind.endswith("+json"):
+    if kind in JSON or kind.endswith("+json"):
         return _json(body)
     if kind == protobuf.MEDIA_TYPE:
         return protobuf.decode(body)

@@ -1,7 +1,7 @@
 """Answers in the shape the client asked for: JSON or YAML; object, Table or metadata only."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import yaml
@@ -44,7 +44,7 @@ def dump(body: Any, media: str) -> bytes:
     return json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "surrogatepass")
 
 
-def respond(answer: Answer, shape: Shape, query: Mapping[str, str], warnings: list[str]) -> web.Response:
+def respond(answer: Answer, shape: Shape, query: Mapping[str, str], warnings: Sequence[str]) -> web.Response:
     if answer.raw is not None and shape == PLAIN:
         payload = answer.raw
     else:
@@ -52,15 +52,23 @@ def respond(answer: Answer, shape: Shape, query: Mapping[str, str], warnings: li
     response = web.Response(body=payload, status=answer.code)
     response.headers["Content-Type"] = shape.media
     response.headers["Cache-Control"] = "no-cache, private"
-    for text in warnings:
-        response.headers.add("Warning", f'299 - "{text}"')
+    _warn(response, warnings)
     return response
 
 
-def respond_error(error: StatusError) -> web.Response:
+def _warn(response: web.Response, warnings: Sequence[str]) -> None:
+    """RFC 7234 Warning headers, each text once, on one line and quoted."""
+    for text in dict.fromkeys(warnings):
+        line = "".join(c if c.isprintable() else " " for c in text)
+        escaped = line.replace("\\", "\\\\").replace('"', '\\"')
+        response.headers.add("Warning", f'299 - "{escaped}"')
+
+
+def respond_error(error: StatusError, warnings: Sequence[str] = ()) -> web.Response:
     response = web.Response(body=dump(error.body(), "application/json"), status=error.code)
     response.headers["Content-Type"] = "application/json"
     response.headers["Cache-Control"] = "no-cache, private"
     if retry := error.details.get("retryAfterSeconds"):
         response.headers["Retry-After"] = str(retry)
+    _warn(response, warnings)
     return response

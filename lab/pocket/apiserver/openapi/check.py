@@ -7,8 +7,8 @@ Schema = dict[str, Any]
 
 _REF = "#/components/schemas/"
 _QUANTITIES = (
-    "limits", "requests", "capacity", "allocatable", "hard", "used", "min", "max", "default", "defaultRequest",
-    "maxLimitRequestRatio", "averageValue",
+    "limits", "requests", "capacity", "allocatable", "hard", "used", "min", "max", "default",
+    "defaultRequest", "maxLimitRequestRatio", "averageValue",
 )  # fmt: skip
 
 

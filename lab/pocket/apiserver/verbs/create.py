@@ -6,11 +6,12 @@ from lab.pocket.apiserver.context import Answer, Api, Call
 from lab.pocket.apiserver.errors import already_exists, bad_request, invalid, not_unique, required
 from lab.pocket.apiserver.http.body import decode_object
 from lab.pocket.apiserver.patching.managed import manager_of, record_update
+from lab.pocket.apiserver.resources.versions import to_served, to_stored
 from lab.pocket.apiserver.storage.record import Key, Object
 from lab.pocket.apiserver.storage.store import Exists
 from lab.pocket.apiserver.validate.names import object_name
 
-from .objects import check_type, generated_name, place, require_valid, stamp_new, to_served, to_stored
+from .objects import check_type, generated_name, place, require_valid, stamp_new
 
 _RETRIES = 8  # of a generated name that is taken
 

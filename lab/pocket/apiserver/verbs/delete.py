@@ -6,10 +6,11 @@ from datetime import UTC, datetime, timedelta
 from lab.pocket.apiserver.admission.pipeline import Change
 from lab.pocket.apiserver.context import Answer, Api, Call
 from lab.pocket.apiserver.errors import Target, conflict, success
+from lab.pocket.apiserver.resources.versions import to_served
 from lab.pocket.apiserver.storage.record import Object, Record
 
 from .deleteoptions import FINALIZERS, Options, options_of
-from .objects import find, is_finished, key_of, to_served
+from .objects import find, is_finished, key_of
 from .read import list_objects
 
 
@@ -22,7 +23,8 @@ async def delete(api: Api, call: Call) -> Answer:
 
 async def _ask(api: Api, call: Call, record: Record) -> None:
     """Webhooks see what is deleted as the old object; what they would change does not count."""
-    change = Change("DELETE", to_served(call.resource, record.copy()), None)
+    obj = to_served(call.resource, record.copy())
+    change = Change("DELETE", obj, obj)
     await api.webhooks.mutate(call, change)
     await api.webhooks.validate(call, change)
 

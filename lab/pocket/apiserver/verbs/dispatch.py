@@ -11,7 +11,7 @@ from aiohttp import web
 from lab.pocket.apiserver.context import Answer, Api, Call
 from lab.pocket.apiserver.errors import StatusError, method_not_allowed, unknown_path
 from lab.pocket.apiserver.http.negotiate import Shape, choose
-from lab.pocket.apiserver.http.respond import respond
+from lab.pocket.apiserver.http.respond import respond, respond_error
 from lab.pocket.apiserver.tunnel import backends, kubelet
 
 from . import create, delete, evict, patch, read, reviews, scale, token, update
@@ -66,6 +66,13 @@ _STREAMS: dict[str, Callable[[Api, Call, web.BaseRequest], Awaitable[web.StreamR
 async def serve(api: Api, call: Call, request: web.BaseRequest) -> web.StreamResponse:
     if call.subresource in _STREAMS and call.resource.has(call.subresource):
         return await _STREAMS[call.subresource](api, call, request)
+    try:
+        return await _serve(api, call, request)
+    except StatusError as error:
+        return respond_error(error, call.warnings)
+
+
+async def _serve(api: Api, call: Call, request: web.BaseRequest) -> web.StreamResponse:
     shape = _shape(request)
     check_options(call)
     if call.resource.idle and call.verb not in _READS:

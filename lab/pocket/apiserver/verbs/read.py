@@ -8,11 +8,12 @@ from lab.kube.selectors import FieldSelector, field_selector, label_selector
 from lab.pocket.apiserver.context import Answer, Api, Call
 from lab.pocket.apiserver.errors import StatusError, bad_request, expired
 from lab.pocket.apiserver.resources.model import Resource
+from lab.pocket.apiserver.resources.versions import to_served
 from lab.pocket.apiserver.storage.record import Object, Record
 from lab.pocket.apiserver.storage.store import Gone
 
 from . import pages
-from .objects import find, to_served
+from .objects import find
 from .options import number
 
 _ALWAYS = ("metadata.name", "metadata.namespace")

@@ -7,10 +7,11 @@ from lab.pocket.apiserver.context import Answer, Api, Call
 from lab.pocket.apiserver.errors import bad_request, invalid, invalid_value
 from lab.pocket.apiserver.http.body import decode, decode_object, media_type
 from lab.pocket.apiserver.resources.model import Scale
+from lab.pocket.apiserver.resources.versions import to_served
 from lab.pocket.apiserver.storage.record import Object
 
 from . import patch as patching
-from .objects import find, to_served
+from .objects import find
 from .options import APPLY
 from .update import Edit, edit
 

@@ -15,19 +15,11 @@ from lab.pocket.apiserver.errors import (
 )
 from lab.pocket.apiserver.http.body import decode_object
 from lab.pocket.apiserver.patching.managed import manager_of, record_update
+from lab.pocket.apiserver.resources.versions import to_served
 from lab.pocket.apiserver.storage.record import Object, Record
 
 from . import create as creating
-from .objects import (
-    check_revision,
-    check_type,
-    find,
-    keep_system_metadata,
-    key_of,
-    place,
-    store_update,
-    to_served,
-)
+from .objects import check_revision, check_type, find, keep_system_metadata, key_of, place, store_update
 
 _ATTEMPTS = 5
 

@@ -16,11 +16,11 @@ from lab.pocket.apiserver.errors import StatusError, expired
 from lab.pocket.apiserver.http.negotiate import Shape
 from lab.pocket.apiserver.http.respond import shaped
 from lab.pocket.apiserver.resources.model import Resource
+from lab.pocket.apiserver.resources.versions import to_served
 from lab.pocket.apiserver.storage.record import Change, Object, Record
 from lab.pocket.apiserver.storage.store import Gone
 from lab.pocket.apiserver.storage.watch import Subscription
 
-from .objects import to_served
 from .options import number
 from .read import matcher, revision_of, too_large_revision
 
