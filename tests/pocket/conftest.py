@@ -89,11 +89,23 @@ class Server:
 
     def kubectl(self, *words: str, text: str = "", code: int | None = 0, user: str = "admin") -> str:
         """Run kubectl; `code` None accepts any end. Returns stdout, or stdout and stderr on failure."""
+        done = self._kubectl(words, text, user)
+        if code is not None:
+            assert done.returncode == code, f"{words}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return done.stdout if done.returncode == 0 else done.stdout + done.stderr
+
+    def kubectl_err(self, *words: str, text: str = "") -> str:
+        """What a successful kubectl says on stderr: warnings."""
+        done = self._kubectl(words, text, "admin")
+        assert done.returncode == 0, f"{words}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return done.stderr
+
+    def _kubectl(self, words: tuple[str, ...], text: str, user: str) -> subprocess.CompletedProcess[str]:
         pki = self.pki.folder
         flags = ["--server", self.url, "--certificate-authority", str(pki / "ca.crt")]
         flags += ["--client-certificate", str(pki / f"{user}.crt"), "--client-key", str(pki / f"{user}.key")]
         flags += ["--cache-dir", str(self.root / "kubectl")]
-        done = subprocess.run(
+        return subprocess.run(
             [str(KUBECTL), *flags, *words],
             input=text,
             text=True,
@@ -101,9 +113,6 @@ class Server:
             timeout=30,
             env={"PATH": os.environ["PATH"], "HOME": str(self.root), "KUBECONFIG": os.devnull},
         )
-        if code is not None:
-            assert done.returncode == code, f"{words}: {done.returncode}\n{done.stdout}\n{done.stderr}"
-        return done.stdout if done.returncode == 0 else done.stdout + done.stderr
 
 
 class Http:

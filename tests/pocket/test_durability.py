@@ -151,7 +151,8 @@ async def test_a_watcher_from_before_a_compaction_is_told_to_list_again_after_a_
     old = await client.get(f"{BASE}?watch=1&resourceVersion={first}")
     reply = await client.post(BASE, config_map("b"))
     await client.close()
-    assert (old.code, old.body["reason"]) == (410, "Expired")
+    assert old.body["type"] == "ERROR"
+    assert (old.body["object"]["code"], old.body["object"]["reason"]) == (410, "Expired")
     assert int(reply.body["metadata"]["resourceVersion"]) == int(newest) + 2
 
 

@@ -249,7 +249,7 @@ def test_no_query_makes_the_server_fail(hostile: Hostile, budget: Budget) -> Non
     budget.explore(st.tuples(calls, pairs).map(lambda case: (*case[0], case[1])), check)
 
 
-@pytest.mark.parametrize("text", ["-1", "x", "9" * 5000, "\u0663", "1.5"])
+@pytest.mark.parametrize("text", ["x", "9" * 5000, "\u0663", "1.5"])
 def test_a_bad_time_limit_of_a_watch_is_a_bad_request(hostile: Hostile, text: str) -> None:
     reply = hostile.send("GET", f"{MAPS}?watch=1&timeoutSeconds={quote(text)}")
     assert hostile.judge(reply).code == 400
@@ -374,7 +374,7 @@ MERGES = b"a: &a {x: 1}\n" + b"".join(
 )
 def test_a_yaml_bomb_is_a_bad_request_and_costs_nothing(hostile: Hostile, body: bytes) -> None:
     before = hostile.resident()
-    for method, target, media in (("POST", MAPS, "application/yaml"), ("PATCH", f"{MAPS}/a", APPLY)):
+    for method, target, media in (("POST", MAPS, "application/yaml"), ("PATCH", f"{MAPS}/a?fieldManager=m", APPLY)):
         reply = hostile.send(method, target, body, {"Content-Type": media})
         assert hostile.judge(reply).code == 400
     assert hostile.resident() < before + 30, "megabytes"
@@ -396,7 +396,7 @@ def test_an_odd_name_of_a_role_survives_a_restart(hostile: Hostile, name: str) -
 
 @pytest.mark.parametrize(("text", "code"), [
     ('{"data": {"k": NaN}}', 400), ('{"data": {"k": 1e999}}', 400), ('{"x": -Infinity}', 400),
-    ('{"metadata": {"annotations": {"a": "\\ud800"}}}', 200), ('{"data": {"\\udfff": "x"}}', 200),
+    ('{"metadata": {"annotations": {"a": "\\ud800"}}}', 200), ('{"data": {"\\udfff": "x"}}', 422),
     ('{"data": ' + "[" * 101 + "]" * 101 + "}", 400), ('{"data": {"a": "1", "a": "2"}}', 200),
 ])  # fmt: skip
 def test_what_is_stored_can_be_read_by_every_json_parser(hostile: Hostile, text: str, code: int) -> None:

@@ -23,17 +23,19 @@ class StatusError(Exception):
         self.reason = reason
         self.message = message
         self.details = dict(details or {})
+        self.metadata: Object = {}
 
     def body(self) -> Object:
         status: Object = {
             "kind": "Status",
             "apiVersion": "v1",
-            "metadata": {},
+            "metadata": self.metadata,
             "status": "Failure",
             "message": self.message,
-            "reason": self.reason,
             "code": self.code,
         }
+        if self.reason:  # a webhook may refuse without one
+            status["reason"] = self.reason
         if self.details:
             status["details"] = self.details
         return status
@@ -108,6 +110,13 @@ def unknown_path() -> StatusError:
 
 def already_exists(target: Target) -> StatusError:
     return StatusError(409, "AlreadyExists", f"{target} already exists", target.details())
+
+
+def not_unique(target: Target) -> StatusError:
+    """A generated name met an existing object, as often as the server tried."""
+    text = "the server was not able to generate a unique name for the object"
+    details = target.details(retryAfterSeconds=1)
+    return StatusError(409, "AlreadyExists", f"{target} already exists, {text}", details)
 
 
 def conflict(target: Target, why: str = "") -> StatusError:

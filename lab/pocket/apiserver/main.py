@@ -94,7 +94,7 @@ def build(settings: Settings) -> Api:
         authenticator=Authenticator(tokens),
         authorizer=Authorizer(store),
         tokens=tokens,
-        webhooks=Webhooks(store),
+        webhooks=Webhooks(store, registry),
         documents=Documents(settings, registry),
         addresses=Addresses(store),
     )

@@ -1,4 +1,4 @@
-"""Built-in admission: namespace lifecycle, service accounts of pods, addresses of services, token Secrets.
+"""Built-in admission: namespace lifecycle, accounts of pods, addresses of services, token Secrets, grants.
 
 Called by the pipeline only. `mutate` may wait (a new namespace's default account), `finish` may not.
 """
@@ -7,8 +7,10 @@ import secrets
 
 from lab.base.errors import TimedOut
 from lab.base.wait import until
+from lab.pocket.apiserver.auth import escalation
+from lab.pocket.apiserver.auth.rbac import GROUP as RBAC
 from lab.pocket.apiserver.context import Api, Call
-from lab.pocket.apiserver.errors import forbidden, not_found
+from lab.pocket.apiserver.errors import Target, forbidden, not_found
 from lab.pocket.apiserver.storage.record import Key, Object
 
 from .services import assign
@@ -27,8 +29,12 @@ async def mutate(api: Api, call: Call, obj: Object, old: Object | None) -> None:
 
 
 def finish(api: Api, call: Call, obj: Object, old: Object | None) -> None:
-    """Assignments that must be atomic with the store's write, after all waiting is done."""
-    if call.resource.group != "" or call.subresource:
+    """Assignments and checks that must be atomic with the store's write, after all waiting is done."""
+    if call.subresource:
+        return
+    if call.resource.group == RBAC:
+        escalation.check(api.authorizer, call, obj, old)
+    if call.resource.group != "":
         return
     if call.resource.kind == "Service":
         assign(api, obj, old)
@@ -47,8 +53,6 @@ def _check_namespace(api: Api, call: Call) -> None:
         return
     record = api.store.get(Key("/namespaces", "", call.namespace))
     if record is None:
-        from lab.pocket.apiserver.errors import Target
-
         raise not_found(Target("namespaces", "", call.namespace, "Namespace"))
     if record.obj["metadata"].get("deletionTimestamp"):
         error = forbidden(

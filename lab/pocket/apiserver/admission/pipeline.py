@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from lab.pocket.apiserver.context import Api, Call
 from lab.pocket.apiserver.errors import invalid
 from lab.pocket.apiserver.storage.record import Object
-from lab.pocket.apiserver.validate.kinds import labels
+from lab.pocket.apiserver.validate.metadata import metadata
 from lab.pocket.apiserver.validate.names import object_name
 
 from . import builtin
@@ -35,7 +35,7 @@ async def admit(api: Api, call: Call, change: Change) -> Object:
     _clean(api, call, obj)
     builtin.finish(api, call, obj, old)
     name = str(obj["metadata"].get("name", ""))
-    causes = [*(object_name(resource.kind, name) if old is None else ()), *labels(obj)]
+    causes = [*(object_name(resource.kind, name) if old is None else ()), *metadata(obj)]
     if resource.schema is not None:
         causes += resource.schema.validate(obj)
     if call.subresource in ("", "status"):

@@ -18,8 +18,8 @@ LIMIT = 3 * 1024 * 1024
 DEPTH = 100
 """Levels of nesting; objects that people write have some twenty."""
 ACCEPTED = ("application/json", "application/yaml", protobuf.MEDIA_TYPE)
-_JSON = ("application/json", "")
-_YAML = ("application/yaml", "application/x-yaml", "text/yaml", "application/apply-patch+yaml")
+JSON = ("application/json", "")
+YAML = ("application/yaml", "application/x-yaml", "text/yaml", "application/apply-patch+yaml")
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
@@ -31,9 +31,9 @@ def decode(body: bytes, content_type: str) -> Any:
     """The value in the body. Raises 415 for other formats (CBOR) and 400 for broken ones."""
     kind = media_type(content_type)
     try:
-        if kind in _YAML:
+        if kind in YAML:
             value = _from_json(json.dumps(yaml_body.load(body, DEPTH), allow_nan=False))
-        elif kind in _JSON or kind.endswith("+json"):
+        elif kind in JSON or kind.endswith("+json"):
             value = _from_json(body.decode())
         elif kind == protobuf.MEDIA_TYPE:
             value = protobuf.decode(body)
@@ -41,9 +41,7 @@ def decode(body: bytes, content_type: str) -> Any:
             raise unsupported_media_type(ACCEPTED)
     except (ValueError, TypeError, RecursionError) as error:
         what = (
-            "error converting YAML to JSON"
-            if kind in _YAML
-            else "couldn't get version/kind; json parse error"
+            "error converting YAML to JSON" if kind in YAML else "couldn't get version/kind; json parse error"
         )
         raise bad_request(f"{what}: {error}") from error
     if _is_deeper(value, DEPTH):

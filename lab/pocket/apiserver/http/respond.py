@@ -1,7 +1,7 @@
 """Answers in the shape the client asked for: JSON or YAML; object, Table or metadata only."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import yaml
@@ -45,7 +45,7 @@ def dump(body: Any, media: str) -> bytes:
     return json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "replace")
 
 
-def respond(answer: Answer, shape: Shape, query: Mapping[str, str], warnings: list[str]) -> web.Response:
+def respond(answer: Answer, shape: Shape, query: Mapping[str, str], warnings: Sequence[str]) -> web.Response:
     if answer.raw is not None and shape == PLAIN:
         payload = answer.raw
     else:
@@ -53,26 +53,33 @@ def respond(answer: Answer, shape: Shape, query: Mapping[str, str], warnings: li
     response = web.Response(body=payload, status=answer.code)
     response.headers["Content-Type"] = shape.media
     response.headers["Cache-Control"] = "no-cache, private"
-    for text in _short(warnings):
-        response.headers.add("Warning", f'299 - "{text}"')
+    _warn(response, warnings)
     return response
 
 
-def _short(warnings: list[str]) -> Iterator[str]:
+def _warn(response: web.Response, warnings: Sequence[str]) -> None:
+    """RFC 7234 Warning headers, each text once, on one line and quoted."""
+    for text in _short(dict.fromkeys(warnings)):
+        escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+        response.headers.add("Warning", f'299 - "{escaped}"')
+
+
+def _short(warnings: Iterable[str]) -> Iterator[str]:
     """What fits into headers: without control characters, and as much as clients take in all."""
     left = _WARNINGS
     for text in warnings:
-        plain = "".join(c if c.isprintable() else "?" for c in text)[:_WARNING]
+        plain = "".join(c if c.isprintable() else " " for c in text)[:_WARNING]
         left -= len(plain)
         if left < 0:
             return
         yield plain
 
 
-def respond_error(error: StatusError) -> web.Response:
+def respond_error(error: StatusError, warnings: Sequence[str] = ()) -> web.Response:
     response = web.Response(body=dump(error.body(), "application/json"), status=error.code)
     response.headers["Content-Type"] = "application/json"
     response.headers["Cache-Control"] = "no-cache, private"
     if retry := error.details.get("retryAfterSeconds"):
         response.headers["Retry-After"] = str(retry)
+    _warn(response, warnings)
     return response

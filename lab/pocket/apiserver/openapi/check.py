@@ -6,7 +6,10 @@ from typing import Any
 Schema = dict[str, Any]
 
 _REF = "#/components/schemas/"
-_QUANTITIES = ("limits", "requests", "capacity", "allocatable")
+_QUANTITIES = (
+    "limits", "requests", "capacity", "allocatable", "hard", "used", "min", "max", "default",
+    "defaultRequest", "maxLimitRequestRatio", "averageValue",
+)  # fmt: skip
 
 
 @dataclass

@@ -9,7 +9,11 @@ QUEUE_LIMIT = 4096
 
 
 class Gone(Exception):
-    """The asked revision is older than the history that is kept."""
+    """The asked revision is older than the history that is kept; `floor` is the oldest that is."""
+
+    def __init__(self, floor: int) -> None:
+        super().__init__(f"history begins at {floor}")
+        self.floor = floor
 
 
 class Subscription:
@@ -82,7 +86,7 @@ class History:
     def after(self, revision: int) -> list[Change]:
         """Changes newer than `revision`, oldest first."""
         if revision < self.floor:
-            raise Gone
+            raise Gone(self.floor)
         found: list[Change] = []
         for change in reversed(self._changes):
             if change.revision <= revision:

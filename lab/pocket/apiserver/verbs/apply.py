@@ -3,7 +3,7 @@
 from typing import Any
 
 from lab.pocket.apiserver.context import Answer, Api, Call
-from lab.pocket.apiserver.errors import StatusError, bad_request, required
+from lab.pocket.apiserver.errors import StatusError, bad_request
 from lab.pocket.apiserver.patching.apply import Conflict, apply_config
 from lab.pocket.apiserver.patching.fields import leaves
 from lab.pocket.apiserver.patching.managed import Manager, manager_of, put_owners, typing_of
@@ -15,7 +15,7 @@ from .update import Edit, edit
 
 
 async def apply(api: Api, call: Call, config: Any) -> Answer:
-    manager = _manager(call)
+    manager = manager_of(call, "Apply")
     if not isinstance(config, dict):
         raise bad_request("an apply configuration must be an object")
     check_type(call.resource, config)
@@ -30,14 +30,6 @@ async def apply(api: Api, call: Call, config: Any) -> Answer:
     if api.store.get(key_of(call)) is None:
         return await _create(api, call, config, manager)
     return Answer(await _merge(api, call, config, manager), resource=call.resource)
-
-
-def _manager(call: Call) -> Manager:
-    if not call.query.get("fieldManager"):
-        cause = required("fieldManager", "is required for apply patch")
-        details = {"causes": [{"reason": cause.reason, "message": cause.message, "field": cause.field}]}
-        raise StatusError(422, "Invalid", f'PatchOptions.meta.k8s.io "" is invalid: {cause}', details)
-    return manager_of(call, "Apply")
 
 
 async def _create(api: Api, call: Call, config: Object, manager: Manager) -> Answer:

@@ -3,13 +3,14 @@
 from lab.pocket.apiserver.admission import builtin
 from lab.pocket.apiserver.admission.pipeline import Change, admit
 from lab.pocket.apiserver.context import Answer, Api, Call
-from lab.pocket.apiserver.errors import already_exists, bad_request, invalid, required
+from lab.pocket.apiserver.errors import already_exists, bad_request, invalid, not_unique, required
 from lab.pocket.apiserver.http.body import decode_object
 from lab.pocket.apiserver.patching.managed import manager_of, record_update
+from lab.pocket.apiserver.resources.versions import to_served, to_stored
 from lab.pocket.apiserver.storage.record import Key, Object
 from lab.pocket.apiserver.storage.store import Exists
 
-from .objects import check_type, generated_name, place, stamp_new, to_served, to_stored
+from .objects import check_type, generated_name, place, stamp_new
 
 _RETRIES = 8  # of a generated name that is taken
 
@@ -66,4 +67,4 @@ def _commit(api: Api, call: Call, obj: Object, generated: bool) -> Object:
             if not generated:
                 raise already_exists(resource.target(name)) from None
             obj["metadata"]["name"] = generated_name(obj["metadata"]["generateName"])
-    raise already_exists(resource.target(obj["metadata"]["name"]))
+    raise not_unique(resource.target(obj["metadata"]["name"]))

@@ -12,6 +12,7 @@ from lab.pocket.apiserver.context import Api, Call
 from lab.pocket.apiserver.errors import Cause, StatusError, Target, bad_request, conflict, invalid, not_found
 from lab.pocket.apiserver.patching.fields import is_tree
 from lab.pocket.apiserver.resources.model import Resource
+from lab.pocket.apiserver.resources.versions import to_stored
 from lab.pocket.apiserver.storage.record import Key, Object, Record
 from lab.pocket.apiserver.storage.store import Stale
 
@@ -38,22 +39,6 @@ def find(api: Api, call: Call) -> Record:
     if record is None:
         raise not_found(call.resource.target(call.name))
     return record
-
-
-def to_served(resource: Resource, obj: Object) -> Object:
-    """The stored form in the version that was asked for; may return `obj` itself."""
-    if resource.conversion is not None:
-        return resource.conversion.to_served(obj)
-    if obj.get("apiVersion") == resource.api_version:
-        return obj
-    return {**obj, "apiVersion": resource.api_version}
-
-
-def to_stored(resource: Resource, obj: Object) -> Object:
-    if resource.conversion is not None:
-        return resource.conversion.to_stored(obj)
-    obj["apiVersion"] = resource.stored_api_version
-    return obj
 
 
 def check_type(resource: Resource, obj: Object) -> None:

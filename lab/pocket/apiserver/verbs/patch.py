@@ -14,12 +14,12 @@ from lab.pocket.apiserver.patching.strategic import strategic_merge
 from lab.pocket.apiserver.storage.record import Object
 
 from .apply import apply
+from .options import APPLY
 from .update import Edit, edit
 
 JSON_PATCH = "application/json-patch+json"
 MERGE = "application/merge-patch+json"
 STRATEGIC = "application/strategic-merge-patch+json"
-APPLY = "application/apply-patch+yaml"
 _ACCEPTED = (JSON_PATCH, MERGE, STRATEGIC, APPLY)
 
 
