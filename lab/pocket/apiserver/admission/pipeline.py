@@ -35,7 +35,7 @@ async def admit(api: Api, call: Call, change: Change) -> Object:
     builtin.finish(api, call, obj, old)
     causes = labels(obj)
     if resource.schema is not None:
-        causes += resource.schema.validate(obj)
+        causes += resource.schema.validate(obj, old)
     if call.subresource in ("", "status"):
         causes += resource.validate(obj, old)
     if causes:

@@ -55,7 +55,12 @@ class Schema:
     raw: Object
     default: Callable[[Object], None]
     prune: Callable[[Object], list[str]]
-    validate: Callable[[Object], list[Cause]]
+    validate: Callable[[Object, Object | None], list[Cause]]
+
+    def reshape(self, obj: Object) -> None:
+        """Make an object that was stored under an earlier schema follow this one, in place."""
+        self.prune(obj)
+        self.default(obj)
 
 
 @dataclass(frozen=True)
@@ -90,6 +95,7 @@ class Resource:
     custom: bool = False
     list_kind: str = ""
     counts_generation: bool = True
+    deprecated: str = ""  # what every use of this version is answered with, as a warning
 
     @property
     def api_version(self) -> str:

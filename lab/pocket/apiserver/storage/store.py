@@ -114,6 +114,14 @@ class Store:
             self.compact(self.head - HISTORY)
         return record
 
+    def reread(self, prefix: str, change: Callable[[Object], None]) -> None:
+        """Have the objects of a kind read as `change` makes them, at their revisions; nothing is written."""
+        for record in list(self.iterate(prefix)):
+            obj = record.copy()
+            change(obj)
+            if obj != record.obj:
+                self._apply(Record(record.key, record.revision, encode(obj)), deleted=False)
+
     def compact(self, floor: int) -> None:
         self._since_compaction = 0
         if floor > self._log.floor:

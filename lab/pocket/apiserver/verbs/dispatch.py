@@ -59,6 +59,8 @@ async def serve(api: Api, call: Call, request: web.BaseRequest) -> web.StreamRes
     if call.subresource in _STREAMS and call.resource.has(call.subresource):
         return await _STREAMS[call.subresource](api, call, request)
     shape = _shape(request)
+    if call.resource.deprecated:
+        call.warnings.append(call.resource.deprecated)
     if call.verb == "watch":
         _require_verb(call)
         return await watch(api, call, request, shape)
