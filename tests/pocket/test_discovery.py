@@ -29,7 +29,7 @@ async def test_every_group_version_has_an_openapi_document(http: Http) -> None:
 
 async def test_the_old_openapi_document_has_merge_keys(http: Http) -> None:
     definitions = (await http.get("/openapi/v2")).body["definitions"]
-    containers = definitions["V1PodSpec"]["properties"]["containers"]
+    containers = definitions["io.k8s.api.core.v1.PodSpec"]["properties"]["containers"]
     assert containers["x-kubernetes-patch-merge-key"] == "name"
 
 

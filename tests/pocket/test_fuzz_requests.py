@@ -374,7 +374,10 @@ MERGES = b"a: &a {x: 1}\n" + b"".join(
 )
 def test_a_yaml_bomb_is_a_bad_request_and_costs_nothing(hostile: Hostile, body: bytes) -> None:
     before = hostile.resident()
-    for method, target, media in (("POST", MAPS, "application/yaml"), ("PATCH", f"{MAPS}/a?fieldManager=m", APPLY)):
+    for method, target, media in (
+        ("POST", MAPS, "application/yaml"),
+        ("PATCH", f"{MAPS}/a?fieldManager=m", APPLY),
+    ):
         reply = hostile.send(method, target, body, {"Content-Type": media})
         assert hostile.judge(reply).code == 400
     assert hostile.resident() < before + 30, "megabytes"

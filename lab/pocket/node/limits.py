@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from lab.kube.objects import Object
+from lab.kube.quantity import quantity
 from lab.pocket.node.folder import PodFolder
-from lab.pocket.node.lifecycle.qos import quantity
 from lab.pocket.node.lifecycle.status import Failure
 from lab.pocket.node.lifecycle.steps import deadline
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from lab.base.errors import LabError
 from lab.kube.objects import Object, namespace, uid
+from lab.kube.quantity import quantity
 from lab.pocket.node.environment import environment, expand
 from lab.pocket.node.fields import BadReference
 from lab.pocket.node.folder import PodFolder
@@ -16,7 +17,6 @@ from lab.pocket.node.handlers import perform
 from lab.pocket.node.hostfiles import hostname
 from lab.pocket.node.identity import identity
 from lab.pocket.node.lifecycle.attempts import Waiting
-from lab.pocket.node.lifecycle.qos import quantity
 from lab.pocket.node.runtime import Container, Mount, UnknownImage
 from lab.pocket.node.serviceenv import service_variables
 from lab.pocket.node.tracked import Tracked

@@ -37,7 +37,7 @@ async def admit(api: Api, call: Call, change: Change) -> Object:
     name = str(obj["metadata"].get("name", ""))
     causes = [*(object_name(resource.kind, name) if old is None else ()), *metadata(obj)]
     if resource.schema is not None:
-        causes += resource.schema.validate(obj)
+        causes += resource.schema.validate(obj, old)
     if call.subresource in ("", "status"):
         causes += resource.validate(obj, old)
     if causes:

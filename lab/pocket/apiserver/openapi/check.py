@@ -6,10 +6,6 @@ from typing import Any
 Schema = dict[str, Any]
 
 _REF = "#/components/schemas/"
-_QUANTITIES = (
-    "limits", "requests", "capacity", "allocatable", "hard", "used", "min", "max", "default",
-    "defaultRequest", "maxLimitRequestRatio", "averageValue",
-)  # fmt: skip
 
 
 @dataclass
@@ -34,8 +30,9 @@ def _value(value: Any, schema: Schema, schemas: dict[str, Schema], path: str, ou
     if reference := schema.get("$ref"):
         schema = schemas[reference[len(_REF) :]]
     wanted = schema.get("type")
-    if wanted and not _fits(value, wanted, path):
-        out.wrong.append((path, _go_name(value), _go_type(wanted, schema)))
+    allowed: list[str] = wanted if isinstance(wanted, list) else [wanted] if wanted else []
+    if allowed and not any(_fits(value, kind) for kind in allowed):
+        out.wrong.append((path, _go_name(value), _go_type(allowed[-1])))
         return
     if isinstance(value, list):
         for index, item in enumerate(value):
@@ -64,7 +61,7 @@ def _fields(
             del value[name]
 
 
-def _fits(value: Any, wanted: str, path: str) -> bool:
+def _fits(value: Any, wanted: str) -> bool:
     match wanted:
         case "object":
             return isinstance(value, dict)
@@ -76,8 +73,6 @@ def _fits(value: Any, wanted: str, path: str) -> bool:
             return isinstance(value, int) and not isinstance(value, bool)
         case "number":
             return isinstance(value, int | float) and not isinstance(value, bool)
-        case "string" if isinstance(value, int | float) and not isinstance(value, bool):
-            return any(word in path.split(".") for word in _QUANTITIES)  # a quantity may be a number
         case _:
             return isinstance(value, str)
 
@@ -89,5 +84,5 @@ def _go_name(value: Any) -> str:
     return names.get(type(value), "null")
 
 
-def _go_type(wanted: str, schema: Schema) -> str:
+def _go_type(wanted: str) -> str:
     return {"integer": "int32", "boolean": "bool", "array": "slice", "object": "struct"}.get(wanted, wanted)

@@ -12,7 +12,7 @@ from aiohttp import web
 
 from lab.base.state import lab_home
 from lab.pocket.apiserver.errors import not_acceptable, unknown_path
-from lab.pocket.apiserver.patching.keys import ATOMIC, rule_for
+from lab.pocket.apiserver.patching import upstream
 from lab.pocket.apiserver.resources.model import Resource
 
 from . import paths
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 Object = dict[str, Any]
 _REF = "#/components/schemas/"
-_META = "V1ObjectMeta"
+_META = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
 
 
 class Documents:
@@ -113,29 +113,30 @@ def _close(names: set[str], schemas: dict[str, Object], components: dict[str, Ob
         if name in components or name not in schemas:
             continue
         schema = components[name] = deepcopy(schemas[name])
+        if upstream.field(name, "").atomic:
+            schema["x-kubernetes-map-type"] = "atomic"
         for field, shape in (schema.get("properties") or {}).items():
-            _mark(name, field, shape)
+            _mark(shape, upstream.field(name, field))
             queue += _references(shape)
 
 
-def _mark(model: str, field: str, shape: Object) -> None:
+def _mark(shape: Object, rule: upstream.Field) -> None:
+    """The merge rules of a field, in the words that clients read."""
     if shape.get("type") != "array":
-        if field in ATOMIC:
+        if rule.atomic:
             shape["x-kubernetes-map-type"] = "atomic"
-        return
-    parents = {"V1Container": "containers", "V1ServiceSpec": "spec", "V1NodeSpec": "spec",
-               "V1ServiceAccount": "serviceaccount"}  # fmt: skip
-    rule = rule_for(parents.get(model, ""), field)
-    if rule is None:
-        shape["x-kubernetes-list-type"] = "atomic"
-        return
-    shape["x-kubernetes-patch-strategy"] = "merge"
-    if rule.patch:
-        shape["x-kubernetes-patch-merge-key"] = rule.patch
+    elif rule.keys:
         shape["x-kubernetes-list-type"] = "map"
         shape["x-kubernetes-list-map-keys"] = list(rule.keys)
     else:
-        shape["x-kubernetes-list-type"] = "set"
+        shape["x-kubernetes-list-type"] = "set" if rule.is_set else "atomic"
+    strategies = [
+        name for name, on in (("merge", rule.merge is not None), ("retainKeys", rule.retain_keys)) if on
+    ]
+    if strategies:
+        shape["x-kubernetes-patch-strategy"] = ",".join(strategies)
+    if rule.merge:
+        shape["x-kubernetes-patch-merge-key"] = rule.merge
 
 
 def _references(shape: Object) -> list[str]:

@@ -56,7 +56,12 @@ class Schema:
     raw: Object
     default: Callable[[Object], None]
     prune: Callable[[Object], list[str]]
-    validate: Callable[[Object], list[Cause]]
+    validate: Callable[[Object, Object | None], list[Cause]]
+
+    def reshape(self, obj: Object) -> None:
+        """Make an object that was stored under an earlier schema follow this one, in place."""
+        self.prune(obj)
+        self.default(obj)
 
 
 @dataclass(frozen=True)
@@ -95,6 +100,7 @@ class Resource:
     unconditional: bool = True  # an update may leave the resourceVersion out
     shows_deleted: bool = False  # a finished delete answers with the object, not with a Status
     creates_on_update: bool = False  # a PUT of a missing object creates it
+    deprecated: str = ""  # what every use of this version is answered with, as a warning
 
     @property
     def api_version(self) -> str:

@@ -121,6 +121,14 @@ class Store:
             self._tidy()
         return record
 
+    def reread(self, prefix: str, change: Callable[[Object], None]) -> None:
+        """Have the objects of a kind read as `change` makes them, at their revisions; nothing is written."""
+        for record in list(self.iterate(prefix)):
+            obj = record.copy()
+            change(obj)
+            if obj != record.obj:
+                self._apply(Record(record.key, record.revision, encode(obj)), deleted=False)
+
     def _tidy(self) -> None:
         """Compaction after a write, which is committed by now and must not be reported as failed."""
         self._since_compaction = 0

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from lab.pocket.apiserver.crd.definition import definition
 from lab.pocket.apiserver.errors import Cause, invalid_value, required, unsupported_value
 
 from . import stored
@@ -160,25 +161,6 @@ def binding(obj: Object, old: Object | None) -> list[Cause]:
     return causes
 
 
-def crd(obj: Object, old: Object | None) -> list[Cause]:
-    spec = obj.get("spec") or {}
-    names = spec.get("names") or {}
-    causes = [required(f"spec.{field}") for field in ("group", "scope", "versions") if not spec.get(field)]
-    causes += [required(f"spec.names.{field}") for field in ("plural", "kind") if not names.get(field)]
-    expected = f"{names.get('plural')}.{spec.get('group')}"
-    name = (obj.get("metadata") or {}).get("name")
-    if not causes and name != expected:
-        causes.append(invalid_value("metadata.name", name, 'must be spec.names.plural+"."+spec.group'))
-    versions = [v for v in spec.get("versions") or [] if isinstance(v, dict)]
-    if not causes and sum(1 for v in versions if v.get("storage")) != 1:
-        text = "must have exactly one version marked as storage version"
-        causes.append(Cause("spec.versions", f"Invalid value: {text}"))
-    for index, version in enumerate(versions):
-        if not (version.get("schema") or {}).get("openAPIV3Schema"):
-            causes.append(required(f"spec.versions[{index}].schema.openAPIV3Schema", "schemas are required"))
-    return causes
-
-
 _CHECKS: Mapping[tuple[str, str], Validator] = {
     ("", "Pod"): pod,
     ("", "Service"): service,
@@ -192,7 +174,7 @@ _CHECKS: Mapping[tuple[str, str], Validator] = {
     ("apps", "ReplicaSet"): workload,
     ("apps", "StatefulSet"): stateful_set,
     ("apps", "DaemonSet"): workload,
-    ("apiextensions.k8s.io", "CustomResourceDefinition"): crd,
+    ("apiextensions.k8s.io", "CustomResourceDefinition"): definition,
     ("apiregistration.k8s.io", "APIService"): stored.api_service,
     ("autoscaling", "HorizontalPodAutoscaler"): stored.autoscaler,
     ("batch", "CronJob"): stored.cron_job,

@@ -136,17 +136,16 @@ def claim(obj: Object, old: Object | None) -> list[Cause]:
     causes = _unknown_modes(obj)
     if field(obj, "spec.resources.requests.storage") is None:
         causes.append(required("spec.resources[storage]"))
-    if old is not None and _fixed(obj) != _fixed(old):
-        causes.append(forbidden_value("spec", _CLAIM))
+    if old is not None:
+        # A volume is chosen once; a bound claim may grow.
+        free = ("volumeName", *(("resources",) if field(old, "status.phase") == "Bound" else ()))
+        if _without(obj.get("spec"), free) != _without(old.get("spec"), free):
+            causes.append(forbidden_value("spec", _CLAIM))
     return causes
 
 
-def _fixed(obj: Object) -> Object:
-    """The part of a claim's spec that may not change: a volume is chosen once, a bound claim may grow."""
-    spec = dict(obj.get("spec") or {})
-    for name in ("volumeName", *(("resources",) if field(obj, "status.phase") == "Bound" else ())):
-        spec.pop(name, None)
-    return spec
+def _without(spec: Object | None, names: tuple[str, ...]) -> Object:
+    return {name: value for name, value in (spec or {}).items() if name not in names}
 
 
 def volume(obj: Object, old: Object | None) -> list[Cause]:

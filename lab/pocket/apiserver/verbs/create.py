@@ -44,7 +44,7 @@ async def create_object(api: Api, call: Call, obj: Object) -> Object:
     obj = await admit(api, call, Change("CREATE", obj, None))
     if managed is not None:
         obj["metadata"]["managedFields"] = managed
-    else:
+    if call.verb != "patch":  # an apply says itself what it owns
         record_update(obj, None, manager_of(call), resource)
     stored = _commit(api, call, obj, generated)
     builtin.created(api, call, stored)

@@ -75,6 +75,8 @@ async def serve(api: Api, call: Call, request: web.BaseRequest) -> web.StreamRes
 async def _serve(api: Api, call: Call, request: web.BaseRequest) -> web.StreamResponse:
     shape = _shape(request)
     check_options(call)
+    if call.resource.deprecated:
+        call.warnings.append(call.resource.deprecated)
     if call.resource.idle and call.verb not in _READS:
         call.warnings.append(f"{call.resource.kind} is stored, not acted on: {call.resource.idle}")
     if call.verb == "watch":
