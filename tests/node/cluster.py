@@ -18,6 +18,7 @@ from lab.kube.client import Client
 from lab.kube.errors import NotFound
 from lab.kube.kinds import PODS, Kind
 from lab.pocket.apiserver.context import Settings
+from lab.pocket.apiserver.crd.serve import CustomResources
 from lab.pocket.apiserver.http.server import Front
 from lab.pocket.apiserver.main import build, tls
 from lab.pocket.controllers.run import run as run_controllers
@@ -131,6 +132,8 @@ async def running_cluster(folder: Path, keys: Path) -> AsyncIterator[Cluster]:
     data.mkdir()
     kubelet = folder / "kubelet.sock"
     api = build(Settings("west", data, keys, kubelet_socket=kubelet, service_cidr="10.120.0.0/16"))
+    custom_resources = CustomResources(api)
+    custom_resources.start()
     server = web.Server(Front(api).handle, access_log=None)
     listener = await asyncio.get_running_loop().create_server(server, "127.0.0.1", 0, ssl=tls(keys))
     port = listener.sockets[0].getsockname()[1]
@@ -160,6 +163,7 @@ async def running_cluster(folder: Path, keys: Path) -> AsyncIterator[Cluster]:
             await controllers
         await client.close()
         listener.close()
+        await custom_resources.stop()
         api.store.drop_watchers()
         await server.shutdown(1.0)
         await listener.wait_closed()

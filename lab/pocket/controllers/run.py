@@ -43,7 +43,7 @@ async def run(client: Client, *, cluster: str, node_ip: str, ca_file: Path) -> N
             NamespaceBasics(client, watches, ca_file),
             LoadBalancers(client, watches, node_ip),
             NamespaceController(client, watches),
-            GarbageCollector(client, watches),
+            GarbageCollector(client, watches, recorder("garbage-collector-controller")),
         )
         for controller in controllers:
             group.create_task(controller.run(), name=type(controller).__name__)
