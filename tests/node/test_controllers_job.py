@@ -253,6 +253,17 @@ async def test_indexed_job_runs_every_index(cluster: Cluster) -> None:
     assert (await cluster.get(JOBS, "web"))["status"]["completedIndexes"] == "0-2"
 
 
+async def test_job_without_a_number_is_a_queue_that_ends_with_its_workers(cluster: Cluster) -> None:
+    await cluster.client.create(JOBS, _small(parallelism=2))
+    await cluster.until(JOBS, "web", lambda j: (j.get("status") or {}).get("ready") == 2)
+    first, second = cluster.runtime.running("app")
+    cluster.runtime.end(first, 0)
+    await cluster.until(JOBS, "web", lambda j: j["status"].get("succeeded") == 1)
+    assert cluster.runtime.running("app") == [second]
+    cluster.runtime.end(second, 0)
+    await cluster.kubectl("wait", "--for=condition=complete", "job/web", "--timeout=20s")
+
+
 async def test_job_fails_when_its_pod_may_not_fail(cluster: Cluster) -> None:
     cluster.runtime.instant["app"] = 3
     await cluster.client.create(JOBS, _small(backoffLimit=0))
