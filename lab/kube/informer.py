@@ -19,10 +19,11 @@ class Informer:
     """
 
     def __init__(
-        self, client: Client, kind: Kind, namespace: str = "", labels: str = "", fields: str = ""
-    ) -> None:
+        self, client: Client, kind: Kind, namespace: str = "", labels: str = "", fields: str = "",
+        *, metadata_only: bool = False,
+    ) -> None:  # fmt: skip
         self._client = client
-        self._scope = Scope(kind, namespace, labels, fields)
+        self._scope = Scope(kind, namespace, labels, fields, metadata_only)
         self._handlers: list[Handler] = []
         self.items: dict[Key, Object] = {}
         self.synced = asyncio.Event()

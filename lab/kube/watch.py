@@ -31,6 +31,12 @@ class Scope:
     namespace: str = ""
     labels: str = ""
     fields: str = ""
+    metadata_only: bool = False
+    """Objects without spec and status, for programs that follow many kinds."""
+
+    def accept(self, kind: str) -> str:
+        """The media type of an answer of `kind` (PartialObjectMetadata or its List)."""
+        return f"application/json;as={kind};g=meta.k8s.io;v=v1" if self.metadata_only else "application/json"
 
 
 @dataclass(frozen=True)
@@ -80,7 +86,12 @@ async def watch(client: Client, scope: Scope) -> AsyncIterator[Event]:
 
 
 async def _relist(client: Client, scope: Scope, known: dict[Key, Object]) -> tuple[str, list[Event]]:
-    request = Request("GET", scope.kind.path(scope.namespace), selection(scope.labels, scope.fields))
+    request = Request(
+        "GET",
+        scope.kind.path(scope.namespace),
+        selection(scope.labels, scope.fields),
+        accept=scope.accept("PartialObjectMetadataList"),
+    )
     answer = json.loads(await client.raw(request))
     current = {key(obj): compact(obj) for obj in listed(answer, scope.kind)}
     gone = [Event("DELETED", obj) for k, obj in known.items() if k not in current]
@@ -105,8 +116,9 @@ async def _stream(client: Client, scope: Scope, version: str) -> AsyncIterator[E
         "allowWatchBookmarks": "true",
         "resourceVersion": version,
     }
+    accept = scope.accept("PartialObjectMetadata")
     response = await client.open(
-        Request("GET", scope.kind.path(scope.namespace), query, timeout=None, silence=SILENCE)
+        Request("GET", scope.kind.path(scope.namespace), query, accept=accept, timeout=None, silence=SILENCE)
     )
     try:
         async for line in response.content:

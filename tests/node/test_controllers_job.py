@@ -1,9 +1,12 @@
 """Jobs: what is counted, decided and done next, and whole Jobs on the real API server."""
 
+import asyncio
+import contextlib
 from typing import Any
 
 import pytest
 
+from lab.kube.errors import NotFound
 from lab.kube.kinds import JOBS, PODS
 from lab.pocket.controllers.jobs.counting import Tally, View, count
 from lab.pocket.controllers.jobs.indexes import parse, shown
@@ -253,6 +256,17 @@ async def test_indexed_job_runs_every_index(cluster: Cluster) -> None:
     assert (await cluster.get(JOBS, "web"))["status"]["completedIndexes"] == "0-2"
 
 
+async def test_job_without_a_number_is_a_queue_that_ends_with_its_workers(cluster: Cluster) -> None:
+    await cluster.client.create(JOBS, _small(parallelism=2))
+    await cluster.until(JOBS, "web", lambda j: (j.get("status") or {}).get("ready") == 2)
+    first, second = cluster.runtime.running("app")
+    cluster.runtime.end(first, 0)
+    await cluster.until(JOBS, "web", lambda j: j["status"].get("succeeded") == 1)
+    assert cluster.runtime.running("app") == [second]
+    cluster.runtime.end(second, 0)
+    await cluster.kubectl("wait", "--for=condition=complete", "job/web", "--timeout=20s")
+
+
 async def test_job_fails_when_its_pod_may_not_fail(cluster: Cluster) -> None:
     cluster.runtime.instant["app"] = 3
     await cluster.client.create(JOBS, _small(backoffLimit=0))
@@ -263,6 +277,33 @@ async def test_job_fails_when_its_pod_may_not_fail(cluster: Cluster) -> None:
         ("Failed", "BackoffLimitExceeded"),
     ]
     assert status["failed"] == 1
+
+
+async def test_every_success_counts_once_whatever_is_deleted_and_restarted(cluster: Cluster) -> None:
+    cluster.runtime.instant["app"] = 0
+    await cluster.client.create(JOBS, _small(completions=24, parallelism=4))
+    over, deleted = False, set[str]()
+
+    async def delete_finished() -> None:
+        while not over:
+            for each in await cluster.client.list(PODS, "default", "app=web"):
+                if each["status"]["phase"] == "Succeeded":
+                    with contextlib.suppress(NotFound):
+                        await cluster.client.delete(PODS, each["metadata"]["name"], "default")
+                        deleted.add(each["metadata"]["uid"])
+
+    deleting = asyncio.create_task(delete_finished())
+    for done in (5, 10, 15):
+        await cluster.until(JOBS, "web", lambda j, n=done: (j.get("status") or {}).get("succeeded", 0) >= n)
+        await cluster.stop_controllers()
+        cluster.start_controllers()
+    await cluster.kubectl("wait", "--for=condition=complete", "job/web", "--timeout=30s")
+    over = True
+    await deleting
+    status = (await cluster.get(JOBS, "web"))["status"]
+    assert (status["succeeded"], status.get("failed")) == (24, None)
+    assert len(cluster.runtime.specs) == 24
+    assert len(deleted) > 5
 
 
 async def test_suspended_job_gives_up_its_pods_without_counting_them(cluster: Cluster) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from lab.kube.kinds import CONTROLLER_REVISIONS, PERSISTENT_VOLUME_CLAIMS, PODS, STATEFUL_SETS
+from lab.kube.kinds import CONTROLLER_REVISIONS, NODES, PERSISTENT_VOLUME_CLAIMS, PODS, STATEFUL_SETS
 from lab.pocket.controllers.ordinals import Revisions, View, plan, pod_of, status
 from lab.pocket.controllers.revisions import revision_of, surplus
 from tests.node.cluster import Cluster
@@ -142,19 +142,61 @@ async def test_deleted_set_takes_pods_and_revisions_along(cluster: Cluster) -> N
     await cluster.until_count(CONTROLLER_REVISIONS, 0, "app=web")
 
 
-async def test_pod_with_a_claim_says_that_nothing_provides_it(cluster: Cluster) -> None:
-    claim = {
-        "metadata": {"name": "data"},
-        "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}},
-    }
-    own = workload("StatefulSet", replicas=1, serviceName="peers", volumeClaimTemplates=[claim])
-    await cluster.client.create(STATEFUL_SETS, own)
+CLAIM = {
+    "metadata": {"name": "data"},
+    "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}},
+}
+
+
+async def bind(cluster: Cluster, *claims: str) -> None:
+    for claim in claims:
+        await cluster.until(PERSISTENT_VOLUME_CLAIMS, claim, lambda c: c)
+        bound = {"status": {"phase": "Bound"}}
+        await cluster.client.patch(PERSISTENT_VOLUME_CLAIMS, claim, bound, "default", "status")
+
+
+async def make_node(cluster: Cluster) -> None:
+    node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "still"}, "spec": {}}
+    await cluster.client.create(NODES, node)
+    ready = {"status": {"conditions": [{"type": "Ready", "status": "True"}]}}
+    await cluster.client.patch(NODES, "still", ready, sub="status")
+
+
+async def test_pod_waits_until_its_claim_is_bound(bare: Cluster) -> None:
+    await make_node(bare)
+    own = workload("StatefulSet", replicas=1, serviceName="peers", volumeClaimTemplates=[CLAIM])
+    await bare.client.create(STATEFUL_SETS, own)
 
     def told(pod: Object) -> bool:
         return any("unbound" in c.get("message", "") for c in pod["status"].get("conditions") or ())
 
-    pod = await cluster.until(PODS, "web-0", told)
+    pod = await bare.until(PODS, "web-0", told)
     assert pod["spec"]["volumes"][0]["persistentVolumeClaim"]["claimName"] == "data-web-0"
-    await cluster.client.delete(STATEFUL_SETS, "web", "default")
-    await cluster.until_count(PODS, 0, "app=web")
-    assert await cluster.get(PERSISTENT_VOLUME_CLAIMS, "data-web-0")
+    await bind(bare, "data-web-0")
+    await bare.until(PODS, "web-0", lambda p: p["spec"].get("nodeName") == "still")
+
+
+@pytest.mark.parametrize(
+    ("retention", "left"),
+    [
+        pytest.param({}, ["data-web-0", "data-web-1"], id="claims outlive pods and set"),
+        pytest.param({"whenScaled": "Delete"}, ["data-web-0"], id="or go with the pod"),
+        pytest.param({"whenDeleted": "Delete"}, [], id="or with the set"),
+    ],
+)
+async def test_claims_are_kept_as_the_policy_says(bare: Cluster, retention: Object, left: list[str]) -> None:
+    own = workload(
+        "StatefulSet",
+        replicas=2,
+        serviceName="peers",
+        volumeClaimTemplates=[CLAIM],
+        podManagementPolicy="Parallel",
+        persistentVolumeClaimRetentionPolicy={"whenDeleted": "Retain", "whenScaled": "Retain", **retention},
+    )
+    await bare.client.create(STATEFUL_SETS, own)
+    await bare.until_count(PODS, 2, "app=web")
+    await bare.client.patch(STATEFUL_SETS, "web", {"spec": {"replicas": 1}}, "default")
+    await bare.until_count(PODS, 1, "app=web")
+    await bare.client.delete(STATEFUL_SETS, "web", "default")
+    found = await bare.until_count(PERSISTENT_VOLUME_CLAIMS, len(left), "app=web")
+    assert sorted(c["metadata"]["name"] for c in found if c) == left

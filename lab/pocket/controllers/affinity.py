@@ -17,14 +17,19 @@ def is_wanted(pod_spec: dict[str, Any], node: Object) -> bool:
 
 def tolerates(pod_spec: dict[str, Any], taint: dict[str, str]) -> bool:
     """Whether a pod may be on a node with this taint."""
-    for toleration in pod_spec.get("tolerations") or ():
-        same_key = not toleration.get("key") or toleration["key"] == taint["key"]
-        exists = toleration.get("operator") == "Exists" or toleration.get("value", "") == taint.get(
-            "value", ""
-        )
-        if same_key and exists and toleration.get("effect") in (None, "", taint["effect"]):
-            return True
-    return False
+    return bool(tolerations_of(pod_spec, taint))
+
+
+def tolerations_of(pod_spec: dict[str, Any], taint: dict[str, str]) -> list[dict[str, Any]]:
+    """The tolerations of a pod that this taint meets."""
+    return [each for each in pod_spec.get("tolerations") or () if _meets(each, taint)]
+
+
+def _meets(toleration: dict[str, Any], taint: dict[str, str]) -> bool:
+    same_key = not toleration.get("key") or toleration["key"] == taint["key"]
+    same_value = toleration.get("value", "") == taint.get("value", "")
+    same_effect = toleration.get("effect") in (None, "", taint["effect"])
+    return same_key and same_effect and (toleration.get("operator") == "Exists" or same_value)
 
 
 def _term(term: dict[str, Any], node: Object) -> bool:

@@ -177,6 +177,14 @@ def claims_of(stateful_set: Object, pod_name: str) -> list[Object]:
     ]
 
 
+def abandoned(view: View, deleted: Sequence[Object]) -> list[Object]:
+    """Those of the deleted pods whose claims go with them: the set has been scaled down for good."""
+    retention = view.owner["spec"].get("persistentVolumeClaimRetentionPolicy") or {}
+    if retention.get("whenScaled") != "Delete":
+        return []
+    return [pod for pod in deleted if ordinal(pod) not in view.ordinals]
+
+
 def _revision_for(view: View, number: int) -> Object:
     """While a rollout is under way, ordinals that it has not reached are still made of the old template."""
     strategy = view.owner["spec"].get("updateStrategy") or {}

@@ -5,13 +5,16 @@ from pathlib import Path
 
 from lab.kube.client import Client
 from lab.kube.informer import all_synced
+from lab.pocket.controllers.aggregation import ClusterRoleAggregation
 from lab.pocket.controllers.basics import LoadBalancers, NamespaceBasics
 from lab.pocket.controllers.daemonset import DaemonSetController
 from lab.pocket.controllers.deployment import DeploymentController
 from lab.pocket.controllers.endpointslice import EndpointSliceController
+from lab.pocket.controllers.evictions import PodGarbage, TaintEviction
 from lab.pocket.controllers.garbage import GarbageCollector
 from lab.pocket.controllers.jobs.controller import JobController
 from lab.pocket.controllers.namespaces import NamespaceController
+from lab.pocket.controllers.nodes import NodeLifecycle
 from lab.pocket.controllers.replicaset import ReplicaSetController
 from lab.pocket.controllers.scheduler import Scheduler
 from lab.pocket.controllers.statefulset import StatefulSetController
@@ -43,7 +46,11 @@ async def run(client: Client, *, cluster: str, node_ip: str, ca_file: Path) -> N
             NamespaceBasics(client, watches, ca_file),
             LoadBalancers(client, watches, node_ip),
             NamespaceController(client, watches),
-            GarbageCollector(client, watches),
+            ClusterRoleAggregation(client, watches),
+            NodeLifecycle(client, watches, recorder("node-controller")),
+            TaintEviction(client, watches, recorder("taint-eviction-controller")),
+            PodGarbage(client, watches),
+            GarbageCollector(client, watches, recorder("garbage-collector-controller")),
         )
         for controller in controllers:
             group.create_task(controller.run(), name=type(controller).__name__)

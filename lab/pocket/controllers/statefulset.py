@@ -1,7 +1,7 @@
 """The StatefulSet controller: carries out the plan of `ordinals`, one reconcile per set.
 
-Claims of its templates are made as upstream makes them. Nothing provisions volumes in the lab, so a pod
-with such a claim stays pending until somebody binds it; the scheduler says so on the pod.
+Claims are made before the pods that mount them and outlive these, unless the set's retention policy says
+otherwise: then a claim gets an owner, and the garbage collector does the rest.
 """
 
 import asyncio
@@ -10,15 +10,16 @@ from typing import Any
 
 from lab.base.errors import LabError
 from lab.kube.client import Client
-from lab.kube.errors import AlreadyExists
+from lab.kube.errors import AlreadyExists, NotFound
 from lab.kube.kinds import PERSISTENT_VOLUME_CLAIMS, STATEFUL_SETS
-from lab.kube.objects import Key, Object, is_deleting, key, labels, name, namespace
+from lab.kube.objects import Key, Object, is_deleting, key, labels, name, namespace, owner_reference
 from lab.kube.reconcile import Reconciler
 from lab.pocket.controllers.claims import is_controlled_by
 from lab.pocket.controllers.ordinals import (
     Plan,
     Revisions,
     View,
+    abandoned,
     claims_of,
     is_member,
     plan,
@@ -79,6 +80,8 @@ class StatefulSetController:
             reason = "RecreatingFailedPod" if failed else "RecreatingTerminatedPod"
             told = f"StatefulSet {'/'.join(key(view.owner))} is recreating {phase(pod)} Pod {name(pod)}"
             self._recorder.record(view.owner, reason, told, warning=failed)
+        for pod in abandoned(view, todo.delete):
+            await self._give_claims_to(view.owner, pod)
         await asyncio.gather(
             *(self._create(view, number) for number in todo.create),
             *(self._pods.delete(view.owner, pod) for pod in (*todo.failed, *todo.delete)),
@@ -96,6 +99,17 @@ class StatefulSetController:
             )
             self._recorder.record(view.owner, "SuccessfulCreate", told)
         await self._pods.create(view.owner, pod)
+
+    async def _give_claims_to(self, owner: Object, pod: Object) -> None:
+        """The claims of a pod that goes for good go with it."""
+        patch = {"metadata": {"ownerReferences": [owner_reference(pod)]}}
+        for volume_claim in claims_of(owner, name(pod)):
+            try:
+                await self._client.patch(
+                    PERSISTENT_VOLUME_CLAIMS, name(volume_claim), patch, namespace(owner)
+                )
+            except NotFound:
+                continue
 
     async def _write_status(self, owner: Object, wanted: dict[str, Any]) -> None:
         if patch := difference(wanted, owner.get("status") or {}):
