@@ -83,12 +83,14 @@ class Authority:
         self._anchor = trust_anchor("root.linkerd.cluster.local", now)
         self._issuer = issuer("identity.linkerd.cluster.local", self._anchor, now)
 
-    def certify(self, identity: str) -> Path:
-        directory = self._root / identity
+    def certify(self, identity: str, folder: str = "", ago: timedelta = timedelta(0)) -> Path:
+        """A certificate of one hour that was issued some time ago, in a folder named by its identity."""
+        directory = self._root / (folder or identity)
         directory.mkdir(parents=True, exist_ok=True)
         key = new_key()
         request = check_request(signing_request(key, identity), identity)
-        chain = sign(request, identity, self._issuer, datetime.now(UTC), timedelta(hours=1))
+        now = datetime.now(UTC) - ago
+        chain = sign(request, identity, self._issuer, now, timedelta(hours=1))
         sds.write(sds.Credentials(chain, key_pem(key), self._anchor.certificate), directory)
         return directory
 

@@ -144,7 +144,8 @@ MESH_TLS = ("MeshTLSAuthentication", "them")
 NETWORK = ("NetworkAuthentication", "near")
 NEAR = policy("NetworkAuthentication", "near", networks=[{"cidr": "127.0.0.0/8"}])
 FAR = policy("NetworkAuthentication", "near", networks=[{"cidr": "10.0.0.0/8"}])
-EXCEPT = policy("NetworkAuthentication", "near", networks=[{"cidr": "127.0.0.0/8", "except": ["127.0.0.1/32"]}])
+BUT = [{"cidr": "127.0.0.0/8", "except": ["127.0.0.1/32"]}]
+EXCEPT = policy("NetworkAuthentication", "near", networks=BUT)
 IDENTITY = "serviceaccount.identity.linkerd.cluster.local"
 
 
