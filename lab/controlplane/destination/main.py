@@ -137,10 +137,12 @@ METRICS = {
 
 async def _run(options: argparse.Namespace) -> None:
     async with await Client.in_cluster() as client:
-        destination = Destination(client, Settings(profile_of(options.mesh_version)))
+        profile = profile_of(options.mesh_version)
+        destination = Destination(client, Settings(profile))
         local: dict[str, Any] = {
             "trust_domain": TRUST_DOMAIN,
             "default_inbound_policy": options.default_inbound_policy,
+            "route_annotations": profile.route_annotations,
             "cluster_networks": tuple(options.cluster_networks.split(",")),
         }
         destination.world.set_cluster(LOCAL, local)
