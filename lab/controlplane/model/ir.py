@@ -54,11 +54,15 @@ class Pool:
 
 @dataclass(frozen=True)
 class Accrual:
-    """Circuit breaking by consecutive failures, as Linkerd's balancer annotations ask for it; seconds."""
+    """Circuit breaking by consecutive failures, as Linkerd's balancer annotations ask for it; seconds.
+
+    `jitter` is the share of the smallest penalty that is added at random, at most.
+    """
 
     max_failures: int
     min_penalty: float
     max_penalty: float
+    jitter: float
 
 
 @dataclass(frozen=True)
