@@ -85,6 +85,7 @@ HTTP_ROUTES = Kind("gateway.networking.k8s.io", "v1", "HTTPRoute", "httproutes")
 GRPC_ROUTES = Kind("gateway.networking.k8s.io", "v1", "GRPCRoute", "grpcroutes")
 LINKS = Kind("multicluster.linkerd.io", "v1alpha3", "Link", "links")
 SERVERS = Kind("policy.linkerd.io", "v1beta3", "Server", "servers")
+SERVER_AUTHORIZATIONS = Kind("policy.linkerd.io", "v1beta1", "ServerAuthorization", "serverauthorizations")
 AUTHORIZATION_POLICIES = Kind("policy.linkerd.io", "v1alpha1", "AuthorizationPolicy", "authorizationpolicies")
 MESH_TLS_AUTHENTICATIONS = Kind(
     "policy.linkerd.io", "v1alpha1", "MeshTLSAuthentication", "meshtlsauthentications"

@@ -59,11 +59,15 @@ class Pool:
 
 @dataclass(frozen=True)
 class Accrual:
-    """Circuit breaking by consecutive failures, as Linkerd's balancer annotations ask for it; seconds."""
+    """Circuit breaking by consecutive failures, as Linkerd's balancer annotations ask for it; seconds.
+
+    `jitter` is the share of the smallest penalty that is added at random, at most.
+    """
 
     max_failures: int
     min_penalty: float
     max_penalty: float
+    jitter: float
 
 
 @dataclass(frozen=True)
@@ -256,8 +260,8 @@ class Allow:
 
 @dataclass(frozen=True)
 class Policy:
-    """Nobody may who is not allowed by one of `allow`; `everyone` switches the check off, `audit` only
-    records.
+    """Nobody may who is not allowed by one of `allow`; `everyone` lets all in, and `audit` writes down those
+    whom only that let in.
     """
 
     name: str
@@ -267,12 +271,23 @@ class Policy:
 
 
 @dataclass(frozen=True)
+class InboundRoute:
+    """A kind of request to a port that has a policy of its own; `entry` has no destinations but the app."""
+
+    entry: Entry
+    policy: Policy
+
+
+@dataclass(frozen=True)
 class InboundPort:
-    """One port of the pod; port 0 stands for all the others."""
+    """One port of the pod; port 0 stands for all the others. With `routes`, in order of precedence, a
+    request that fits none gets 404, and `policy` is that of connections.
+    """
 
     port: int
     protocol: Protocol
     policy: Policy
+    routes: tuple[InboundRoute, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -296,7 +311,8 @@ class Exported:
 
 @dataclass(frozen=True)
 class Gateway:
-    """What the gateway of a cluster serves."""
+    """What the gateway of a cluster serves, and to whom."""
 
     identity: str
+    policy: Policy
     exported: tuple[Exported, ...] = ()

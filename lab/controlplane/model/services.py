@@ -82,9 +82,15 @@ def accrual_of(service: Object) -> Accrual | None:
     if notes.get(_ACCRUAL) not in ("consecutive", "unified"):
         return None
     failures = notes.get(f"{_ACCRUAL}-consecutive-max-failures", "7")
+    jitter = notes.get(f"{_ACCRUAL}-consecutive-jitter-ratio", "")
     least = seconds(notes.get(f"{_ACCRUAL}-consecutive-min-penalty", ""), 1.0)
     most = seconds(notes.get(f"{_ACCRUAL}-consecutive-max-penalty", ""), 60.0)
-    return Accrual(max(int(failures), 1) if failures.isdigit() else 7, least, max(least, most))
+    return Accrual(
+        max_failures=max(int(failures), 1) if failures.isdigit() else 7,
+        min_penalty=least,
+        max_penalty=max(least, most),
+        jitter=float(jitter) if re.fullmatch(r"\d+(\.\d+)?", jitter) else 0.5,
+    )
 
 
 def hosts_of(reader: Reader, ref: PortRef) -> tuple[PortRef, ...]:

@@ -28,7 +28,7 @@ from lab.controlplane.model.ir import (
     Upstream,
 )
 from lab.controlplane.model.matches import grpc_match, grpc_rank, http_match, http_rank
-from lab.controlplane.model.retries import retry_of, timeouts_of
+from lab.controlplane.model.retries import limits, retry_of, timeouts_of
 from lab.controlplane.model.services import ServicePort, service_of
 from lab.controlplane.model.splits import split_of, split_upstream
 from lab.kube.objects import Object, annotations, name, namespace, spec
@@ -84,11 +84,11 @@ class _Found:
 def _read_rule(reader: Reader, route: Object, index: int, source: Object) -> _Found:
     kind = "grpc" if route["kind"] == "GRPCRoute" else "http"
     backends = list(source.get("backendRefs") or [])
-    limits = timeouts_of(source, annotations(route))
+    bounds = timeouts_of(source, limits(reader, {}, annotations(route)))
     rule = Rule(
         f"{kind}/{namespace(route)}/{name(route)}/{index}",
         tuple(resolve(reader, route, backend) for backend in backends),
-        patient=bool(limits.request or limits.attempt),
+        patient=bool(bounds.request or bounds.attempt),
     )
     return _Found(rule, route, source, backends)
 
@@ -96,7 +96,7 @@ def _read_rule(reader: Reader, route: Object, index: int, source: Object) -> _Fo
 def _entries(reader: Reader, parent: _Parent, found: _Found) -> list[tuple[tuple[int, ...], Entry]]:
     """One ranked entry per match of the rule; a rule without matches takes every request."""
     is_grpc = found.route["kind"] == "GRPCRoute"
-    notes = {**dict(parent.notes), **annotations(found.route)}
+    notes = limits(reader, dict(parent.notes), annotations(found.route))
     ranked = []
     for source in found.source.get("matches") or [{}]:
         match = grpc_match(source) if is_grpc else http_match(source)
@@ -124,7 +124,7 @@ def _filters(reader: Reader, found: _Found, match: Match) -> Filters:
 
 def _plain_entry(reader: Reader, parent: _Parent) -> Entry:
     """A Service without routes: everything goes to the Service itself."""
-    notes = dict(parent.notes)
+    notes = limits(reader, dict(parent.notes))
     cluster = service_cluster(reader, parent.ref)
     return Entry(
         name="default",

@@ -83,12 +83,14 @@ class Authority:
         self._anchor = trust_anchor("root.linkerd.cluster.local", now)
         self._issuer = issuer("identity.linkerd.cluster.local", self._anchor, now)
 
-    def certify(self, identity: str) -> Path:
-        directory = self._root / identity
+    def certify(self, identity: str, folder: str = "", ago: timedelta = timedelta(0)) -> Path:
+        """A certificate of one hour that was issued some time ago, in a folder named by its identity."""
+        directory = self._root / (folder or identity)
         directory.mkdir(parents=True, exist_ok=True)
         key = new_key()
         request = check_request(signing_request(key, identity), identity)
-        chain = sign(request, identity, self._issuer, datetime.now(UTC), timedelta(hours=1))
+        now = datetime.now(UTC) - ago
+        chain = sign(request, identity, self._issuer, now, timedelta(hours=1))
         sds.write(sds.Credentials(chain, key_pem(key), self._anchor.certificate), directory)
         return directory
 
@@ -106,19 +108,22 @@ def free_port() -> int:
 
 @dataclass
 class App:
-    """An HTTP app that says who it is, counts requests, and answers as told."""
+    """An HTTP app that says who it is, counts requests, and answers as told (`first`: the next statuses)."""
 
     name: str
     port: int
     status: int = 200
     delay: float = 0
+    first: list[int] = field(default_factory=list)
     seen: list[dict[str, str]] = field(default_factory=list)
 
     async def answer(self, request: web.Request) -> web.Response:
         self.seen.append({k.lower(): v for k, v in request.headers.items()})
+        await request.read()
         if self.delay:
             await asyncio.sleep(self.delay)
-        return web.Response(text=self.name, status=self.status, headers={"x-app": self.name})
+        status = self.first.pop(0) if self.first else self.status
+        return web.Response(text=self.name, status=status, headers={"x-app": self.name})
 
 
 @dataclass
@@ -147,7 +152,7 @@ class Bench:
     async def app(self, name: str) -> App:
         """Serve an app; its pod's proxy finds it by the pod's name."""
         found = App(name, free_port())
-        server = web.Application()
+        server = web.Application(client_max_size=1 << 24)
         server.router.add_route("*", "/{path:.*}", found.answer)
         runner = web.AppRunner(server, shutdown_timeout=0.1)
         await runner.setup()

@@ -1,5 +1,6 @@
 """A service reached through a real gateway: by HTTP, as opaque TCP, and not at all."""
 
+import asyncio
 from typing import Any
 
 from lab.base.wait import until
@@ -64,9 +65,11 @@ async def through_gateway(bench: Any, **notes: str) -> Any:
         *mirror_of("private", "127.0.1.5", port, {}),
     ]
     found.world.load(objects)
-    await found.envoy("one")
-    await found.envoy("gw", role="gateway", account="linkerd-gateway")
-    await found.envoy("client", account="web")
+    await asyncio.gather(
+        found.envoy("one"),
+        found.envoy("gw", role="gateway", account="linkerd-gateway"),
+        found.envoy("client", account="web"),
+    )
     return found
 
 
