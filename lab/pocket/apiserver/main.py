@@ -17,6 +17,7 @@ from aiohttp import web
 
 from lab.base.errors import LabError
 from lab.base.log import get_logger, setup
+from lab.base.tls import thrifty
 
 from .admission.services import Addresses
 from .admission.webhooks import Webhooks
@@ -40,6 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     settings = parse(argv)
     setup()
     _allow_many_files()
+    thrifty()
     try:
         asyncio.run(_run(settings))
     except StoreFailed as error:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 
 from .record import Change
 
@@ -19,6 +20,8 @@ class Subscription:
         self.prefix = prefix
         self.namespace = namespace
         self.dropped = False
+        self.cut: Callable[[], None] | None = None
+        """Ends the reader, who may be stuck in a write and would not notice that it was dropped."""
         self._peers = peers
         self._queue: deque[Change] = deque()
         self._ready = asyncio.Event()
@@ -32,6 +35,8 @@ class Subscription:
             return
         if len(self._queue) >= QUEUE_LIMIT:
             self.drop()
+            if self.cut is not None:
+                self.cut()
             return
         self._queue.append(change)
         self._ready.set()

@@ -72,6 +72,9 @@ class Stream:
             kind = "DELETED" if not new else "MODIFIED" if old else "ADDED"
         return self.encode(kind, change.record)
 
+    def changes(self, found: Iterable[Change]) -> Iterator[bytes]:
+        return (chunk for one in found if (chunk := self.change(one)) is not None)
+
     def bookmark(self, revision: int, annotations: dict[str, str] | None = None) -> bytes:
         resource: Resource = self.call.resource
         metadata: Object = {"resourceVersion": str(revision), "creationTimestamp": None}
@@ -93,6 +96,8 @@ async def watch(api: Api, call: Call, request: web.BaseRequest, shape: Shape) ->
             headers={"Content-Type": _content_type(shape), "Cache-Control": "no-cache, private"}
         )
         await response.prepare(request)
+        if request.transport is not None:
+            subscription.cut = request.transport.abort
         await _write(response, first)
         await _follow(api, stream, response, subscription, seconds)
         await response.write_eof()
@@ -146,9 +151,10 @@ async def _follow(
     while (now := loop.time()) < end and not subscription.dropped:
         until = min(end, next_bookmark) if stream.bookmarks else end
         changes = await subscription.take(max(until - now, 0.001))
-        chunks = [chunk for change in changes if (chunk := stream.change(change)) is not None]
+        chunks = stream.changes(changes)
         if stream.bookmarks and loop.time() >= min(next_bookmark, end):
-            chunks.append(stream.bookmark(changes[-1].revision if changes else api.store.head))
+            last = stream.bookmark(changes[-1].revision if changes else api.store.head)
+            chunks = chain(chunks, [last])
             next_bookmark = loop.time() + BOOKMARK_SECONDS
         await _write(response, chunks)
 
