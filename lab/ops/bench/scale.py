@@ -1,5 +1,5 @@
-"""What an API server does with the objects of five thousand pods and two hundred watchers: the time of a write
-and of an event, memory, and whether a write costs more when there is more.
+"""What an API server does with the objects of five thousand pods and two hundred watchers: the time of a
+write and of an event, memory, and whether a write costs more when there is more.
 
 One server process on loopback, started as the engine starts it. What its clients cost is in the times, not in
 the growth and the memory.
