@@ -1,7 +1,9 @@
 """Objects that are almost right, for every kind and verb, as our own OpenAPI documents describe them."""
 
 import json
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +13,7 @@ import pytest
 from hypothesis import strategies as st
 
 from .conftest import APPLY, JSON_PATCH, MERGE, STRATEGIC, Server, deployment, pod
-from .hostile import JUNK, Budget, Hostile, budgets, from_schema, overlaid
+from .hostile import JUNK, TEXTS, Budget, Hostile, budgets, from_schema, overlaid
 from .writers import WIDGETS
 
 Object = dict[str, Any]
@@ -147,3 +149,130 @@ def test_no_object_makes_the_server_fail(hostile: Hostile, targets: list[Target]
     budget.explore(cases(targets), lambda case: carry_out(hostile, case))
     assert hostile.send("GET", "/readyz").code == 200
     assert hostile.resident() < before + 60, "megabytes"
+
+
+CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+THINGS = "/apis/fuzz.example.com/v1/namespaces/default/things"
+
+
+def definition(schema: Any, **version: Any) -> Object:
+    names = {"plural": "things", "singular": "thing", "kind": "Thing", "listKind": "ThingList"}
+    versions = [
+        {"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}, **version}
+    ]
+    spec = {"group": "fuzz.example.com", "scope": "Namespaced", "names": names, "versions": versions}
+    return {"metadata": {"name": "things.fuzz.example.com"}, "spec": spec}
+
+
+@contextmanager
+def defined(hostile: Hostile, crd: Object) -> Iterator[int]:
+    """The definition for a while, if the server takes it; what its creation was answered with."""
+    reply = hostile.judge(hostile.json("POST", CRDS, crd))
+    yield reply.code
+    hostile.judge(hostile.send("DELETE", f"{CRDS}/things.fuzz.example.com"))
+    while hostile.send("GET", f"{CRDS}/things.fuzz.example.com").code != 404:
+        assert hostile.send("GET", "/readyz").code == 200
+
+
+def use(hostile: Hostile, value: Any) -> None:
+    """Put an object of the defined kind in and look at it."""
+    if isinstance(value, dict):
+        value = {**value, "metadata": {"name": "x"}}
+    hostile.judge(hostile.json("POST", THINGS, value))
+    patch = {"apiVersion": "fuzz.example.com/v1", "kind": "Thing", "spec": {"a": [1]}}
+    hostile.judge(hostile.json("PATCH", f"{THINGS}/y?fieldManager=f&force=true", patch, APPLY))
+    hostile.judge(hostile.json("PATCH", f"{THINGS}/x", {"spec": {"a": {"b": None}}}, MERGE))
+    hostile.judge(hostile.send("GET", THINGS, headers=TABLE))
+    hostile.judge(hostile.send("GET", "/openapi/v3/apis/fuzz.example.com/v1"))
+
+
+@st.composite
+def definitions(draw: Any, hostile: Hostile) -> tuple[Object, Any]:
+    document = hostile.send("GET", "/openapi/v3/apis/apiextensions.k8s.io/v1").json["components"]["schemas"]
+    inner = from_schema({"$ref": "#/components/schemas/V1JSONSchemaProps"}, document)
+    fields = draw(st.dictionaries(st.sampled_from(["a", "b", "spec"]), inner, max_size=3))
+    schema = {"type": "object", "properties": fields, **draw(st.fixed_dictionaries({}, optional=ODD))}
+    version = draw(st.fixed_dictionaries({}, optional=EXTRAS))
+    return definition(schema, **version), draw(
+        st.recursive(JUNK, lambda x: st.dictionaries(TEXTS, x), max_leaves=6)
+    )
+
+
+ODD = {
+    "items": JUNK,
+    "additionalProperties": JUNK,
+    "required": JUNK,
+    "x-kubernetes-list-type": TEXTS,
+    "x-kubernetes-preserve-unknown-fields": st.booleans(),
+    "pattern": st.sampled_from(["(", "(a+)+$", "[", "\\", "(?=a)", "a{1000}{1000}"]),
+    "default": JUNK,
+}
+PATHS = st.sampled_from([".spec.a", ".", "$", ".a[*].b", ".a[?(@.b==1)]", ".a[", "[[", ".a[-1]", ""])
+EXTRAS = {
+    "additionalPrinterColumns": st.lists(
+        st.fixed_dictionaries({
+            "name": TEXTS,
+            "type": st.sampled_from(["string", "date", "integer", "x"]),
+            "jsonPath": PATHS,
+        }), max_size=2,
+    ),
+    "subresources": st.sampled_from([{}, {"status": {}}, {"scale": {"specReplicasPath": "x"}}, {"x": 1}]),
+    "selectableFields": st.lists(st.fixed_dictionaries({"jsonPath": TEXTS}), max_size=2),
+}  # fmt: skip
+
+
+@budgets(everyday=40, long=3000)
+def test_no_definition_makes_the_server_fail(hostile: Hostile, budget: Budget) -> None:
+    def check(case: tuple[Object, Any]) -> None:
+        crd, value = case
+        with defined(hostile, crd):
+            use(hostile, value)
+
+    budget.explore(definitions(hostile), check)
+    assert "Traceback" not in (hostile.server.root / "log").read_text(errors="replace")
+    with defined(hostile, definition({"type": "object"})) as code:
+        assert code == 201, "definitions are still served"
+        use(hostile, {})
+
+
+def nested(depth: int) -> Object:
+    schema: Object = {"type": "object"}
+    for _ in range(depth):
+        schema = {"type": "object", "properties": {"a": schema}}
+    return schema
+
+
+HUGE = {
+    "two thousand fields": {
+        "type": "object",
+        "properties": {f"f{n}": {"type": "string"} for n in range(2000)},
+    },
+    "forty levels": nested(40),
+    "a field in itself": {"type": "object", "properties": {"a": {"$ref": "#"}}},
+    "a slow pattern": {"type": "object", "properties": {"spec": {"type": "string", "pattern": "^(a+)+$"}}},
+    "a huge count": {
+        "type": "object",
+        "properties": {"spec": {"type": "string", "pattern": "^(a{1,900}){1,900}$"}},
+    },
+}
+
+
+@pytest.mark.parametrize("case", HUGE)
+def test_a_huge_or_slow_schema_keeps_nobody_waiting(hostile: Hostile, case: str) -> None:
+    before, start = hostile.resident(), time.monotonic()
+    with defined(hostile, definition(HUGE[case])):
+        use(hostile, {"spec": "a" * 100 + "!"})
+    assert time.monotonic() - start < 5
+    assert hostile.resident() < before + 40, "megabytes"
+
+
+def test_gigantic_label_sets_get_an_answer_of_bounded_size(hostile: Hostile) -> None:
+    labels = {f"l{n}": "-" for n in range(50_000)}
+    meta = {"name": "labelled", "labels": labels}
+    reply = hostile.judge(hostile.json("POST", "/api/v1/namespaces/default/configmaps", {"metadata": meta}))
+    assert reply.code == 422
+    assert len(reply.body) < 200_000
+    meta["labels"] = dict.fromkeys(labels, "fine")
+    reply = hostile.json("POST", "/api/v1/namespaces/default/configmaps", {"metadata": meta})
+    assert hostile.judge(reply).code == 201
+    assert hostile.send("DELETE", "/api/v1/namespaces/default/configmaps/labelled").code == 200

@@ -69,10 +69,12 @@ def test_compaction_keeps_current_objects_and_the_head_over_a_restart(tmp_path: 
 async def test_a_reader_that_does_not_keep_up_is_dropped(tmp_path: Path) -> None:
     store = Store(tmp_path / "s.db")
     slow = store.subscribe("/configmaps", "", 0)
+    cuts: list[str] = []
+    slow.cut = lambda: cuts.append("cut")
     record = store.put(A, obj(), 0)
     for number in range(5000):
         record = store.put(A, obj(number), record.revision)
-    assert (slow.dropped, await slow.take(1)) == (True, [])
+    assert (slow.dropped, await slow.take(1), cuts) == (True, [], ["cut"])
     store.close()
 
 

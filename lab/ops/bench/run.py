@@ -15,7 +15,7 @@ from typing import Any
 
 from lab.base.errors import LabError
 from lab.ops.answer import Answer
-from lab.ops.bench import dataplane, idle, lifecycle, mirror, propagation, scene
+from lab.ops.bench import dataplane, idle, lifecycle, mirror, propagation, scale, scene
 from lab.ops.bench.groups import Group, chosen, wanted
 from lab.ops.bench.model import Figure, Row
 from lab.ops.bench.table import render
@@ -40,6 +40,7 @@ GROUPS = (
     Group("three clusters", idle.FIGURES, idle.measure),
     Group("data plane", (*dataplane.FIGURES, propagation.FIGURE), _two_clusters),
     Group("mirror", mirror.FIGURES, mirror.measure),
+    Group("scale", scale.FIGURES, scale.measure),
     Group("ten clusters", (lifecycle.UP_TEN,), lifecycle.measure_ten, on_request=True),
 )
 

@@ -24,6 +24,7 @@ from .paths import CONNECT, ResourcePath, parse, verb_of
 from .respond import respond_error
 
 log = get_logger(__name__)
+_BODY_SECONDS = 60.0
 _WRITES = ("create", "update", "patch", "delete", "deletecollection")
 
 
@@ -96,9 +97,15 @@ async def _read(request: web.BaseRequest) -> bytes:
     if (request.content_length or 0) > LIMIT:
         raise too_large(LIMIT)
     chunks, size = [], 0
-    async for chunk in request.content.iter_any():
-        size += len(chunk)
-        if size > LIMIT:
-            raise too_large(LIMIT)
-        chunks.append(chunk)
+    try:
+        async with asyncio.timeout(_BODY_SECONDS):
+            async for chunk in request.content.iter_any():
+                size += len(chunk)
+                if size > LIMIT:
+                    raise too_large(LIMIT)
+                chunks.append(chunk)
+    except web.RequestPayloadError as error:
+        raise bad_request(f"the body cannot be read: {error}") from error
+    except TimeoutError as error:
+        raise StatusError(408, "Timeout", f"the body was not complete after {_BODY_SECONDS:g} s") from error
     return b"".join(chunks)

@@ -5,6 +5,7 @@ types, custom ones the list and map types of their schema.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Protocol
 
 from lab.pocket.apiserver.resources.model import Resource
@@ -41,7 +42,7 @@ class BuiltinTyping:
     rules: upstream.Field
 
     def field(self, name: str) -> "BuiltinTyping":
-        return BuiltinTyping(upstream.field(self.rules.shape, name))
+        return _builtin(self.rules.shape, name)
 
     def item(self) -> "BuiltinTyping":
         return BuiltinTyping(upstream.item(self.rules.shape))
@@ -71,6 +72,12 @@ class BuiltinTyping:
 
 _METADATA = BuiltinTyping(upstream.Field("io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"))
 _X = "x-kubernetes-"
+
+
+@lru_cache(maxsize=4096)
+def _builtin(shape: str, name: str) -> BuiltinTyping:
+    """Shared: every write walks all of its object."""
+    return BuiltinTyping(upstream.field(shape, name))
 
 
 @dataclass(frozen=True)

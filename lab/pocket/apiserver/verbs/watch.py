@@ -65,9 +65,7 @@ class Stream:
         """What this watcher sees of a change: objects enter and leave its selection."""
         kind = change.type
         if self.matches is not None:
-            resource = self.call.resource
-            new = kind != "DELETED" and self.matches(to_served(resource, change.record.obj))
-            old = change.previous is not None and self.matches(to_served(resource, change.previous.obj))
+            old, new = self._matching(change)
             if not new and not old:
                 return None
             if not new and change.type != "DELETED" and change.previous is not None:
@@ -83,6 +81,20 @@ class Stream:
     def error(self, error: StatusError) -> bytes:
         event = {"type": "ERROR", "object": error.body()}
         return json.dumps(event, separators=(",", ":")).encode() + b"\n"
+
+    def _matching(self, change: Change) -> tuple[bool, bool]:
+        """Whether the object was, and is, in this watcher's selection."""
+        if self.matches is None:
+            return True, True
+        resource, before = self.call.resource, change.previous
+        new = change.type != "DELETED" and self.matches(to_served(resource, change.record.obj))
+        return before is not None and self.matches(to_served(resource, before.obj)), new
+
+    def concerned(self, change: Change) -> bool:
+        return any(self._matching(change))
+
+    def changes(self, found: Iterable[Change]) -> Iterator[bytes]:
+        return (chunk for one in found if (chunk := self.change(one)) is not None)
 
     def bookmark(self, revision: int, annotations: dict[str, str] | None = None) -> bytes:
         resource: Resource = self.call.resource
@@ -107,8 +119,12 @@ async def watch(api: Api, call: Call, request: web.BaseRequest, shape: Shape) ->
         await response.write(stream.error(expired(text)))
         await response.write_eof()
         return response
+    if stream.matches is not None and call.resource.conversion is None:
+        subscription.concerns = stream.concerned
     try:
         await response.prepare(request)
+        if request.transport is not None:
+            subscription.cut = request.transport.abort
         await _write(response, first)
         await _follow(api, stream, response, subscription, seconds)
         await response.write_eof()
@@ -139,7 +155,7 @@ def _open(api: Api, call: Call, stream: Stream) -> tuple[Subscription, Iterable[
     if synthetic:
         subscription = store.subscribe(prefix, call.namespace, store.head)
         first = stream.initial(store.list(prefix, call.namespace))
-        if stream.bookmarks:
+        if initial is not None and stream.bookmarks:
             return subscription, chain(first, [stream.bookmark(store.head, _INITIAL_END)])
         return subscription, first
     return store.subscribe(prefix, call.namespace, wanted or store.head), []
@@ -154,9 +170,10 @@ async def _follow(
     while (now := loop.time()) < end and not subscription.dropped:
         until = min(end, next_bookmark) if stream.bookmarks else end
         changes = await subscription.take(max(until - now, 0.001))
-        chunks = [chunk for change in changes if (chunk := stream.change(change)) is not None]
+        chunks = stream.changes(changes)
         if stream.bookmarks and loop.time() >= min(next_bookmark, end):
-            chunks.append(stream.bookmark(changes[-1].revision if changes else api.store.head))
+            last = stream.bookmark(changes[-1].revision if changes else api.store.head)
+            chunks = chain(chunks, [last])
             next_bookmark = loop.time() + BOOKMARK_SECONDS
         await _write(response, chunks)
 
