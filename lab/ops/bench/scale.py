@@ -1,5 +1,5 @@
-"""What an API server does with the objects of five thousand pods and two hundred watchers: the time of a write
-and of an event, memory, and whether a write costs more when there is more.
+"""What an API server does with the objects of five thousand pods and two hundred watchers: the time of a
+write and of an event, memory, and whether a write costs more when there is more.
 
 One server process on loopback, started as the engine starts it. What its clients cost is in the times, not in
 the growth and the memory.
@@ -89,7 +89,9 @@ async def _server(home: Path) -> AsyncIterator[Server]:
         served = asyncio.create_task(run(argv, timeout=MOST_SECONDS, pass_fds=[descriptor]))
         try:
             async with await Client.from_kubeconfig(lab.kubeconfig, lab.context(CLUSTER)) as client:
-                await _prepare(client)
+                ready = asyncio.create_task(_prepare(client))
+                await asyncio.wait([ready, served], return_when=asyncio.FIRST_COMPLETED)
+                await (served if served.done() else ready)
                 yield Server(client, processes.started_with(str(folder.pki)))
         finally:
             served.cancel()

@@ -5,6 +5,7 @@ patching/keys.py, custom ones the list and map types of their schema.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Protocol
 
 from .keys import ATOMIC, rule_for
@@ -34,7 +35,7 @@ class BuiltinTyping:
     name: str = ""
 
     def field(self, name: str) -> "BuiltinTyping":
-        return BuiltinTyping(self.name, name)
+        return _builtin(self.name, name)
 
     def item(self) -> "BuiltinTyping":
         return self
@@ -50,6 +51,12 @@ class BuiltinTyping:
 
     def key_default(self, key: str) -> Any:
         return "TCP" if key == "protocol" else None
+
+
+@lru_cache(maxsize=4096)
+def _builtin(parent: str, name: str) -> BuiltinTyping:
+    """Shared: every write walks all of its object."""
+    return BuiltinTyping(parent, name)
 
 
 @dataclass(frozen=True)

@@ -115,7 +115,7 @@ class Store:
             observer(change)
         self._history.publish(change)
         if previous is not None:
-            previous.forget()
+            previous.supersede()
         self._since_compaction += 1
         if self._since_compaction >= self._kept // 2:
             self._tidy()

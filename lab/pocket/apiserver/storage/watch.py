@@ -20,6 +20,8 @@ class Subscription:
         self.prefix = prefix
         self.namespace = namespace
         self.dropped = False
+        self.concerns: Callable[[Change], bool] | None = None
+        """The reader's selectors: a reader that is not concerned is not even woken."""
         self.cut: Callable[[], None] | None = None
         """Ends the reader, who may be stuck in a write and would not notice that it was dropped."""
         self._peers = peers
@@ -28,7 +30,9 @@ class Subscription:
 
     def wants(self, change: Change) -> bool:
         key = change.record.key
-        return key.prefix == self.prefix and self.namespace in ("", key.namespace)
+        if key.prefix != self.prefix or self.namespace not in ("", key.namespace):
+            return False
+        return self.concerns is None or self.concerns(change)
 
     def offer(self, change: Change) -> None:
         if self.dropped:

@@ -64,13 +64,22 @@ class Stream:
         """What this watcher sees of a change: objects enter and leave its selection."""
         kind = change.type
         if self.matches is not None:
-            resource = self.call.resource
-            new = kind != "DELETED" and self.matches(to_served(resource, change.record.obj))
-            old = change.previous is not None and self.matches(to_served(resource, change.previous.obj))
+            old, new = self._matching(change)
             if not new and not old:
                 return None
             kind = "DELETED" if not new else "MODIFIED" if old else "ADDED"
         return self.encode(kind, change.record)
+
+    def _matching(self, change: Change) -> tuple[bool, bool]:
+        """Whether the object was, and is, in this watcher's selection."""
+        if self.matches is None:
+            return True, True
+        resource, before = self.call.resource, change.previous
+        new = change.type != "DELETED" and self.matches(to_served(resource, change.record.obj))
+        return before is not None and self.matches(to_served(resource, before.obj)), new
+
+    def concerned(self, change: Change) -> bool:
+        return any(self._matching(change))
 
     def changes(self, found: Iterable[Change]) -> Iterator[bytes]:
         return (chunk for one in found if (chunk := self.change(one)) is not None)
@@ -91,6 +100,8 @@ async def watch(api: Api, call: Call, request: web.BaseRequest, shape: Shape) ->
     stream = Stream(call, shape, matcher(call), _on(call, "allowWatchBookmarks"))
     seconds = _timeout(call)
     subscription, first = _open(api, call, stream)
+    if stream.matches is not None and call.resource.conversion is None:
+        subscription.concerns = stream.concerned
     try:
         response = web.StreamResponse(
             headers={"Content-Type": _content_type(shape), "Cache-Control": "no-cache, private"}
