@@ -89,7 +89,9 @@ async def _server(home: Path) -> AsyncIterator[Server]:
         served = asyncio.create_task(run(argv, timeout=MOST_SECONDS, pass_fds=[descriptor]))
         try:
             async with await Client.from_kubeconfig(lab.kubeconfig, lab.context(CLUSTER)) as client:
-                await _prepare(client)
+                ready = asyncio.create_task(_prepare(client))
+                await asyncio.wait([ready, served], return_when=asyncio.FIRST_COMPLETED)
+                await (served if served.done() else ready)
                 yield Server(client, processes.started_with(str(folder.pki)))
         finally:
             served.cancel()
