@@ -90,6 +90,7 @@ async def test_a_container_and_its_execs_run_as_the_user_that_is_asked_for(rig: 
     container = await rig.start("west", pod, ["sh", "-c", "id; sleep 600"], **who)
     assert "uid=1234 gid=2345 groups=2345,3456" in await logged(rig, "uid=")
     assert "uid=1234 gid=2345" in await rig.run(container, "id")
+    assert "Permission denied" in await rig.run(container, "touch", "/etc/not-mine")
 
 
 async def limited(rig: Any, pod: Any, code: str, **limits: Any) -> Any:

@@ -165,6 +165,7 @@ def test_answer_too_large_for_a_datagram_is_truncated_and_whole_over_tcp(edns: i
     name = "many.shop.svc.cluster.local"
     cut, whole = asked(name, udp=True, edns=edns), asked(name, edns=edns)
     assert (cut.header.tc, len(cut.rr), whole.header.tc, len(whole.rr)) == (1, 0, 0, 99)
+    assert str(cut.q.qname) == f"{name}."
 
 
 def test_client_that_names_no_limit_gets_at_most_512_bytes() -> None:

@@ -68,7 +68,7 @@ async def _serve(lab: LabDir, plan: ClusterPlan) -> None:
         why_no_limits = (await control.call("list"))["why_no_limits"]
         config = replace(node_config(lab, plan), why_no_limits=why_no_limits)
         runtime = InitRuntime(control, plan.name)
-        proxy = ServiceProxy.of(client, plan.service_cidr)
+        proxy = ServiceProxy.of(client, plan.service_cidr, plan.node_name)
         parts = {
             "agent": run_agent(config, runtime, client),
             "controllers": run_controllers(

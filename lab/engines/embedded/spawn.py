@@ -69,7 +69,8 @@ def become(process: Process, status: int) -> NoReturn:
         os.environ.clear()
         os.environ.update(process.env)
         os.chdir(process.cwd)
-        _become_user(process.identity)
+        if process.identity != ROOT:
+            ns.become_user(process.identity.user, process.identity.group, process.identity.groups)
     except OSError as error:
         os.write(status, f"{error.strerror or error}".encode())
         os._exit(code)
@@ -143,14 +144,6 @@ def _take_descriptors(process: Process, status: int) -> int:
     if process.tty:
         _take_terminal()
     return status
-
-
-def _become_user(wanted: Identity) -> None:
-    """With another user than root the kernel also takes all capabilities away."""
-    if wanted != ROOT:
-        os.setgroups(wanted.groups)
-        os.setresgid(wanted.group, wanted.group, wanted.group)
-        os.setresuid(wanted.user, wanted.user, wanted.user)
 
 
 def _gaps(kept: Sequence[int]) -> list[tuple[int, int]]:

@@ -66,12 +66,12 @@ def respond(zone: Zone, packet: bytes, *, udp: bool = False) -> bytes | None:
     if edns is not None:
         reply.add_ar(EDNS0(udp_len=UDP_LIMIT))
     packed = bytes(reply.pack())
-    if not udp or len(packed) <= _datagram_limit(edns):
-        return packed
-    cut = reply.truncate()
-    if edns is not None:
-        cut.add_ar(EDNS0(udp_len=UDP_LIMIT))
-    return bytes(cut.pack())
+    if udp and len(packed) > _datagram_limit(edns):
+        # The question stays: resolvers take no answer without one, and would not ask again over TCP.
+        reply.header.tc, reply.rr, reply.auth = 1, [], []
+        reply.ar = [record for record in reply.ar if record.rtype == QTYPE.OPT]
+        packed = bytes(reply.pack())
+    return packed
 
 
 def _datagram_limit(edns: RR | None) -> int:
