@@ -15,6 +15,7 @@ from lab.pocket.apiserver.tables.render import partial, table
 from .negotiate import PLAIN, Shape
 
 Object = dict[str, Any]
+_WARNING, _WARNINGS = 256, 4096  # characters of one and of all, where upstream cuts too
 
 
 def shaped(resource: Resource | None, body: Object, shape: Shape, query: Mapping[str, str]) -> Object:
@@ -57,9 +58,13 @@ def respond(answer: Answer, shape: Shape, query: Mapping[str, str], warnings: Se
 
 
 def _warn(response: web.Response, warnings: Sequence[str]) -> None:
-    """RFC 7234 Warning headers, each text once, on one line and quoted."""
+    """RFC 7234 Warning headers: each text once, on one line, quoted, and as much as clients take in all."""
+    left = _WARNINGS
     for text in dict.fromkeys(warnings):
-        line = "".join(c if c.isprintable() else " " for c in text)
+        line = "".join(c if c.isprintable() else "?" for c in text)[:_WARNING]
+        left -= len(line)
+        if left < 0:
+            return
         escaped = line.replace("\\", "\\\\").replace('"', '\\"')
         response.headers.add("Warning", f'299 - "{escaped}"')
 

@@ -12,6 +12,7 @@ from lab.pocket.apiserver.storage.record import Object
 from .options import dry_run, refuse
 
 FINALIZERS = {"Foreground": "foregroundDeletion", "Orphan": "orphan"}
+_LONGEST = 1 << 31  # seconds of grace, all that fit into a date
 _POLICIES = ("Foreground", "Background", "Orphan", "nil")
 
 
@@ -84,7 +85,7 @@ def _seconds(value: Any) -> int | None:
     if value is None:
         return None
     try:
-        seconds = int(value)
-    except (TypeError, ValueError):
+        seconds = min(int(value), _LONGEST)
+    except (TypeError, ValueError, OverflowError):
         raise bad_request(f"gracePeriodSeconds must be a number, found {value!r}") from None
     return seconds if seconds >= 0 else 1

@@ -52,5 +52,5 @@ def parse(token: str) -> tuple[Start, int]:
         if value["v"] != _VERSION or not slash or not int(value["rv"]):
             raise ValueError
         return (namespace, name), int(value["rv"])
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise bad_request("continue key is not valid") from error
