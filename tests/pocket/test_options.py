@@ -160,3 +160,21 @@ async def test_deletecollection_stops_at_its_limit(http: Http, space: str) -> No
     await http.delete(f"{space}/configmaps?limit=2")
     left = (await http.get(f"{space}/configmaps")).body["items"]
     assert [item["metadata"]["name"] for item in left] == ["c"]
+
+
+@pytest.mark.parametrize(("asked", "given"), [(5, 5), (-3, 1), (1 << 40, 1 << 31)])
+async def test_a_pods_grace_is_what_was_asked_within_reason(
+    http: Http, space: str, asked: int, given: int
+) -> None:
+    await http.post(f"{space}/pods", pod("p", nodeName="one"))
+    body = {"metadata": {"name": "p"}, "deleteOptions": {"gracePeriodSeconds": asked}}
+    await http.post(f"{space}/pods/p/eviction", body)
+    meta = (await http.get(f"{space}/pods/p")).body["metadata"]
+    await http.delete(f"{space}/pods/p", {"gracePeriodSeconds": 0})
+    assert meta["deletionGracePeriodSeconds"] == given
+
+
+async def test_a_grace_that_is_no_number_is_a_bad_request(http: Http, space: str) -> None:
+    await http.post(f"{space}/pods", pod("p"))
+    reply = await http.delete(f"{space}/pods/p?gracePeriodSeconds=soon")
+    assert (reply.code, "must be a number" in reply.body["message"]) == (400, True)

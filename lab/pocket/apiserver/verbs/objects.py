@@ -9,7 +9,7 @@ from typing import Any
 
 from lab.kube.objects import now
 from lab.pocket.apiserver.context import Api, Call
-from lab.pocket.apiserver.errors import Cause, StatusError, Target, bad_request, conflict, invalid, not_found
+from lab.pocket.apiserver.errors import Cause, Target, bad_request, conflict, invalid, not_found
 from lab.pocket.apiserver.resources.model import Resource
 from lab.pocket.apiserver.resources.versions import to_stored
 from lab.pocket.apiserver.storage.record import Key, Object, Record
@@ -193,8 +193,3 @@ def is_finished(obj: Object) -> bool:
 def require_valid(resource: Resource, obj: Object, causes: list[Cause]) -> None:
     if causes:
         raise invalid(resource.target(str(obj["metadata"].get("name", ""))), causes)
-
-
-def unsupported(what: str) -> StatusError:
-    """An option that is known and not served; named, never ignored."""
-    return bad_request(f"{what} is not supported by this API server")
