@@ -167,12 +167,12 @@ async def settle() -> None:
 class Watch:
     """An open watch, read event by event; every read is bounded."""
 
-    def __init__(self, http: Http, url: str) -> None:
-        self._http, self._url = http, url
+    def __init__(self, http: Http, url: str, headers: dict[str, str] | None = None) -> None:
+        self._http, self._url, self._headers = http, url, headers
         self._response: aiohttp.ClientResponse | None = None
 
     async def __aenter__(self) -> "Watch":
-        self._response = await self._http.session.get(self._url)
+        self._response = await self._http.session.get(self._url, headers=self._headers)
         return self
 
     async def __aexit__(self, *error: object) -> None:

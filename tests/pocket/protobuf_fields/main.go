@@ -113,6 +113,9 @@ func block[T any](values map[string]T) string {
 func (out table) message(t reflect.Type) string {
 	parts := strings.Split(t.PkgPath(), "/")
 	name := parts[len(parts)-2] + "." + t.Name()
+	if version := parts[len(parts)-1]; version != "v1" && strings.HasPrefix(version, "v") {
+		name = parts[len(parts)-2] + "." + version + "." + t.Name()
+	}
 	if _, done := out.Messages[name]; done {
 		return name
 	}

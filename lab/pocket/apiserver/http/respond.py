@@ -1,7 +1,7 @@
 """Answers in the shape the client asked for: JSON or YAML; object, Table or metadata only."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import yaml
@@ -58,21 +58,15 @@ def respond(answer: Answer, shape: Shape, query: Mapping[str, str], warnings: Se
 
 
 def _warn(response: web.Response, warnings: Sequence[str]) -> None:
-    """RFC 7234 Warning headers, each text once, on one line and quoted."""
-    for text in _short(dict.fromkeys(warnings)):
-        escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-        response.headers.add("Warning", f'299 - "{escaped}"')
-
-
-def _short(warnings: Iterable[str]) -> Iterator[str]:
-    """What fits into headers: without control characters, and as much as clients take in all."""
+    """RFC 7234 Warning headers: each text once, on one line, quoted, and as much as clients take in all."""
     left = _WARNINGS
-    for text in warnings:
-        plain = "".join(c if c.isprintable() else " " for c in text)[:_WARNING]
-        left -= len(plain)
+    for text in dict.fromkeys(warnings):
+        line = "".join(c if c.isprintable() else "?" for c in text)[:_WARNING]
+        left -= len(line)
         if left < 0:
             return
-        yield plain
+        escaped = line.replace("\\", "\\\\").replace('"', '\\"')
+        response.headers.add("Warning", f'299 - "{escaped}"')
 
 
 def respond_error(error: StatusError, warnings: Sequence[str] = ()) -> web.Response:

@@ -9,7 +9,7 @@ from typing import Any
 
 from lab.kube.objects import now
 from lab.pocket.apiserver.context import Api, Call
-from lab.pocket.apiserver.errors import Cause, StatusError, Target, bad_request, conflict, invalid, not_found
+from lab.pocket.apiserver.errors import Cause, Target, bad_request, conflict, invalid, not_found
 from lab.pocket.apiserver.patching.fields import is_tree
 from lab.pocket.apiserver.resources.model import Resource
 from lab.pocket.apiserver.resources.versions import to_stored
@@ -198,8 +198,3 @@ def is_finished(obj: Object) -> bool:
     if meta.get("deletionGracePeriodSeconds"):
         return False
     return not (obj["kind"] == "Namespace" and (obj.get("spec") or {}).get("finalizers"))
-
-
-def unsupported(what: str) -> StatusError:
-    """An option that is known and not served; named, never ignored."""
-    return bad_request(f"{what} is not supported by this API server")

@@ -52,14 +52,10 @@ def invalid_options(kind: str, causes: list[Cause]) -> StatusError:
 
 def number(call: Call, name: str) -> int:
     """A count in the query; 0 when it is not there."""
-    text = call.query.get(name, "")
-    if not text:
-        return 0
-    if not text.isascii() or not text.removeprefix("-").isdigit():
-        raise bad_request(f'{name}: strconv.ParseInt: parsing "{text[:64]}": invalid syntax')
-    if len(text) >= DIGITS:
-        raise bad_request(f'{name}: strconv.ParseInt: parsing "{text[:64]}": value out of range')
-    return max(int(text), 0)
+    text = call.query.get(name) or "0"
+    if not (text.isascii() and text.isdigit() and len(text) < DIGITS):
+        raise bad_request(f'{name}: parsing "{text[:64]}": it must be a whole number, not below zero')
+    return int(text)
 
 
 def forbidden_option(field: str, why: str) -> Cause:
