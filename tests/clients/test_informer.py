@@ -1,6 +1,5 @@
 """The official Python client's informer on an API server that goes away and comes back."""
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path

@@ -169,33 +169,49 @@ def test_the_second_candidate_leads_when_the_first_has_stopped(api: ApiClient, s
     assert (lease.spec.holder_identity, first.is_alive(), second.is_alive()) == ("second", False, False)
 
 
-def test_commands_and_ports_of_a_pod_are_reached(api: ApiClient, space: str) -> None:
-    core = CoreV1Api(api)
+@pytest.fixture
+def pod(api: ApiClient, space: str) -> str:
+    """The name of a pod that is ready."""
+    core, following = CoreV1Api(api), watch.Watch()
     core.create_namespaced_pod(space, manifests.pod("p"))
-    following = watch.Watch()
     for change in following.stream(core.list_namespaced_pod, space, timeout_seconds=30):
         conditions = change["object"].status.conditions or []
         if any(c.type == "Ready" and c.status == "True" for c in conditions):
             following.stop()
+    return "p"
 
-    running = stream.stream(
-        core.connect_get_namespaced_pod_exec, "p", space, container="shell", stdin=True, stdout=True, stderr=True,
-        command=["sh", "-c", "read line; echo got $line; echo trouble >&2; exit 7"], _preload_content=False,
-    )  # fmt: skip
+
+def test_a_command_gets_input_and_gives_output_and_exit_code(api: ApiClient, space: str, pod: str) -> None:
+    command = ["sh", "-c", "read line; echo got $line; echo trouble >&2; exit 7"]
+    words: dict[str, Any] = {"container": "shell", "stdin": True, "stdout": True, "stderr": True}
+    connect = CoreV1Api(api).connect_get_namespaced_pod_exec
+    running = stream.stream(connect, pod, space, command=command, **words, _preload_content=False)
     running.write_stdin("this\n")
     running.run_forever(timeout=10)
-    assert not running.is_open()
-    assert (running.read_stdout(), running.read_stderr(), running.returncode) == (
-        "got this\n",
-        "trouble\n",
-        7,
-    )
-    running.close()
+    ended = (running.is_open(), running.read_stdout(), running.read_stderr(), running.returncode)
+    running.sock.shutdown()  # `close` leaves the socket open when the server has closed first
+    assert ended == (False, "got this\n", "trouble\n", 7)
 
-    forward = stream.portforward(core.connect_get_namespaced_pod_portforward, "p", space, ports="8080")
+
+def test_a_port_of_a_pod_is_reached(api: ApiClient, space: str, pod: str) -> None:
+    forward = stream.portforward(
+        CoreV1Api(api).connect_get_namespaced_pod_portforward, pod, space, ports="8080"
+    )
     with closing(forward), closing(forward.socket(8080)) as socket:
         socket.setblocking(True)
         socket.sendall(b"GET /through HTTP/1.1\r\nHost: p\r\nConnection: close\r\n\r\n")
         answer = b"".join(iter(lambda: socket.recv(65536), b""))
+    forward.websocket.shutdown()
     assert (b'"/through"' in answer, forward.error(8080)) == (True, None)
-    assert core.read_namespaced_pod_log("p", space, container="shell") == "started\n"
+
+
+def test_logs_are_read_and_followed(api: ApiClient, space: str, pod: str) -> None:
+    core = CoreV1Api(api)
+    assert core.read_namespaced_pod_log(pod, space, container="shell", tail_lines=1) == "started\n"
+    lines = watch.Watch()
+    for line in lines.stream(core.read_namespaced_pod_log, pod, space, container="shell"):
+        assert line == "started"
+        lines.stop()
+    with pytest.raises(ApiException) as found:
+        core.read_namespaced_pod_log(pod, space)
+    assert refusal(found) == (400, "BadRequest")  # two containers, none named
