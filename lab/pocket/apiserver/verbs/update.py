@@ -1,7 +1,7 @@
 """update, and the one road that every change of an existing object takes (also patch and apply)."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lab.pocket.apiserver.admission.pipeline import Change, admit
 from lab.pocket.apiserver.context import Answer, Api, Call
@@ -29,11 +29,13 @@ _ATTEMPTS = 5
 class Edit:
     """How to get the new object from the current one (a private copy, in the served version).
 
-    `applies` edits bring their own managedFields; `exact` ones carry the revision they were made from.
+    `applies` edits bring their own managedFields; `part` is the subresource that others are recorded under
+    when it is not the call's.
     """
 
     change: Callable[[Object], Object]
     applies: bool = False
+    part: str = ""
 
 
 async def update(api: Api, call: Call) -> Answer:
@@ -67,7 +69,7 @@ async def edit(api: Api, call: Call, change: Edit) -> Object:
             obj["metadata"]["resourceVersion"] != before["metadata"]["resourceVersion"]
         )
         try:
-            return await _commit(api, call, record, obj, change.applies)
+            return await _commit(api, call, record, obj, change)
         except StatusError as error:
             last = attempt == _ATTEMPTS - 1
             if error.reason != "Conflict" or pinned or last or api.store.get(record.key) is record:
@@ -75,7 +77,7 @@ async def edit(api: Api, call: Call, change: Edit) -> Object:
     raise conflict(call.resource.target(call.name))
 
 
-async def _commit(api: Api, call: Call, record: Record, obj: Object, applies: bool) -> Object:
+async def _commit(api: Api, call: Call, record: Record, obj: Object, change: Edit) -> Object:
     resource = call.resource
     old = to_served(resource, record.copy())  # parts of it end up in the new object
     check_type(resource, obj)
@@ -88,8 +90,9 @@ async def _commit(api: Api, call: Call, record: Record, obj: Object, applies: bo
     keep_system_metadata(resource, obj, old)
     if api.store.get(record.key) is not record:
         raise conflict(resource.target(call.name))
-    if not applies:
-        record_update(obj, old, manager_of(call), resource)
+    if not change.applies:
+        manager = manager_of(call)
+        record_update(obj, old, replace(manager, subresource=change.part or manager.subresource), resource)
     return to_served(resource, store_update(api, call, obj, record))
 
 
