@@ -1,5 +1,6 @@
 """Answers in the shape the client asked for: JSON or YAML; object, Table or metadata only."""
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -77,3 +78,14 @@ def respond_error(error: StatusError, warnings: Sequence[str] = ()) -> web.Respo
         response.headers["Retry-After"] = str(retry)
     _warn(response, warnings)
     return response
+
+
+def unless_known(request: web.BaseRequest, response: web.Response, etag: str = "") -> web.Response:
+    """`response` with its ETag; 304 without a body where the client has just that."""
+    body = response.body if isinstance(response.body, bytes) else b""
+    response.headers["ETag"] = tag = f'"{etag or hashlib.sha256(body).hexdigest().upper()}"'
+    known = [item.strip().removeprefix("W/") for item in request.headers.get("If-None-Match", "").split(",")]
+    if tag not in known and "*" not in known:
+        return response
+    kept = {name: value for name, value in response.headers.items() if name != "Content-Type"}
+    return web.Response(status=304, headers=kept)

@@ -11,7 +11,7 @@ from lab.pocket.apiserver.resources.model import Resource
 from lab.pocket.apiserver.storage.record import Object
 
 from .combine import check_typed, merge, remove, shown
-from .fields import ABSENT, Path, Paths, compare, field_set, outside, with_parents
+from .fields import Path, Paths, compare, field_set, outside, with_parents
 from .managed import (
     Manager,
     Owners,
@@ -47,7 +47,8 @@ class Applied:
 def first_owners(config: Object, manager: Manager, resource: Resource) -> list[Object]:
     """The managedFields of an object that `manager` creates by applying `config`. Raises Untypable."""
     holder: Object = {"metadata": {}}
-    put_owners(holder, {manager: _applied_set(config, manager, resource)}, None)
+    paths = without_server_fields(_applied_set(config, manager, resource))
+    put_owners(holder, {manager: paths}, None)
     found: list[Object] = holder["metadata"].get("managedFields", [])
     return found
 
@@ -73,8 +74,7 @@ def apply_config(
 def _applied_set(config: Object, manager: Manager, resource: Resource) -> Paths:
     typing = typing_of(resource)
     check_typed(config, typing)
-    paths = outside(field_set(config, typing), reset_by(resource, manager.subresource))
-    return without_server_fields(paths)
+    return outside(field_set(config, typing), reset_by(resource, manager.subresource))
 
 
 def _applied(live: Object, config: Object, manager: Manager, resource: Resource, *, force: bool) -> Applied:
@@ -89,6 +89,7 @@ def _applied(live: Object, config: Object, manager: Manager, resource: Resource,
     conflicts = tuple(Conflict(other, path) for other, paths in taken.items() for path in sorted(paths))
     if conflicts and not force:
         return Applied(live, conflicts)
+    found[manager] = without_server_fields(found[manager])
     result = {**result, "metadata": dict(result["metadata"])}
     put_owners(result, found, live)
     return Applied(result, ())
@@ -99,17 +100,13 @@ def _prune(merged: Object, found: Owners, last: Paths, typing: Typing) -> Object
     if not last:
         return merged
     before = with_parents(last, typing)
-    pruned = _object(remove(merged, before, typing))
+    pruned = remove(merged, before, typing)
     held = with_parents({path for paths in found.values() for path in paths}, typing)
     everything = with_parents(field_set(merged, typing), typing)
     gone = everything - with_parents(field_set(pruned, typing), typing) - held
-    pruned = _object(remove(merged, gone, typing))
+    pruned = remove(merged, gone, typing)
     dropped = everything - with_parents(field_set(pruned, typing), typing)
-    return _object(remove(merged, dropped & before, typing))
-
-
-def _object(value: object) -> Object:
-    return {} if value is ABSENT or not isinstance(value, dict) else value
+    return remove(merged, dropped & before, typing)
 
 
 def _not_from_client_side(

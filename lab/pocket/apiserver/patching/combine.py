@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from .fields import ABSENT, Paths, Untypable, element, indexed, is_associative, to_tree
+from .fields import ABSENT, EmptiedList, Paths, Untypable, element, indexed, is_associative, to_tree
 from .typing import Typing
 
 
@@ -97,9 +97,10 @@ def _merge_lists(live: list[Any], wanted: list[Any], typing: Typing) -> list[Any
     return result
 
 
-def remove(value: Any, paths: Paths, typing: Typing) -> Any:
-    """`value` without what `paths` name; maps and lists that become empty go too."""
-    return _removed(value, to_tree(paths), typing)
+def remove(value: dict[str, Any], paths: Paths, typing: Typing) -> dict[str, Any]:
+    """`value` without what `paths` name; maps and lists that are empty by that stay as such."""
+    found: dict[str, Any] = _removed(value, to_tree(paths), typing)
+    return found
 
 
 def _removed(value: Any, tree: dict[str, Any], typing: Typing) -> Any:
@@ -110,7 +111,7 @@ def _removed(value: Any, tree: dict[str, Any], typing: Typing) -> Any:
             kept = inner if below is None else _left(inner, below, typing.field(name))
             if kept is not ABSENT:
                 found[name] = kept
-        return found or ABSENT
+        return found
     if isinstance(value, list) and value and (typing.keys or typing.is_set) and is_associative(value, typing):
         items: list[Any] = []
         for item in value:
@@ -118,7 +119,7 @@ def _removed(value: Any, tree: dict[str, Any], typing: Typing) -> Any:
             kept = item if below is None else _left(item, below, typing.item())
             if kept is not ABSENT:
                 items.append(kept)
-        return items or ABSENT
+        return items or EmptiedList()
     return value
 
 

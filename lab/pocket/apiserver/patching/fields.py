@@ -22,6 +22,10 @@ class Absent:
 ABSENT: Final = Absent()
 
 
+class EmptiedList(list[Any]):
+    """What removing every item leaves of a list: unlike one that was always empty, it has a path."""
+
+
 class Untypable(ValueError):
     """A configuration whose lists cannot be told apart: duplicates, or items without their keys."""
 
@@ -79,7 +83,7 @@ def _owned(value: Any, typing: Typing, path: Path) -> Iterator[Path]:
         for name, inner in value.items():
             at = (*path, f"f:{name}")
             yield from _owned(inner, typing.field(name), at)
-            if inner is None or inner == {} or not typing.has_field(name):
+            if inner is None or inner == {} or isinstance(inner, EmptiedList) or not typing.has_field(name):
                 yield at
     elif isinstance(value, list) and is_associative(value, typing) and (typing.keys or typing.is_set):
         for name, items in indexed(value, typing).items():

@@ -90,4 +90,4 @@ async def _change(api: Api, call: Call, make: Any) -> Answer:
         return current
 
     main = replace(call, subresource="")
-    return Answer(view(call, await edit(api, main, Edit(change))))
+    return Answer(view(call, await edit(api, main, Edit(change, part="scale"))))

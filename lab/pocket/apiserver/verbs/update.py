@@ -28,11 +28,13 @@ _ATTEMPTS = 5
 class Edit:
     """How to get the new object from the current one (a private copy, in the served version).
 
-    `applies` edits bring their own managedFields; `exact` ones carry the revision they were made from.
+    `applies` edits bring their own managedFields; `part` is the subresource that others are recorded under
+    when it is not the call's.
     """
 
     change: Callable[[Object], Object]
     applies: bool = False
+    part: str = ""
 
 
 async def update(api: Api, call: Call) -> Answer:
@@ -74,7 +76,7 @@ async def edit(api: Api, call: Call, change: Edit) -> Object:
         wanted = obj["metadata"].get("resourceVersion")
         pinned = bool(wanted) and wanted != before["metadata"]["resourceVersion"]
         try:
-            return await _commit(api, call, record, obj, change.applies)
+            return await _commit(api, call, record, obj, change)
         except StatusError as error:
             last = attempt == _ATTEMPTS - 1
             if error.reason != "Conflict" or pinned or last or api.store.get(record.key) is record:
@@ -82,7 +84,7 @@ async def edit(api: Api, call: Call, change: Edit) -> Object:
     raise conflict(call.resource.target(call.name))
 
 
-async def _commit(api: Api, call: Call, record: Record, obj: Object, applies: bool) -> Object:
+async def _commit(api: Api, call: Call, record: Record, obj: Object, change: Edit) -> Object:
     resource = call.resource
     old = to_served(resource, record.copy())  # parts of it end up in the new object
     check_revision(resource.target(call.name), obj, record)
@@ -94,8 +96,9 @@ async def _commit(api: Api, call: Call, record: Record, obj: Object, applies: bo
     keep_system_metadata(resource, obj, old)
     if api.store.get(record.key) is not record:
         raise conflict(resource.target(call.name))
-    if not applies:
-        record_update(obj, old, manager_of(call), resource)
+    if not change.applies:
+        manager = manager_of(call)
+        record_update(obj, old, replace(manager, subresource=change.part or manager.subresource), resource)
     return to_served(resource, store_update(api, call, obj, record))
 
 
