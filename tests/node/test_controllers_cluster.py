@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from lab.kube.kinds import CLUSTER_ROLES, NODES, PODS
+from lab.kube.kinds import CLUSTER_ROLES, NODES, PODS, SECRETS, SERVICE_ACCOUNTS
 from lab.pocket.controllers import evictions, nodes
 from lab.pocket.controllers.aggregation import aggregated
 from lab.pocket.controllers.taints import leaves_at, wanted_taints
@@ -40,6 +40,21 @@ async def test_role_collects_rules_as_they_come_and_go(bare: Cluster) -> None:
     await bare.until(CLUSTER_ROLES, "all", lambda r: len(r.get("rules") or ()) == 1, "")
     await bare.client.delete(CLUSTER_ROLES, "one")
     await bare.until(CLUSTER_ROLES, "all", lambda r: not r.get("rules"), "")
+
+
+async def test_token_goes_with_its_account(bare: Cluster) -> None:
+    account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "robot"}}
+    token = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "type": "kubernetes.io/service-account-token",
+        "metadata": {"name": "token", "annotations": {"kubernetes.io/service-account.name": "robot"}},
+    }
+    await bare.client.create(SECRETS, token, "default")
+    await bare.client.create(SERVICE_ACCOUNTS, account, "default")
+    await bare.until(SECRETS, "token", lambda s: (s.get("data") or {}).get("token"))
+    await bare.client.delete(SERVICE_ACCOUNTS, "robot", "default")
+    await bare.until_gone(SECRETS, "token")
 
 
 def node(ready: str = "True", **spec: Any) -> Object:

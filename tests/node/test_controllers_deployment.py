@@ -1,9 +1,13 @@
 """Deployments as a user of kubectl sees them, and ReplicaSets that find and lose pods."""
 
+import contextlib
 import signal
 from typing import Any
 
+import pytest
+
 from lab.base.wait import until
+from lab.kube.errors import ApiError
 from lab.kube.kinds import DEPLOYMENTS, PODS, REPLICA_SETS
 from tests.node.cluster import Cluster
 from tests.node.workloads import workload
@@ -79,3 +83,22 @@ async def test_pods_that_cannot_be_made_show_as_a_failure(cluster: Cluster) -> N
 
     shown = await cluster.until(DEPLOYMENTS, "web", told)
     assert '"nobody" not found' in shown["status"]["conditions"][2]["message"]
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        pytest.param({"operator": "Sounds like", "values": ["broken"]}, id="unreadable"),
+        pytest.param({"operator": "In", "values": ["other"]}, id="of other labels than its pods"),
+    ],
+)
+async def test_selector_that_selects_no_pod_makes_none_and_harms_nobody(
+    cluster: Cluster, expression: Object
+) -> None:
+    broken = workload("ReplicaSet", "broken", replicas=1)
+    broken["spec"]["selector"] = {"matchExpressions": [{"key": "app", **expression}]}
+    with contextlib.suppress(ApiError):  # refused is as good
+        await cluster.client.create(REPLICA_SETS, broken)
+    await cluster.client.create(DEPLOYMENTS, workload("Deployment", replicas=1))
+    await cluster.kubectl("rollout", "status", "deploy/web", "--timeout=20s")
+    assert not await cluster.client.list(PODS, "default", "app=broken")

@@ -1,7 +1,9 @@
 """The garbage collector: who goes with whom, also across kinds that it has never heard of."""
 
+import contextlib
 from typing import Any
 
+from lab.kube.errors import ApiError
 from lab.kube.kinds import CLUSTER_ROLES, CONFIG_MAPS, CRDS, NAMESPACES, ROLES, Kind
 from tests.node.cluster import Cluster
 
@@ -140,3 +142,14 @@ async def test_namespace_says_what_keeps_it_and_goes_when_that_is_gone(bare: Clu
     }
     await bare.client.patch(CONFIG_MAPS, "stuck", {"metadata": {"finalizers": None}}, "shop")
     await bare.until_gone(NAMESPACES, "shop", "")
+
+
+async def test_references_that_make_no_sense_harm_nobody_else(bare: Cluster) -> None:
+    broken: list[Object] = [{"uid": "x"}, {"kind": "ReplicaSet", "controller": True}, {"name": "y"}]
+    for number, reference_ in enumerate(broken):
+        with contextlib.suppress(ApiError):  # refused is as good
+            await bare.client.create(CONFIG_MAPS, config(f"broken-{number}", reference_))
+    one = await bare.client.create(CONFIG_MAPS, config("one"))
+    await bare.client.create(CONFIG_MAPS, config("leaf", reference(one)))
+    await bare.client.delete(CONFIG_MAPS, "one", "default")
+    await bare.until_gone(CONFIG_MAPS, "leaf")

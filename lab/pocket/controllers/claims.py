@@ -10,7 +10,7 @@ from lab.kube.client import Client
 from lab.kube.errors import NotFound
 from lab.kube.kinds import Kind
 from lab.kube.objects import Object, controller_of, is_deleting, labels, name, namespace, owner_reference, uid
-from lab.kube.selectors import LabelSelector, from_label_selector
+from lab.kube.selectors import NOTHING, LabelSelector, SelectorError, from_label_selector
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,11 @@ class Claims:
 
 
 def selector_of(owner: Object) -> LabelSelector:
-    return from_label_selector(owner["spec"].get("selector"))
+    """What the owner selects; one that cannot be read selects nothing, and so owns nothing."""
+    try:
+        return from_label_selector(owner["spec"].get("selector"))
+    except SelectorError:
+        return NOTHING
 
 
 def is_controlled_by(obj: Object, owner: Object) -> bool:

@@ -52,6 +52,8 @@ class OwnedPods:
     async def create(self, owner: Object, pod: Object) -> Object:
         """Make one pod and tell so on the owner. Raises what the API server said, after telling that too."""
         try:
+            if not selector_of(owner).matches(labels(pod)):  # it would be let go at once, and made again
+                raise LabError("selector does not match the labels of the pod template")
             made = await self._client.create(PODS, pod, namespace(owner))
         except LabError as error:
             self._recorder.record(owner, "FailedCreate", f"Error creating: {error}", warning=True)

@@ -80,7 +80,8 @@ class Graph:
 
 
 def owners(obj: Object | None) -> list[dict[str, Any]]:
-    return list(meta(obj or {}).get("ownerReferences") or ())
+    """The owner references; one without a uid refers to nothing."""
+    return [owner for owner in meta(obj or {}).get("ownerReferences") or () if owner.get("uid")]
 
 
 def finalizers(obj: Object) -> set[str]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from lab.kube.client import Client
 from lab.kube.informer import all_synced
 from lab.pocket.controllers.aggregation import ClusterRoleAggregation
-from lab.pocket.controllers.basics import LoadBalancers, NamespaceBasics
+from lab.pocket.controllers.basics import LoadBalancers, NamespaceBasics, TokenSecrets
 from lab.pocket.controllers.daemonset import DaemonSetController
 from lab.pocket.controllers.deployment import DeploymentController
 from lab.pocket.controllers.endpointslice import EndpointSliceController
@@ -44,6 +44,7 @@ async def run(client: Client, *, cluster: str, node_ip: str, ca_file: Path) -> N
             JobController(client, watches, recorder("job-controller")),
             EndpointSliceController(client, watches, cluster),
             NamespaceBasics(client, watches, ca_file),
+            TokenSecrets(client, watches),
             LoadBalancers(client, watches, node_ip),
             NamespaceController(client, watches),
             ClusterRoleAggregation(client, watches),
