@@ -69,7 +69,7 @@ def _records(api: Api, call: Call) -> tuple[Sequence[Record], int]:
             revision = store.head
         records = _at(api, call, revision, pages.restart(start))
         return [r for r in records if (r.key.namespace, r.key.name) > start], revision
-    wanted = revision_of(call.query.get("resourceVersion", ""))
+    wanted = number(call, "resourceVersion")
     if wanted > store.head:
         raise too_large_revision(wanted, store.head)
     # As upstream, an old revision with a limit and no match rule means exactly that revision.
@@ -86,14 +86,6 @@ def _at(api: Api, call: Call, revision: int, gone: StatusError) -> Sequence[Reco
         return api.store.list_at(call.resource.prefix, call.namespace, revision)
     except Gone as error:
         raise gone from error
-
-
-def revision_of(text: str) -> int:
-    if not text:
-        return 0
-    if not text.isdigit():
-        raise bad_request(f"resourceVersion: Invalid value: {json.dumps(text)}: must be a number")
-    return int(text)
 
 
 def too_large_revision(wanted: int, head: int) -> StatusError:
