@@ -75,9 +75,8 @@ def _records(api: Api, call: Call) -> tuple[Sequence[Record], int]:
     # As upstream, an old revision with a limit and no match rule means exactly that revision.
     match = call.query.get("resourceVersionMatch", "")
     if wanted and (match == "Exact" or (not match and number(call, "limit"))):
-        return _at(
-            api, call, wanted, expired("The resourceVersion for the provided list is too old.")
-        ), wanted
+        gone = expired("The resourceVersion for the provided list is too old.")
+        return _at(api, call, wanted, gone), wanted
     return store.list(prefix, call.namespace), store.head
 
 
