@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from lab.pocket.apiserver.storage.record import Key
-from lab.pocket.apiserver.storage.store import COMPACT_EVERY, HISTORY, Store
+from lab.pocket.apiserver.storage.store import HISTORY, Store
 
 from .conftest import Http, Server, new_server
 
@@ -20,7 +20,7 @@ def old(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     found = new_server(tmp_path_factory.mktemp("old"))
     store = Store(found.root / "store.db")
     revisions = dict.fromkeys("abc", 0)
-    for count in range(HISTORY + 2 * COMPACT_EVERY):
+    for count in range(2 * HISTORY):
         name = "abc"[count % 3]
         meta = {"name": name, "namespace": "old", "uid": name}
         obj = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": {"n": str(count)}}
