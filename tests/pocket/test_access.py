@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from .conftest import Http, Server, config_map, pod
+from .conftest import APPLY, Http, Server, config_map, pod
 
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
 
@@ -185,3 +185,17 @@ async def test_roles_of_custom_kinds_join_the_default_roles_by_label(http: Http)
         found[name] = rule["clusterRoleSelectors"][0]["matchLabels"]
     label = "rbac.authorization.k8s.io/aggregate-to-"
     assert found == {name: {f"{label}{name}": "true"} for name in found}
+
+
+async def test_who_may_only_update_creates_nothing_by_it(http: Http, server: Server, space: str) -> None:
+    verbs = ["update", "patch", "get"]
+    rule = {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": verbs}
+    await grant(http, space, {"kind": "User", "name": "kim"}, **rule)
+    base = space.replace("/api/v1", "/apis/coordination.k8s.io/v1") + "/leases"
+    body = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": "a"}}
+    kim = await as_user(server, "kim")
+    put = await kim.put(f"{base}/a", body)
+    applied = await kim.patch(f"{base}/a?fieldManager=kim", body, APPLY)
+    await kim.close()
+    assert (put.code, applied.code) == (403, 403)
+    assert 'cannot create resource "leases"' in put.body["message"]

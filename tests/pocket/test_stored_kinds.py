@@ -144,7 +144,9 @@ CELLS = {
     "batch/v1/CronJob": [
         "a", "*/5 * * * *", "<none>", "False", 0, "<none>", "main", "lab/echo:1", "<none>",
     ],
-    "certificates.k8s.io/v1/CertificateSigningRequest": ["a", "example.com/x", "", "60m", "Pending"],
+    "certificates.k8s.io/v1/CertificateSigningRequest": [
+        "a", "example.com/x", "kubernetes-admin", "60m", "Pending",
+    ],
     "networking.k8s.io/v1/Ingress": ["a", "nginx", "a.example.com", "", "80"],
     "networking.k8s.io/v1/IngressClass": ["a", "example.com/x", "Settings.example.com/s"],
     "networking.k8s.io/v1/NetworkPolicy": ["a", "app=a"],

@@ -118,3 +118,12 @@ async def test_the_approval_of_a_request_leaves_the_rest_alone(http: Http) -> No
     reply = await http.patch(f"{path}/a/approval", body)
     assert (reply.code, reply.body["spec"]["signerName"]) == (200, "example.com/x")
     assert reply.body["status"]["conditions"] == [condition]
+
+
+async def test_a_certificate_request_says_who_asked_whatever_its_client_says(http: Http) -> None:
+    path = "/apis/certificates.k8s.io/v1/certificatesigningrequests"
+    manifest = STORED["certificates.k8s.io/v1/CertificateSigningRequest"]
+    spec = {**manifest["spec"], "username": "someone-else"}
+    made = await http.post(path, {**manifest, "metadata": {"name": "who"}, "spec": spec})
+    changed = await http.patch(f"{path}/who", {"spec": {"username": "someone-else"}})
+    assert [r.body["spec"]["username"] for r in (made, changed)] == ["kubernetes-admin"] * 2

@@ -162,3 +162,14 @@ async def test_events_are_selected_by_what_they_are_about_in_both_versions(http:
         for p, s in paths.items()
     ]
     assert found == [["b"], ["b"]]
+
+
+async def test_a_watcher_that_goes_away_leaves_no_trace_in_the_log(
+    http: Http, server: Server, space: str
+) -> None:
+    for _ in range(5):
+        async with Watch(http, url(server, space)) as watch:
+            await http.post(f"{space}/configmaps", {"metadata": {"generateName": "a-"}})
+            await watch.next()
+        await http.post(f"{space}/configmaps", {"metadata": {"generateName": "a-"}})
+    assert "Traceback" not in (server.root / "log").read_text()

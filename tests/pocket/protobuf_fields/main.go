@@ -24,7 +24,7 @@ import (
 	authentication "k8s.io/api/authentication/v1"
 	authorization "k8s.io/api/authorization/v1"
 	autoscaling "k8s.io/api/autoscaling/v1"
-	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	autoscaling2 "k8s.io/api/autoscaling/v2"
 	batch "k8s.io/api/batch/v1"
 	certificates "k8s.io/api/certificates/v1"
 	coordination "k8s.io/api/coordination/v1"
@@ -56,7 +56,7 @@ var roots = map[string][]any{
 	"authorization.k8s.io/v1": {authorization.SelfSubjectAccessReview{}, authorization.SelfSubjectRulesReview{},
 		authorization.SubjectAccessReview{}, authorization.LocalSubjectAccessReview{}},
 	"autoscaling/v1":                  {autoscaling.Scale{}, autoscaling.HorizontalPodAutoscaler{}},
-	"autoscaling/v2":                  {autoscalingv2.HorizontalPodAutoscaler{}},
+	"autoscaling/v2":                  {autoscaling2.HorizontalPodAutoscaler{}},
 	"batch/v1":                        {batch.Job{}, batch.CronJob{}},
 	"certificates.k8s.io/v1":          {certificates.CertificateSigningRequest{}},
 	"coordination.k8s.io/v1":          {coordination.Lease{}},
@@ -112,10 +112,8 @@ func block[T any](values map[string]T) string {
 
 func (out table) message(t reflect.Type) string {
 	parts := strings.Split(t.PkgPath(), "/")
-	name := parts[len(parts)-2] + "." + t.Name()
-	if version := parts[len(parts)-1]; version != "v1" && strings.HasPrefix(version, "v") {
-		name = parts[len(parts)-2] + "." + version + "." + t.Name()
-	}
+	group, version := parts[len(parts)-2], strings.TrimSuffix(parts[len(parts)-1], "v1")
+	name := group + version + "." + t.Name() // autoscalingv2.MetricSpec
 	if _, done := out.Messages[name]; done {
 		return name
 	}

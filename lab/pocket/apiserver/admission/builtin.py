@@ -16,6 +16,7 @@ from lab.pocket.apiserver.storage.record import Key, Object
 from .services import assign
 from .token_secrets import fill_token, fill_waiting
 
+CERTIFICATE_REQUEST = ("certificates.k8s.io", "CertificateSigningRequest")
 _ACCOUNT_WAIT = 1.5  # seconds for the service-account controller to make a new namespace's account
 _TOKEN_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"
 _SUFFIX = "bcdfghjklmnpqrstvwxz2456789"
@@ -26,6 +27,9 @@ async def mutate(api: Api, call: Call, obj: Object, old: Object | None) -> None:
         _check_namespace(api, call)
     if call.resource.kind == "Pod" and call.resource.group == "" and old is None:
         await _service_account(api, call, obj)
+    if (call.resource.group, call.resource.kind) == CERTIFICATE_REQUEST:
+        # Who asks is what the signer goes by, so it is not the client's to say or to change.
+        obj["spec"] = {**obj.get("spec", {}), **call.user.info()} if old is None else old["spec"]
 
 
 def finish(api: Api, call: Call, obj: Object, old: Object | None) -> None:

@@ -27,9 +27,22 @@ def duplicate_fields(body: bytes, content_type: str) -> list[str]:
 def _pairs(body: bytes, kind: str) -> Any:
     if kind in YAML:
         return _of_node(yaml.compose(body, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
-    if kind in JSON or kind.endswith("+json"):
+    if (kind in JSON or kind.endswith("+json")) and _repeats(body):
         return json.loads(body, object_pairs_hook=_Pairs)
     return None
+
+
+def _repeats(body: bytes) -> bool:
+    """Whether any object in the JSON repeats a field: nearly none does, and to say so must be cheap."""
+    found = False
+
+    def count(pairs: list[tuple[str, Any]]) -> int:
+        nonlocal found
+        found = found or len({key for key, _ in pairs}) != len(pairs)
+        return 0
+
+    json.loads(body, object_pairs_hook=count)
+    return found
 
 
 def _of_node(node: Any) -> Any:

@@ -43,7 +43,7 @@ def _core() -> tuple[Resource, ...]:
         row("", "Endpoints", "endpoints", short=("ep",), creates_on_update=True, **plain),
         row(
             "", "Namespace", "namespaces", short=("ns",), namespaced=False,
-            subresources=("status", "finalize"), fields={"status.phase": ""}, **plain,
+            subresources=("status", "finalize"), fields={"status.phase": ""}, shows_deleted=True, **plain,
             verbs=("create", "delete", "get", "list", "patch", "update", "watch"),
         ),
         row(
@@ -52,6 +52,7 @@ def _core() -> tuple[Resource, ...]:
         ),
         row(
             "", "Pod", "pods", short=("po",), categories=("all",), subresources=POD_SUBRESOURCES,
+            shows_deleted=True,
             fields={
                 "spec.nodeName": "", "status.phase": "", "spec.restartPolicy": "", "status.podIP": "",
                 "spec.serviceAccountName": "", "spec.schedulerName": "", "status.nominatedNodeName": "",
@@ -60,16 +61,17 @@ def _core() -> tuple[Resource, ...]:
         ),
         row(
             "", "PersistentVolumeClaim", "persistentvolumeclaims", short=("pvc",), subresources=("status",),
-            **plain,
+            shows_deleted=True, **plain,
         ),
         row("", "Secret", "secrets", fields={"type": ""}, **plain),
         row(
-            "", "ServiceAccount", "serviceaccounts", short=("sa",), subresources=("token",), **plain
+            "", "ServiceAccount", "serviceaccounts", short=("sa",), subresources=("token",),
+            shows_deleted=True, **plain,
         ),
         row(
             "", "Service", "services", short=("svc",), categories=("all",),
             subresources=("status", "proxy"), fields={"spec.clusterIP": "", "spec.type": ""},
-            creates_on_update=True, **plain,
+            creates_on_update=True, shows_deleted=True, **plain,
         ),
     )  # fmt: skip
 
@@ -78,9 +80,7 @@ def _apps() -> tuple[Resource, ...]:
     scaled: dict[str, Any] = {"categories": ("all",), "subresources": SCALED}
     return (
         row("apps", "Deployment", "deployments", short=("deploy",), scale=Scale(selector=""), **scaled),
-        row(
-            "apps", "ReplicaSet", "replicasets", short=("rs",), scale=Scale(selector=""), **scaled,
-        ),
+        row("apps", "ReplicaSet", "replicasets", short=("rs",), scale=Scale(selector=""), **scaled),
         row("apps", "StatefulSet", "statefulsets", short=("sts",), scale=Scale(selector=""), **scaled),
         row(
             "apps", "DaemonSet", "daemonsets", short=("ds",), categories=("all",), subresources=("status",)

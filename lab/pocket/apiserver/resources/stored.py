@@ -12,6 +12,7 @@ from .row import HOOKS, row
 _STATUS: dict[str, Any] = {"subresources": ("status",)}
 _CLUSTER: dict[str, Any] = {"namespaced": False}
 _PLAIN: dict[str, Any] = {"counts_generation": False}
+_SHOWN: dict[str, Any] = {"shows_deleted": True}
 
 
 def rows() -> tuple[Resource, ...]:
@@ -22,11 +23,11 @@ def _core() -> tuple[Resource, ...]:
     return (
         row("", "LimitRange", "limitranges", short=("limits",), creates_on_update=True, **_PLAIN,
             idle="it gives pods no default resources and refuses none"),
-        row("", "PodTemplate", "podtemplates", idle="nothing makes pods from it"),
+        row("", "PodTemplate", "podtemplates", **_SHOWN, idle="nothing makes pods from it"),
         row("", "ReplicationController", "replicationcontrollers", short=("rc",), categories=("all",),
             subresources=("status", "scale"), scale=Scale(selector="", labels="spec.selector"),
             fields={"status.replicas": ""}, idle="it makes no pods; use a Deployment"),
-        row("", "ResourceQuota", "resourcequotas", short=("quota",), **_STATUS, **_PLAIN,
+        row("", "ResourceQuota", "resourcequotas", short=("quota",), **_STATUS, **_PLAIN, **_SHOWN,
             idle="nothing is counted or refused"),
     )  # fmt: skip
 
@@ -65,9 +66,9 @@ def _networking() -> tuple[Resource, ...]:
 def _storage() -> tuple[Resource, ...]:
     return (
         row("", "PersistentVolume", "persistentvolumes", short=("pv",), **_CLUSTER, **_STATUS, **_PLAIN,
-            idle="no volume is made or mounted"),
+            **_SHOWN, idle="no volume is made or mounted"),
         row("storage.k8s.io", "StorageClass", "storageclasses", short=("sc",), **_CLUSTER, **_PLAIN,
-            idle="nothing provisions volumes"),
+            **_SHOWN, idle="nothing provisions volumes"),
     )  # fmt: skip
 
 

@@ -60,7 +60,7 @@ RULES: Mapping[tuple[str, str], Rules] = {
         {"spec.policyName": "", "spec.validationActions": ""}
     ),
     ("certificates.k8s.io", "CertificateSigningRequest"): Rules(
-        {"spec.request": "", "spec.signerName": "", "spec.usages": "usages"}, {"spec": ""}
+        {"spec.request": "", "spec.signerName": "", "spec.usages": "usages"}
     ),
     ("flowcontrol.apiserver.k8s.io", "FlowSchema"): Rules({"spec.priorityLevelConfiguration.name": ""}),
     ("flowcontrol.apiserver.k8s.io", "PriorityLevelConfiguration"): Rules(

@@ -1,5 +1,7 @@
 """create: from a request body to a committed object."""
 
+from dataclasses import replace
+
 from lab.pocket.apiserver.admission import builtin
 from lab.pocket.apiserver.admission.pipeline import Change, admit
 from lab.pocket.apiserver.context import Answer, Api, Call
@@ -22,8 +24,10 @@ async def create(api: Api, call: Call) -> Answer:
 
 
 async def create_object(api: Api, call: Call, obj: Object) -> Object:
-    """Admit and store a decoded object; also the way server-side apply creates."""
+    """Admit and store a decoded object; also the way a PUT and server-side apply create."""
     resource = call.resource
+    if call.verb != "create":  # whoever may only update or patch may not create by it
+        api.authorizer.require(call.user, replace(call, verb="create"))
     place(call, obj)
     meta = obj["metadata"]
     if meta.get("resourceVersion"):

@@ -22,14 +22,12 @@ APPLY = "application/apply-patch+yaml"
 _WRITES = {"create": "CreateOptions", "update": "UpdateOptions", "patch": "PatchOptions"}
 _LEVELS = ("", "Ignore", "Strict", "Warn")
 _MANAGER_LIMIT = 128  # bytes
-DIGITS = 20
-"""As many digits do not fit into 64 bits."""
-_NUMBERS = ("limit", "timeoutSeconds")
+_NUMBERS = ("limit", "resourceVersion", "timeoutSeconds")
 
 
 def check_options(call: Call) -> None:
     """Raises 422 for options that do not fit together, 400 for those that cannot be read."""
-    for name in _NUMBERS:
+    for name in _NUMBERS if call.verb in ("list", "watch", "deletecollection") else ():
         number(call, name)
     if kind := _WRITES.get(call.verb):
         refuse(kind, _of_write(call))
@@ -51,9 +49,9 @@ def invalid_options(kind: str, causes: list[Cause]) -> StatusError:
 
 
 def number(call: Call, name: str) -> int:
-    """A count in the query; 0 when it is not there."""
+    """A count or revision in the query; 0 when it is not there."""
     text = call.query.get(name) or "0"
-    if not (text.isascii() and text.isdigit() and len(text) < DIGITS):
+    if not (text.isascii() and text.isdigit() and len(text) < 20):
         raise bad_request(f'{name}: parsing "{text[:64]}": it must be a whole number, not below zero')
     return int(text)
 

@@ -23,7 +23,7 @@ from lab.pocket.apiserver.storage.store import Gone
 from lab.pocket.apiserver.storage.watch import Subscription
 
 from .options import number
-from .read import matcher, revision_of, too_large_revision
+from .read import matcher, too_large_revision
 
 BOOKMARK_SECONDS = 60.0
 _PORTION = 64 * 1024  # bytes
@@ -128,9 +128,11 @@ async def watch(api: Api, call: Call, request: web.BaseRequest, shape: Shape) ->
         await _write(response, first)
         await _follow(api, stream, response, subscription, seconds)
         await response.write_eof()
-        return response
+    except ConnectionResetError:
+        return response  # the client went away, as watchers do
     finally:
         subscription.close()
+    return response
 
 
 def _content_type(shape: Shape) -> str:
@@ -147,7 +149,7 @@ def _timeout(call: Call) -> float:
 
 def _open(api: Api, call: Call, stream: Stream) -> tuple[Subscription, Iterable[bytes]]:
     prefix, store = call.resource.prefix, api.store
-    wanted = revision_of(call.query.get("resourceVersion", ""))
+    wanted = number(call, "resourceVersion")
     initial = call.query.get("sendInitialEvents")
     if wanted > store.head:
         raise too_large_revision(wanted, store.head)
