@@ -110,7 +110,7 @@ def _account_uid(secret: Object) -> str:
 
 
 class LoadBalancers:
-    """Services of type LoadBalancer are reachable at the node's address."""
+    """Services of type LoadBalancer are reachable at the node's address; a class names somebody else."""
 
     def __init__(self, client: Client, watches: Watches, node_ip: str) -> None:
         self._client, self._watches, self._node_ip = client, watches, node_ip
@@ -132,7 +132,8 @@ class LoadBalancers:
         await self._client.patch(SERVICES, name(service), patch, namespace(service), "status")
 
     def _wanted(self, service: Object) -> list[dict[str, str]]:
-        is_balanced = (service.get("spec") or {}).get("type") == "LoadBalancer"
+        spec = service.get("spec") or {}
+        is_balanced = spec.get("type") == "LoadBalancer" and not spec.get("loadBalancerClass")
         return [{"ip": self._node_ip, "ipMode": "VIP"}] if is_balanced else []
 
     def _shown(self, service: Object) -> list[dict[str, str]]:

@@ -26,6 +26,7 @@ from lab.pocket.controllers.packing import packed
 SERVICE_LABEL = "kubernetes.io/service-name"
 MANAGED_BY = "endpointslice.kubernetes.io/managed-by"
 MANAGER = "endpointslice-controller.k8s.io"
+ENDPOINTS_MANAGED = {"endpoints.kubernetes.io/managed-by": "endpoint-controller"}
 HEADLESS_LABEL = "service.kubernetes.io/headless"
 Port = tuple[str, str, int, str]
 """Name, protocol, number, appProtocol."""
@@ -104,7 +105,11 @@ def endpoints_object(service: Object, pods: Iterable[Object]) -> Object:
     return {
         "apiVersion": ENDPOINTS.api_version,
         "kind": ENDPOINTS.kind,
-        "metadata": {"name": name(service), "namespace": namespace(service), "labels": own},
+        "metadata": {
+            "name": name(service),
+            "namespace": namespace(service),
+            "labels": {**own, **ENDPOINTS_MANAGED},
+        },
         "subsets": [_subset(service, group, members) for group, members in sorted(groups.items())],
     }
 

@@ -26,6 +26,7 @@ from lab.pocket.controllers.affinity import is_wanted, tolerates
 from lab.pocket.controllers.watches import Watches
 from lab.pocket.events import Recorder
 
+NAME = "default-scheduler"
 UNSCHEDULABLE = {"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"}
 
 
@@ -99,8 +100,10 @@ class Scheduler:
 
 
 def is_pending(pod: Object) -> bool:
-    """Waits for a node."""
-    return not pod["spec"].get("nodeName") and not is_deleting(pod) and not pod["spec"].get("schedulingGates")
+    """Waits for a node, and for this scheduler to name one."""
+    spec = pod["spec"]
+    ours = spec.get("schedulerName") in (None, "", NAME)
+    return ours and not spec.get("nodeName") and not spec.get("schedulingGates") and not is_deleting(pod)
 
 
 def problem(pod: Object, node: Object) -> str:
