@@ -98,8 +98,13 @@ metadata: {name: meshed, annotations: {linkerd.io/inject: enabled}}
 ---
 apiVersion: v1
 kind: Pod
-metadata: {name: caller, namespace: meshed}
+metadata: {name: caller, namespace: meshed, labels: {app: caller}}
 spec: {containers: [{name: caller, image: multicluster.lab/apps, args: [echo]}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: caller, namespace: meshed}
+spec: {selector: {app: caller}, ports: [{port: 80, targetPort: 8080}]}
 """
 POD = """
 apiVersion: v1
