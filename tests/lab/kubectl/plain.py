@@ -156,7 +156,7 @@ def bring_up_plain(cli: Cli, folder: Path) -> Iterator[RunningLab]:
         yield running
 
 
-def kubectl(lab: RunningLab, *words: str, code: int = 0) -> str:
+def kubectl(lab: RunningLab, *words: str, code: int | None = 0) -> str:
     """Run in namespace plain unless the words name another."""
     return lab.kubectl("one", "-n", "plain", *words, code=code)
 
