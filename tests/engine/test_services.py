@@ -230,3 +230,30 @@ async def test_an_outside_address_without_endpoints_refuses(
     rig: Any, programmed: Programmed, client: Any
 ) -> None:
     assert await rig.ask(client, "198.51.100.1", 80) == "ConnectionRefusedError"
+
+
+CHANGES = """
+from collections import Counter
+from lab.engines.embedded.nft.transaction import Nft
+from lab.engines.embedded.services import rules
+from lab.engines.embedded.services.model import Backend, Frontend, ServicePort
+
+A, B, C = (Backend(f"10.20.0.{i}", 80) for i in (2, 3, 4))
+def port(backends, affinity):
+    front = frozenset({Frontend("10.120.0.7", "TCP", 80)})
+    return {"c": ServicePort("c", "TCP", front, 30080, tuple(backends), affinity)}
+nft, hairpins = Nft(), Counter()
+nft.commit(rules.base("10.120.0.0/16"))
+empty = len(nft.rules(rules.TABLE))
+states = [{}, port([A, B], 0), port([A, B], 10), port([B, C], 10), port([B, C], 20), port([], 20),
+          port([A], 20), port([A, B], 0), port([], 10), {}, port([A, B], 5), {}]
+for old, new in zip(states, states[1:]):
+    nft.commit(rules.update(old, new, hairpins))
+print(len(nft.rules(rules.TABLE)) - empty)
+"""
+
+
+@pytest.mark.netns
+async def test_the_kernel_takes_every_change_of_affinity_and_endpoints(rig: Any, client: Any) -> None:
+    """And nothing is left of a port that has gone."""
+    assert await rig.run(client, sys.executable, "-c", CHANGES) == "0\n"

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from lab.base.wait import until
-from lab.engines.embedded.init.cgroups import Cgroups, Limits, record_of, sweep
+from lab.engines.embedded.init.cgroups import Cgroups, Group, Limits, record_of, sweep
 from lab.pocket.node.runtime import Mount
 
 pytestmark = pytest.mark.netns
@@ -156,6 +156,20 @@ class TestUnified:
         groups = Cgroups("lab", tmp_path / "record", mount)
         assert "no control groups can be made" in groups.why_not
         assert groups.make(Limits(memory=1)) is None
+
+    def test_limits_are_written_as_the_kernel_reads_them(self, mount: Path, tmp_path: Path) -> None:
+        (mount / "lab").mkdir()
+        (mount / "lab" / "cgroup.subtree_control").write_text("cpu memory\n")
+        group = Cgroups("lab", tmp_path / "record", mount).make(Limits(memory=64 << 20, cpu=0.25))
+        assert group is not None
+        [folder] = group.folders
+        assert (folder / "memory.max").read_text() == "67108864"
+        assert (folder / "cpu.max").read_text() == "25000 100000"
+
+    @pytest.mark.parametrize(("count", "wanted"), [(0, False), (2, True)])
+    def test_a_kill_for_want_of_memory_is_counted(self, tmp_path: Path, count: int, wanted: bool) -> None:
+        (tmp_path / "memory.events").write_text(f"max 12\noom 1\noom_kill {count}\noom_group_kill 0\n")
+        assert Group((tmp_path,)).has_killed() is wanted
 
     def test_what_a_lab_left_is_swept(self, tmp_path: Path) -> None:
         left = tmp_path / "cgroup" / "lab"

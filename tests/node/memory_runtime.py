@@ -5,12 +5,13 @@ is in `stubborn`, which only SIGKILL ends.
 """
 
 import asyncio
+import contextlib
 import os
 import signal
 import socket
 import threading
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import replace
 
 from lab.pocket.node.runtime import Container, ContainerState, Exec, Sandbox, UnknownImage
@@ -23,6 +24,7 @@ class MemoryRuntime:
         self.states: dict[str, ContainerState] = {}
         self.signals: list[tuple[str, int]] = []
         self.answers: dict[tuple[str, ...], tuple[int, bytes]] = {}
+        self.killed_execs: list[str] = []
         self.execs: list[tuple[str, tuple[str, ...]]] = []
         self.order: list[str] = []
         """Starts and execs as they came."""
@@ -33,6 +35,8 @@ class MemoryRuntime:
         self.instant: dict[str, int] = {}
         """Container name -> exit code, for programs that end at once."""
         self.pod_ip = ""
+        self._going_on = threading.Event()
+        self._going_on.set()
         self._queues: list[asyncio.Queue[ContainerState]] = []
         self._threads: list[threading.Thread] = []
 
@@ -60,6 +64,9 @@ class MemoryRuntime:
         return state
 
     async def signal(self, container_id: str, signum: int) -> None:
+        if container_id.startswith("exec-"):
+            self.killed_execs.append(container_id)
+            return
         self.signals.append((container_id, signum))
         if container_id.split("/")[1] not in self.stubborn or signum == signal.SIGKILL:
             self.end(container_id, 128 + signum)
@@ -74,6 +81,7 @@ class MemoryRuntime:
 
         def work() -> None:
             heard = b""
+            self._going_on.wait()
             while argv[0] == "cat" and (data := os.read(stdin[0], 65536)):
                 heard += data
             os.write(stdout[1], said or heard)
@@ -106,6 +114,17 @@ class MemoryRuntime:
         self._queues.append(queue)
         while True:
             yield await queue.get()
+
+    @contextlib.contextmanager
+    def hanging(self) -> Iterator[None]:
+        """Execs that start meanwhile end with the block."""
+        self._going_on.clear()
+        try:
+            yield
+        finally:
+            self._going_on.set()
+            for thread in self._threads:
+                thread.join()
 
     def log(self, container_id: str, line: str) -> None:
         """What a container would write."""

@@ -41,6 +41,20 @@ async def test_failed_pod_stays_failed_after_a_restart_of_the_node(cluster: Clus
     assert (await cluster.get(PODS, "job"))["status"]["reason"] == "DeadlineExceeded"
 
 
+async def test_failed_pod_whose_container_still_runs_is_not_started_again_by_the_next_node(
+    cluster: Cluster,
+) -> None:
+    cluster.runtime.stubborn.add("app")
+    await cluster.make_pod("job", activeDeadlineSeconds=1, terminationGracePeriodSeconds=600)
+    await cluster.until(PODS, "job", lambda p: p["status"].get("reason") == "DeadlineExceeded")
+    await cluster.stop_node()
+    cluster.runtime.stubborn.clear()
+    cluster.start_node()
+    await cluster.until(PODS, "job", terminated)
+    assert (await cluster.get(PODS, "job"))["status"]["containerStatuses"][0]["restartCount"] == 0
+    assert not cluster.runtime.running("app")
+
+
 async def test_pod_whose_volume_outgrew_its_limit_is_evicted(
     cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -77,6 +77,15 @@ async def test_tcp_port_that_nobody_listens_on_is_told() -> None:
     assert seen == Outcome(False, "dial tcp 127.0.0.1:1: connect: connection refused")
 
 
+async def test_command_that_takes_too_long_is_killed() -> None:
+    runtime = MemoryRuntime()
+    target, handler = Target({"name": "app"}, "u/app/0", "127.0.0.1"), {"exec": {"command": ["hang"]}}
+    with runtime.hanging():
+        seen = await perform(handler, target, Execs(runtime), 0.1)
+        assert runtime.killed_execs == ["exec-1"]
+    assert seen == Outcome(False, "no answer within 0.1 s")
+
+
 async def test_probe_of_null_is_no_probe(cluster: Cluster) -> None:
     nothing = dict.fromkeys(("readinessProbe", "livenessProbe", "startupProbe"))
     await cluster.make_pod("web", container("app", **nothing))

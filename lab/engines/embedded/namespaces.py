@@ -133,6 +133,20 @@ def has_many_users() -> bool:
     return sum(int(count) for _inside, _outside, count in ranges) > 1
 
 
+def signal_fd(numbers: Sequence[int]) -> int:
+    """A descriptor that hands out these signals with their senders; they must be blocked."""
+    mask = sum(1 << number - 1 for number in numbers)
+    fd: int = _libc.signalfd(-1, struct.pack("=Q", mask).ljust(128, b"\0"), os.O_CLOEXEC | os.O_NONBLOCK)
+    _checked(min(fd, 0), "signalfd")
+    return fd
+
+
+def read_sender(fd: int) -> int:
+    """Who sent the next signal of such a descriptor: a pid, or 0 for somebody outside this pid namespace."""
+    sender: int = struct.unpack_from("=I", os.read(fd, 128), 12)[0]
+    return sender
+
+
 def set_process_name(name: str) -> None:
     """What `ps` and /proc show as this process's short name (15 characters)."""
     _libc.prctl(PR_SET_NAME, name.encode()[:15], 0, 0, 0)

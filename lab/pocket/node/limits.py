@@ -5,7 +5,6 @@ The pod worker asks before every step and fails the pod with the answer.
 
 import os
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,29 +18,37 @@ MEASURE_EVERY = 10.0
 """Seconds between two looks at the sizes of volumes, as upstream's housekeeping."""
 
 
-def exceeded(pod: Object, folder: PodFolder) -> Failure | None:
-    """The limit that the pod is over, if there is one."""
-    ends = deadline(pod)
-    if ends is not None and ends <= time.time():
-        return Failure("DeadlineExceeded", "Pod was active on the node longer than the specified deadline")
-    for volume, path in _limited(pod, folder):
-        limit = volume["emptyDir"]["sizeLimit"]
-        if _size(path) > quantity(limit):
-            text = f'Usage of EmptyDir volume "{volume["name"]}" exceeds the limit "{limit}". '
-            return Failure("Evicted", text)
-    return None
+class Limits:
+    """The limits of one pod; volumes are measured now and then, not at every question."""
+
+    def __init__(self, folder: PodFolder) -> None:
+        self._folder, self._measure_at = folder, 0.0
+
+    def exceeded(self, pod: Object) -> Failure | None:
+        """The limit that the pod is over, if there is one."""
+        ends, now = deadline(pod), time.time()
+        if ends is not None and ends <= now:
+            return Failure(
+                "DeadlineExceeded", "Pod was active on the node longer than the specified deadline"
+            )
+        if now < self._measure_at:
+            return None
+        self._measure_at = now + MEASURE_EVERY
+        for volume in _limited(pod):
+            limit = volume["emptyDir"]["sizeLimit"]
+            if _size(self._folder.places.of(volume)) > quantity(limit):
+                text = f'Usage of EmptyDir volume "{volume["name"]}" exceeds the limit "{limit}". '
+                return Failure("Evicted", text)
+        return None
+
+    def next_look(self, pod: Object) -> float | None:
+        """When to ask again, though nothing happens."""
+        measured = [self._measure_at] if _limited(pod) else []
+        return min([at for at in (deadline(pod), *measured) if at is not None], default=None)
 
 
-def next_look(pod: Object, folder: PodFolder) -> float | None:
-    """When to ask again, though nothing happens."""
-    measured = [time.time() + MEASURE_EVERY] if any(_limited(pod, folder)) else []
-    return min([at for at in (deadline(pod), *measured) if at is not None], default=None)
-
-
-def _limited(pod: Object, folder: PodFolder) -> Iterator[tuple[dict[str, Any], Path]]:
-    for volume in pod["spec"].get("volumes") or ():
-        if (volume.get("emptyDir") or {}).get("sizeLimit"):
-            yield volume, folder.places.of(volume)
+def _limited(pod: Object) -> list[dict[str, Any]]:
+    return [v for v in pod["spec"].get("volumes") or () if (v.get("emptyDir") or {}).get("sizeLimit")]
 
 
 def _size(path: Path) -> int:

@@ -18,7 +18,7 @@ from lab.pocket.node.folder import PodFolder
 from lab.pocket.node.kit import Kit
 from lab.pocket.node.lifecycle.attempts import Waiting
 from lab.pocket.node.lifecycle.steps import init_containers, main_containers, next_steps
-from lab.pocket.node.limits import exceeded, next_look
+from lab.pocket.node.limits import Limits
 from lab.pocket.node.recovery import recover
 from lab.pocket.node.reporting import Reporter
 from lab.pocket.node.runtime import ContainerState
@@ -34,6 +34,7 @@ class PodWorker:
         self._kit, self._pod, self._gone = kit, pod, False
         self._wake = asyncio.Event()
         self._folder = PodFolder(kit, pod)
+        self._limits = Limits(self._folder)
         self._backoff = Backoff(0.1, 5.0)
         self._ip, self._stale = "", False
         specs = init_containers(pod) + main_containers(pod)
@@ -109,7 +110,8 @@ class PodWorker:
 
     async def _step(self) -> float | None:
         """Do what is due; return when more falls due without an event."""
-        if self._is_over_a_limit():
+        if self._is_over_a_limit() and not self._known:
+            self._stop_running()
             self._reporter.publish(self._pod, self._ip)
             return None
         try:
@@ -125,6 +127,9 @@ class PodWorker:
             self._stale = bool(self._ip)
             self._reporter.publish(self._pod, self._ip)
             return time.time() + self._backoff.next()
+        if self._reporter.failure:
+            self._wake.set()  # what still ran has been adopted, and is stopped in the next step
+            return None
         views = {n: tracked.view() for n, tracked in self._containers.items()}
         steps = next_steps(self._pod, views, time.time())
         for sidecar in steps.stop:
@@ -135,22 +140,22 @@ class PodWorker:
                 await start(seen, self._containers[container], self._folder)
             self._wake.set()
         self._reporter.publish(self._pod, self._ip)
-        look_at = next_look(self._reporter.seen(self._pod, self._ip), self._folder)
+        look_at = self._limits.next_look(self._reporter.seen(self._pod, self._ip))
         dues = [at for at in (steps.wake_at, self._folder.tokens.renew_at, look_at) if at is not None]
         return min(dues, default=None)
 
     def _is_over_a_limit(self) -> bool:
-        """A pod that is, now or since before, fails: what runs is stopped and nothing is started again."""
+        """A pod that is, now or since before, has failed: nothing of it is started again."""
         if self._reporter.failure is None:
-            self._reporter.failure = exceeded(self._reporter.seen(self._pod, self._ip), self._folder)
+            self._reporter.failure = self._limits.exceeded(self._reporter.seen(self._pod, self._ip))
             if failure := self._reporter.failure:
                 self._kit.recorder.record(self._pod, failure.reason, failure.message, warning=True)
-        if self._reporter.failure is None:
-            return False
+        return self._reporter.failure is not None
+
+    def _stop_running(self) -> None:
         for tracked in self._containers.values():
             if tracked.view().running:
                 begin_stop(self._pod, tracked, f"Stopping container {tracked.name}")
-        return not self._known
 
     async def _prepare(self) -> bool:
         """Sandbox and volumes; False for a pod that has already finished and left nothing running."""

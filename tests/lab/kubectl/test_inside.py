@@ -52,11 +52,13 @@ def test_run_with_a_terminal_is_a_session_in_a_pod(lab: RunningLab) -> None:
     process = subprocess.Popen(words, stdin=inner, stdout=inner, stderr=inner)
     os.close(inner)
     session = Following(process, outer)
-    kubectl(lab, "wait", "--for=condition=Ready", "pod/session", "--timeout=15s")
+    lab.eventually(
+        "the pod", lambda: "Running" in kubectl(lab, "get", "pods", "--no-headers", "session", code=None)
+    )
     os.write(outer, b"echo in $((20 + 22))\n")
-    session.until("in 42", within=15)
+    session.until("in 42", within=30)
     os.write(outer, b"exit 6\n")
-    assert process.wait(30) == 6
+    assert process.wait(60) == 6
     os.close(outer)
 
 
