@@ -15,7 +15,9 @@ pytestmark = [pytest.mark.netns, pytest.mark.slow]
 
 SOURCE = Path(__file__).parent / "clientgo"
 SESSIONS = [
-    name for file in sorted(SOURCE.glob("*_test.go")) for name in re.findall(r"\nfunc (Test\w+)", file.read_text())
+    name
+    for file in sorted(SOURCE.glob("*_test.go"))
+    for name in re.findall(r"\nfunc (Test\w+)", file.read_text())
 ]
 
 
