@@ -1,8 +1,8 @@
 """Program `proxy-init`: nft rules in the pod's network namespace that send its TCP through the proxy.
 
 Outbound connections go to 4140, inbound ones to 4143, except the proxy's own (by mark), loopback and
-ignored ports. What the proxy sends to its own pod is inbound too, though it never leaves the pod. The
-rules are plain data (`rules`), written over netlink and read back; running it again replaces them.
+ignored ports. What the proxy sends to its own pod, because the app calls its own Service, is inbound too.
+The rules are plain data (`rules`), written over netlink and read back; running it again replaces them.
 """
 
 import argparse
@@ -18,9 +18,9 @@ from pyroute2.nftables.main import NFTables
 from lab.base.errors import LabError
 from lab.controlplane.inject.settings import (
     ADMIN_PORT,
+    APP_MARK,
     CONTROL_PORT,
     INBOUND_PORT,
-    LOCAL_MARK,
     OUTBOUND_PORT,
     PROXY_MARK,
 )
@@ -81,7 +81,8 @@ def rules(skip_inbound: Sequence[Ports], skip_outbound: Sequence[Ports]) -> list
     """The capture of one pod, in order."""
     own = [Ports(p, p) for p in (OUTBOUND_PORT, INBOUND_PORT, CONTROL_PORT, ADMIN_PORT)]
     return [
-        Rule(OUTPUT, mark=LOCAL_MARK),
+        Rule(OUTPUT, mark=APP_MARK),
+        *(Rule(OUTPUT, interface="lo", ports=ports) for ports in (*own, *skip_inbound)),
         Rule(OUTPUT, mark=PROXY_MARK, interface="lo", redirect=INBOUND_PORT),
         Rule(OUTPUT, mark=PROXY_MARK),
         Rule(OUTPUT, interface="lo"),

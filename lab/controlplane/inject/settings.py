@@ -14,9 +14,11 @@ OUTBOUND_PORT = 4140
 INBOUND_PORT = 4143
 ADMIN_PORT = 4191
 CONTROL_PORT = 4190
-# The marks of the proxy's own sockets, which the capture rules let pass: towards others, and from its inbound
-# side to the app of its own pod.
-PROXY_MARK, LOCAL_MARK = 0x539, 0x53A
+# The mark of the proxy's own sockets, which the capture rules let pass.
+PROXY_MARK = 0x539
+# The mark of the sockets by which the proxy reaches its own app; those of PROXY_MARK that stay in the pod
+# are calls of the app to its own Service and come in through the proxy like any other caller's.
+APP_MARK = 0x53A
 
 
 @dataclass(frozen=True)

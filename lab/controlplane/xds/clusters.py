@@ -84,12 +84,12 @@ def passthrough_cluster() -> Any:
 
 def local_clusters() -> tuple[Any, Any]:
     """The app of this pod, by HTTP and by plain TCP, at the address its client dialled."""
-    http = _original_destination(names.LOCAL_HTTP, LOCAL_CONNECT_TIMEOUT, names.LOCAL_MARK)
+    http = _original_destination(names.LOCAL_HTTP, LOCAL_CONNECT_TIMEOUT, names.APP_MARK)
     options = http_protocol_options_pb2.HttpProtocolOptions(
         use_downstream_protocol_config=_both_protocols(None)
     )
     http.typed_extension_protocol_options[_HTTP_OPTIONS].CopyFrom(any_of(options))
-    return http, _original_destination(names.LOCAL_TCP, LOCAL_CONNECT_TIMEOUT, names.LOCAL_MARK)
+    return http, _original_destination(names.LOCAL_TCP, LOCAL_CONNECT_TIMEOUT, names.APP_MARK)
 
 
 def ads_source() -> Any:
@@ -99,7 +99,7 @@ def ads_source() -> Any:
 
 
 def marked(mark: int = names.PROXY_MARK) -> Any:
-    """Sockets that the pod's capture rules let pass."""
+    """Sockets that the pod's capture rules know by their mark."""
     option = socket_option_pb2.SocketOption(
         description="SO_MARK",
         level=1,

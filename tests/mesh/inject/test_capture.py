@@ -14,7 +14,7 @@ from pyroute2.nftables.main import NFTables
 from lab.controlplane.identity.client import SO_MARK
 from lab.controlplane.inject import capture
 from lab.controlplane.inject.capture import Ports, install, parse_ports, read_back, rules
-from lab.controlplane.inject.settings import INBOUND_PORT, LOCAL_MARK, OUTBOUND_PORT, PROXY_MARK
+from lab.controlplane.inject.settings import APP_MARK, INBOUND_PORT, OUTBOUND_PORT, PROXY_MARK
 
 CLONE_NEWNET = 0x40000000
 
@@ -58,7 +58,7 @@ def network() -> None:
 
 
 def reaches_the_proxy(address: tuple[str, int], mark: int = 0, port: int = OUTBOUND_PORT) -> bool:
-    """Whether a connection to `address` ends at a port of the proxy."""
+    """Whether a connection to `address` ends at the proxy's `port`."""
     with socket.create_server(("0.0.0.0", port)), socket.socket() as client:
         client.settimeout(0.3)
         if mark:
@@ -79,6 +79,17 @@ def captured(address: tuple[str, int], mark: int = 0, skip: str = "", port: int 
     return bool(in_namespace(work))
 
 
+def comes_in(mark: int, skip: str = "") -> bool:
+    """Whether a connection of the proxy to its own pod ends at its inbound port."""
+
+    def work() -> bool:
+        network()
+        install(rules(parse_ports(skip), ()))
+        return reaches_the_proxy(("10.9.0.2", 80), mark, INBOUND_PORT)
+
+    return bool(in_namespace(work))
+
+
 pytestmark = pytest.mark.netns
 
 
@@ -90,12 +101,16 @@ def test_the_proxys_own_connections_pass() -> None:
     assert not captured(("192.0.2.1", 80), mark=PROXY_MARK)
 
 
-def test_what_the_proxy_sends_to_its_own_pod_arrives_inbound() -> None:
-    assert captured(("10.9.0.2", 80), mark=PROXY_MARK, port=INBOUND_PORT)
+def test_the_proxy_reaches_its_own_pod_through_its_inbound_side() -> None:
+    assert comes_in(PROXY_MARK)
 
 
-def test_what_the_inbound_side_sends_to_the_app_passes() -> None:
-    assert not captured(("10.9.0.2", 80), mark=LOCAL_MARK, port=INBOUND_PORT)
+def test_the_proxy_reaches_its_own_app_directly() -> None:
+    assert not comes_in(APP_MARK)
+
+
+def test_the_proxy_reaches_a_port_of_its_own_pod_that_is_skipped_directly() -> None:
+    assert not comes_in(PROXY_MARK, skip="80")
 
 
 def test_a_skipped_port_passes() -> None:

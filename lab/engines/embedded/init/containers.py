@@ -139,7 +139,7 @@ class Containers:
         target = self._running(request["id"])
         argv = tuple(request["argv"])
         tty = bool(request["tty"])
-        program = shim(argv) or Program(argv=argv)
+        program = shim(argv, target.process.program) or Program(argv=argv)
         inner, outer = terminal() if tty else pipes()
         self._execs += 1
         process = Process(
