@@ -174,7 +174,9 @@ class Bench:
         place.mkdir()
         certificates = self.authority.certify(workload_name(account, namespace))
         admin_port = free_port()
-        places = Places(certificates, place / "admin.sock", "127.0.0.1", self.ads_port, admin_port)
+        places = Places(
+            certificates, place / "admin.sock", place / "metrics.sock", "127.0.0.1", self.ads_port, admin_port
+        )
         config = bootstrap(Identity(pod, namespace, account, role), places)
         (place / "bootstrap.json").write_text(json.dumps(config))
         log = (place / "envoy.log").open("wb")
