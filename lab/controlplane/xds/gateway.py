@@ -43,6 +43,7 @@ def gateway_listener(settings: Settings) -> Any:
     )
     return listener_pb2.Listener(
         name=names.INBOUND,
+        stat_prefix=names.INBOUND,
         address=socket_address("0.0.0.0", names.INBOUND_PORT),
         traffic_direction=1,
         listener_filters=[tls_inspector()],

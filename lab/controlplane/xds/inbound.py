@@ -60,6 +60,7 @@ def inbound_listener(inbound: Inbound, settings: Settings, tables: "Tables") -> 
     chains = _Chains(server_socket(settings.secrets), _tcp(inbound), audit_log(inbound, http=True), tables)
     return listener_pb2.Listener(
         name=names.INBOUND,
+        stat_prefix=names.INBOUND,
         address=socket_address("0.0.0.0", names.INBOUND_PORT),
         traffic_direction=1,
         listener_filters=[original_destination(), tls_inspector(), http_inspector()],
@@ -112,9 +113,13 @@ class _Chains:
         if port.protocol != "opaque":
             found = [
                 self._chain(f"{label}/mtls-tcp", _match(port, TLS, (names.TCP_ALPN,)), self.tcp),
-                self._chain(f"{label}/mtls-http", _match(port, TLS), self._http(label, self.tables.meshed)),
                 self._chain(
-                    f"{label}/http", _match(port, RAW, HTTP_VERSIONS), self._http(label, self.tables.plain)
+                    f"{label}/mtls-http", _match(port, TLS), self._http(f"{label}-mtls", self.tables.meshed)
+                ),
+                self._chain(
+                    f"{label}/http",
+                    _match(port, RAW, HTTP_VERSIONS),
+                    self._http(f"{label}-plain", self.tables.plain),
                 ),
             ]
         else:

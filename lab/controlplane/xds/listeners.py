@@ -34,6 +34,7 @@ def outbound_listener(ports: Iterable[OutboundPort], chains: Iterable[Any]) -> A
     )
     return listener_pb2.Listener(
         name=names.OUTBOUND,
+        stat_prefix=names.OUTBOUND,
         address=socket_address("0.0.0.0", names.OUTBOUND_PORT),
         traffic_direction=2,
         listener_filters=[original_destination(), http_inspector(silent_ports(ports))],

@@ -26,6 +26,7 @@ from envoy.config.listener.v3 import listener_pb2
 from lab.base.wait import until
 from lab.controlplane.identity import sds
 from lab.controlplane.identity.certificates import (
+    Pair,
     check_request,
     issuer,
     key_pem,
@@ -80,8 +81,12 @@ class Authority:
     def __init__(self, root: Path) -> None:
         self._root = root
         now = datetime.now(UTC)
-        self._anchor = trust_anchor("root.linkerd.cluster.local", now)
-        self._issuer = issuer("identity.linkerd.cluster.local", self._anchor, now)
+        self.anchor = trust_anchor("root.linkerd.cluster.local", now)
+        self._issuer = issuer("identity.linkerd.cluster.local", self.anchor, now)
+
+    def become(self, anchor: Pair, signer: Pair) -> None:
+        """Certify by another issuer from now on."""
+        self.anchor, self._issuer = anchor, signer
 
     def certify(self, identity: str, folder: str = "", ago: timedelta = timedelta(0)) -> Path:
         """A certificate of one hour that was issued some time ago, in a folder named by its identity."""
@@ -91,7 +96,7 @@ class Authority:
         request = check_request(signing_request(key, identity), identity)
         now = datetime.now(UTC) - ago
         chain = sign(request, identity, self._issuer, now, timedelta(hours=1))
-        sds.write(sds.Credentials(chain, key_pem(key), self._anchor.certificate), directory)
+        sds.write(sds.Credentials(chain, key_pem(key), self.anchor.certificate), directory)
         return directory
 
 
@@ -169,7 +174,9 @@ class Bench:
         place.mkdir()
         certificates = self.authority.certify(workload_name(account, namespace))
         admin_port = free_port()
-        places = Places(certificates, place / "admin.sock", "127.0.0.1", self.ads_port, admin_port)
+        places = Places(
+            certificates, place / "admin.sock", place / "metrics.sock", "127.0.0.1", self.ads_port, admin_port
+        )
         config = bootstrap(Identity(pod, namespace, account, role), places)
         (place / "bootstrap.json").write_text(json.dumps(config))
         log = (place / "envoy.log").open("wb")
