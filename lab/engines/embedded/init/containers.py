@@ -40,7 +40,8 @@ class Record:
     process: Process
     is_exec: bool = False
     pid: int = 0
-    mount_ns: int = 0
+    mounts: int = -1
+    """A descriptor of its mount namespace, which keeps the kernel from giving the number to another one."""
     started_at: float = 0.0
     exit_code: int | None = None
     finished_at: float | None = None
@@ -189,7 +190,8 @@ class Containers:
 
     def mount_namespaces(self) -> dict[str, int]:
         """Where each running container's processes can be found."""
-        return {r.id: r.mount_ns for r in self._records.values() if r.exit_code is None and not r.is_exec}
+        running = [r for r in self._records.values() if r.exit_code is None and r.mounts >= 0]
+        return {r.id: os.fstat(r.mounts).st_ino for r in running}
 
     def pids(self, cluster: str) -> tuple[int, ...]:
         """The first processes of a cluster's running containers and execs."""
@@ -213,7 +215,8 @@ class Containers:
                 reply.fail(LabError(f"cannot start {record.id}: {reason}"))
             else:
                 record.announced = True
-                record.mount_ns = processes.namespace(record.pid, "mnt")
+                if not record.is_exec and record.exit_code is None:
+                    record.mounts = processes.pin(record.pid, "mnt")
                 reply.ok(record.state(), outer)
                 if record.exit_code is not None:
                     self._announce(record)
@@ -229,8 +232,10 @@ class Containers:
     def _ended(self, record: Record, code: int) -> None:
         record.exit_code = code
         record.finished_at = time.time()
-        if not record.is_exec and record.mount_ns:
-            processes.send(processes.members("mnt", [record.mount_ns]), signal.SIGKILL)
+        if record.mounts >= 0:
+            processes.send(processes.members("mnt", [os.fstat(record.mounts).st_ino]), signal.SIGKILL)
+            os.close(record.mounts)
+            record.mounts = -1
         if group := record.process.group if not record.is_exec else None:
             record.oom_killed = code != 0 and group.has_killed()
             self._remove_group(group, REMOVE_TRIES)
