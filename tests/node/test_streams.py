@@ -135,13 +135,13 @@ async def test_port_forward_to_a_closed_port_complains_on_the_error_stream(
     assert said == b"failed to connect to localhost:1 inside the pod: connection refused"
 
 
+@pytest.mark.parametrize("tunnel", ["SPDY/3.1+portforward.k8s.io", "v2.portforward.k8s.io"])
 async def test_port_forward_inside_a_websocket_carries_bytes(
-    cluster: Cluster, kubelet: aiohttp.ClientSession
+    cluster: Cluster, kubelet: aiohttp.ClientSession, tunnel: str
 ) -> None:
     """The tunnel that kubectl uses: SPDY frames in binary messages."""
     server = await asyncio.start_server(_echo, "127.0.0.1", 0)
     port, codec = str(server.sockets[0].getsockname()[1]), Codec()
-    tunnel = "SPDY/3.1+portforward.k8s.io"
     async with kubelet.ws_connect("/portForward/default/web", protocols=(tunnel,)) as socket:
         assert socket.protocol == tunnel
         for number, kind in ((1, "error"), (3, "data")):

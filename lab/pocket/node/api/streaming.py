@@ -37,7 +37,7 @@ CHANNELS = (
     "channel.k8s.io",
 )
 SPDY_CHANNELS = ("v5.channel.k8s.io", "v4.channel.k8s.io")
-TUNNEL = "SPDY/3.1+portforward.k8s.io"
+TUNNELS = ("SPDY/3.1+portforward.k8s.io", "v2.portforward.k8s.io")
 FORWARD = "portforward.k8s.io"
 POLL = 0.02
 Serve = Callable[[Peer], Awaitable[None]]
@@ -106,8 +106,9 @@ async def port_forward(request: web.Request) -> web.StreamResponse:
     if not _is_websocket(request):
         _require_spdy(request)
         return await over_spdy(request, {"X-Stream-Protocol-Version": FORWARD}, serve)
-    if TUNNEL in _offered(request, "Sec-WebSocket-Protocol"):
-        return await over_websocket(request, TUNNEL, serve)
+    offered = _offered(request, "Sec-WebSocket-Protocol")
+    if tunnel := next((protocol for protocol in TUNNELS if protocol in offered), ""):
+        return await over_websocket(request, tunnel, serve)
     return await forwarding.over_channels(request, connect)
 
 
