@@ -52,14 +52,17 @@ def test_run_with_a_terminal_is_a_session_in_a_pod(lab: RunningLab) -> None:
     process = subprocess.Popen(words, stdin=inner, stdout=inner, stderr=inner)
     os.close(inner)
     session = Following(process, outer)
-    lab.eventually(
-        "the pod", lambda: "Running" in kubectl(lab, "get", "pods", "--no-headers", "session", code=None)
-    )
-    os.write(outer, b"echo in $((20 + 22))\n")
-    session.until("in 42", within=30)
-    os.write(outer, b"exit 6\n")
-    assert process.wait(60) == 6
-    os.close(outer)
+    try:
+        shown = ("get", "pods", "--no-headers", "session")
+        lab.eventually("the pod", lambda: "Running" in kubectl(lab, *shown, code=None))
+        os.write(outer, b"echo in $((20 + 22))\n")
+        session.until("in 42", within=30)
+        os.write(outer, b"exit 6\n")
+        assert process.wait(60) == 6
+    finally:
+        process.kill()
+        process.wait()
+        os.close(outer)
 
 
 def test_a_forwarded_port_ends_at_the_pods_own_localhost(lab: RunningLab, tmp_path: Path) -> None:
