@@ -6,13 +6,15 @@ the growth and the memory.
 """
 
 import asyncio
+import itertools
 import socket
 import sys
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import median
 
 import aiohttp
 
@@ -26,7 +28,7 @@ from lab.kube.kinds import NAMESPACES, PODS, SERVICE_ACCOUNTS, kind_of
 from lab.kube.objects import resource_version
 from lab.ops.bench import crowd, processes
 from lab.ops.bench.crowd import SPACE
-from lab.ops.bench.model import Figure, Row, percentile
+from lab.ops.bench.model import Figure, Row, paired_ratio, percentile
 from lab.ops.bench.workbench import Workbench
 from lab.plan.addresses import addresses
 from lab.topology.model import Topology
@@ -36,9 +38,11 @@ EVENT = Figure("5,000 pods, 200 watchers: a watch event (p99)", 100, "ms")
 GROWTH = Figure("5,000 pods: cost of a write against that with 1,000", 1.3, "x")
 MEMORY = Figure("5,000 pods, 200 watchers: API server memory (PSS)", 200, "MB")
 FIGURES = (WRITE, EVENT, GROWTH, MEMORY)
-PODS_AT = (1000, 5000)
+FEW, MANY = 1000, 5000
+ROUNDS = 5
 WATCHERS = 200
 WRITES = 300
+COSTED = 150
 AT_ONCE = 8
 READY_SECONDS = 20.0
 MOST_SECONDS = 300.0
@@ -48,34 +52,32 @@ CLUSTER = "crowd"
 
 @dataclass(frozen=True)
 class Server:
-    """A running API server, and its administrator's client."""
+    """A running API server with the objects of so many pods, and its administrator's client."""
 
     client: Client
     pid: int
+    pods: int
+    beats: Iterator[int] = field(default_factory=itertools.count)
 
 
 async def measure(bench: Workbench) -> AsyncIterator[Row]:
-    """Fill, measure at a thousand pods and at five, then with watchers."""
-    async with _server(bench.home) as server:
-        costs, made = [], 0
-        for size in PODS_AT:
-            await _fill(server.client, made, size)
-            made = size
-            costs.append(await _cost(server, size))
-        shown = " and ".join(f"{cost * 1000:.2f}" for cost in costs)
-        yield GROWTH.measured(costs[-1] / costs[0], f"processor of the server: {shown} ms per write")
+    """A server with a thousand pods beside one with five; then the bigger one with watchers."""
+    async with _server(bench.home, FEW) as small, _server(bench.home, MANY) as big:
+        pairs = [(await _cost(big), await _cost(small)) for _ in range(ROUNDS)]
+        shown = " and ".join(f"{median(costs) * 1000:.2f}" for costs in zip(*pairs, strict=True))
+        yield GROWTH.measured(paired_ratio(pairs), f"processor of the servers: {shown} ms per write")
         async with AsyncExitStack() as stack:
-            crowded = [await stack.enter_async_context(_watcher(server.client, n)) for n in range(WATCHERS)]
-            writes, events = await _latencies(server.client, crowded)
+            crowded = [await stack.enter_async_context(_watcher(big.client, n)) for n in range(WATCHERS)]
+            writes, events = await _latencies(big, crowded)
             yield WRITE.measured(percentile(writes, 0.99), _spread(writes))
             yield EVENT.measured(percentile(events, 0.99), f"{len(events)} events; {_spread(events)}")
-            objects = made + 3 * made // crowd.REPLICAS
-            yield MEMORY.measured(processes.pss([server.pid]) / 1e6, f"{objects} objects")
+            objects = MANY + 3 * MANY // crowd.REPLICAS
+            yield MEMORY.measured(processes.pss([big.pid]) / 1e6, f"{objects} objects")
 
 
 @asynccontextmanager
-async def _server(home: Path) -> AsyncIterator[Server]:
-    lab = LabDir(home / "bench-scale")
+async def _server(home: Path, pods: int) -> AsyncIterator[Server]:
+    lab = LabDir(home / f"bench-{pods}")
     make_private(lab.root)
     folder = lab.cluster(CLUSTER)
     topology = Topology.model_validate({"name": lab.name, "clusters": {CLUSTER: {}}})
@@ -92,7 +94,8 @@ async def _server(home: Path) -> AsyncIterator[Server]:
                 ready = asyncio.create_task(_prepare(client))
                 await asyncio.wait([ready, served], return_when=asyncio.FIRST_COMPLETED)
                 await (served if served.done() else ready)
-                yield Server(client, processes.started_with(str(folder.pki)))
+                await _fill(client, pods)
+                yield Server(client, processes.started_with(str(folder.pki)), pods)
         finally:
             served.cancel()
             await asyncio.gather(served, return_exceptions=True)
@@ -107,8 +110,8 @@ async def _prepare(client: Client) -> None:
     await client.create(SERVICE_ACCOUNTS, {"metadata": {"name": "default", "namespace": SPACE}})
 
 
-async def _fill(client: Client, first: int, last: int) -> None:
-    groups = iter(range(first // crowd.REPLICAS, last // crowd.REPLICAS))
+async def _fill(client: Client, pods: int) -> None:
+    groups = iter(range(pods // crowd.REPLICAS))
 
     async def create() -> None:
         for number in groups:
@@ -118,18 +121,19 @@ async def _fill(client: Client, first: int, last: int) -> None:
     await together(*(create() for _ in range(AT_ONCE)))
 
 
-async def _cost(server: Server, pods: int) -> float:
+async def _cost(server: Server) -> float:
     """Seconds of processor per write, by status reports of pods spread over all that there are."""
     before = processes.cpu_seconds([server.pid])
-    for number in range(WRITES):
-        await _report(server.client, number * pods // WRITES, pods + number)
-    return (processes.cpu_seconds([server.pid]) - before) / WRITES
+    for number in range(COSTED):
+        await _report(server, number * server.pods // COSTED)
+    return (processes.cpu_seconds([server.pid]) - before) / COSTED
 
 
-async def _report(client: Client, number: int, beat: int) -> str:
-    """What a node does: tell a pod's status. Returns the revision."""
+async def _report(server: Server, number: int) -> str:
+    """What a node does: tell a pod's status, which is another each time. Returns the revision."""
+    news = crowd.running(next(server.beats))
     name = f"app-{number // crowd.REPLICAS:04}-{number:05}"
-    return resource_version(await client.patch(PODS, name, crowd.running(beat), SPACE, sub="status"))
+    return resource_version(await server.client.patch(PODS, name, news, SPACE, sub="status"))
 
 
 @dataclass
@@ -164,12 +168,12 @@ async def _watcher(client: Client, number: int) -> AsyncIterator[Watcher]:
         answer.close()
 
 
-async def _latencies(client: Client, crowded: Sequence[Watcher]) -> tuple[list[float], list[float]]:
+async def _latencies(server: Server, crowded: Sequence[Watcher]) -> tuple[list[float], list[float]]:
     """Milliseconds of each write, and from its start to each watcher that it concerns."""
     writes, starts = [], {}
     for number in range(WRITES):
         start = time.monotonic()
-        revision = await _report(client, number, number)
+        revision = await _report(server, number)
         writes.append((time.monotonic() - start) * 1000)
         starts[revision] = (start, crowd.node(number))
 
