@@ -17,7 +17,7 @@ from .managed import (
     Owners,
     before_first_apply,
     find,
-    fitted_owners,
+    owners,
     put_owners,
     reset_by,
     take_over,
@@ -80,7 +80,7 @@ def _applied_set(config: Object, manager: Manager, resource: Resource) -> Paths:
 def _applied(live: Object, config: Object, manager: Manager, resource: Resource, *, force: bool) -> Applied:
     typing, resets = typing_of(resource), reset_by(resource, manager.subresource)
     wanted = _applied_set(config, manager, resource)
-    found = fitted_owners(live, resource) or before_first_apply(live, resource)
+    found = owners(live, typing) or before_first_apply(live, resource)
     last = found.pop(mine, set()) if (mine := find(found, manager)) else set()
     found[manager] = wanted
     result = _prune(merge(live, config, typing), found, last, typing)

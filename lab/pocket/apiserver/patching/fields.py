@@ -102,27 +102,30 @@ def compare(old: Any, new: Any, typing: Typing) -> Difference:
 
 
 def _compare(old: Any, new: Any, typing: Typing, path: Path, out: Difference) -> None:
-    present = [value for value in (old, new) if value is not ABSENT and value is not None]
-    full = any(value not in ({}, []) for value in present)
-    if present and full and all(isinstance(value, dict) for value in present) and not typing.is_atomic:
+    if old is not ABSENT and new is not ABSENT and _equal(old, new):
+        return
+    present = [value for value in (old, new) if isinstance(value, dict | list) and value]
+    if present and _are_maps((old, new)) and not typing.is_atomic:
         _compare_maps(old, new, typing, path, out)
-    elif (
-        present
-        and full
-        and all(
-            isinstance(value, list) and (typing.keys or typing.is_set) and is_associative(value, typing)
-            for value in present
-        )
-    ):
+    elif present and (typing.keys or typing.is_set) and _are_lists((old, new), typing):
         _compare_lists(old, new, typing, path, out)
     elif old is not ABSENT and new is not ABSENT:
-        if not _equal(old, new):
-            out.modified.add(path)
-        return
+        out.modified.add(path)
     if old is ABSENT:
         out.added.add(path)
     elif new is ABSENT:
         out.removed.add(path)
+
+
+def _are_maps(values: Iterable[Any]) -> bool:
+    return all(value is ABSENT or value is None or isinstance(value, dict) for value in values)
+
+
+def _are_lists(values: Iterable[Any], typing: Typing) -> bool:
+    return all(
+        value is ABSENT or value is None or (isinstance(value, list) and is_associative(value, typing))
+        for value in values
+    )
 
 
 def _equal(old: Any, new: Any) -> bool:

@@ -56,14 +56,15 @@ def reset_by(resource: Resource, subresource: str) -> tuple[Path, ...]:
     return (("f:status",),) if resource.has("status") and not subresource else ()
 
 
-def owners(obj: Object) -> Owners:
+def owners(obj: Object, typing: Typing) -> Owners:
+    """Who owns what; paths below what has since become one value end at it."""
     return {
         Manager(
             entry.get("manager", ""),
             entry.get("operation", "Update"),
             entry.get("subresource", ""),
             entry.get("apiVersion", ""),
-        ): from_tree(entry.get("fieldsV1") or {})
+        ): from_tree(_fitted(entry.get("fieldsV1") or {}, typing))
         for entry in obj["metadata"].get("managedFields") or []
     }
 
@@ -76,8 +77,7 @@ def find(found: Owners, manager: Manager) -> Manager | None:
 def put_owners(obj: Object, found: Owners, old: Object | None) -> None:
     """Write managedFields; an entry that did not change keeps its time."""
     before = {_identity(e): e for e in ((old or {}).get("metadata") or {}).get("managedFields") or []}
-    entries = [_entry(manager, paths, before) for manager, paths in found.items() if paths]
-    entries = _capped(entries)
+    entries = _capped([_entry(manager, paths, before) for manager, paths in found.items() if paths])
     entries.sort(key=lambda e: (e["operation"], str(e.get("time")), e["manager"], e["apiVersion"]))
     if entries:
         obj["metadata"]["managedFields"] = entries
@@ -149,11 +149,10 @@ def record_update(obj: Object, old: Object | None, manager: Manager, resource: R
     if old is not None and not manager.subresource and asked in ([], [{}]):
         return
     edited = bool(asked) and not manager.subresource and _readable(asked)
-    found = owners({"metadata": {"managedFields": asked}} if edited else old or {"metadata": {}})
+    typing = typing_of(resource)
+    found = owners({"metadata": {"managedFields": asked}} if edited else old or {"metadata": {}}, typing)
     if old is not None and not found:
         return
-    typing = typing_of(resource)
-    found = {one: _fitted(paths, typing) for one, paths in found.items()}
     resets = reset_by(resource, manager.subresource)
     change = compare({} if old is None else old, obj, typing).without(resets)
     mine = find(found, manager) or manager
@@ -174,20 +173,17 @@ def _readable(asked: Any) -> bool:
     )
 
 
-def _fitted(paths: Paths, typing: Typing) -> Paths:
-    """Paths below what has since become one value end at it."""
-    return {path[: _depth(path, typing)] for path in paths}
-
-
-def _depth(path: Path, typing: Typing) -> int:
-    for index, step in enumerate(path):
-        if index and (
-            (step.startswith("f:") and typing.is_atomic)
-            or (step[:2] in ("k:", "v:") and not (typing.keys or typing.is_set))
-        ):
-            return index
-        typing = typing.field(step[2:]) if step.startswith("f:") else typing.item()
-    return len(path)
+def _fitted(tree: Object, typing: Typing) -> Object:
+    found: Object = {}
+    for step, below in tree.items():
+        if step.startswith("f:"):
+            inner = typing.field(step[2:])
+            found[step] = _fitted(below, inner) if below and not inner.is_atomic else {}
+        elif step == "." or typing.keys or typing.is_set:
+            found[step] = _fitted(below, typing.item()) if below else {}
+        else:
+            return {}  # items of what is no longer a list of items
+    return found
 
 
 def before_first_apply(obj: Object, resource: Resource) -> Owners:
@@ -199,9 +195,3 @@ def before_first_apply(obj: Object, resource: Resource) -> Owners:
 
 def without_server_fields(paths: Paths) -> Paths:
     return paths - _NOBODYS
-
-
-def fitted_owners(obj: Object, resource: Resource) -> Owners:
-    """The object's owners, their paths as the kind's present types have them."""
-    typing = typing_of(resource)
-    return {one: _fitted(paths, typing) for one, paths in owners(obj).items()}

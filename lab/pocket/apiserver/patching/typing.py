@@ -4,6 +4,7 @@ Server-side apply and managedFields walk objects with a `Typing` in hand: built-
 types, custom ones the list and map types of their schema.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Protocol
@@ -37,47 +38,43 @@ class Typing(Protocol):
         """The value of a key that an item of this list leaves out."""
 
 
-@dataclass(frozen=True)
 class BuiltinTyping:
-    rules: upstream.Field
+    """Made once for each field of the types, as every write asks for hundreds."""
+
+    __slots__ = ("_shape", "always", "is_atomic", "is_set", "keys")
+
+    def __init__(self, rules: upstream.Field) -> None:
+        self._shape = rules.shape
+        self.keys = rules.keys
+        self.is_set = rules.is_set
+        self.is_atomic = rules.atomic or upstream.field(rules.shape, "").atomic
+        self.always = rules.always
 
     def field(self, name: str) -> "BuiltinTyping":
-        return _builtin(self.rules.shape, name)
+        if self._shape.startswith("{}"):
+            return _typing(self._shape[2:])
+        return _typing(upstream.types().get(self._shape, _NONE).get(name, "-"))
 
     def item(self) -> "BuiltinTyping":
-        return BuiltinTyping(upstream.item(self.rules.shape))
+        return _typing(self._shape[2:] if self._shape.startswith("[]") else "-")
 
     def has_field(self, name: str) -> bool:
-        return self.rules.shape in upstream.types()
-
-    @property
-    def keys(self) -> tuple[str, ...]:
-        return self.rules.keys
-
-    @property
-    def is_set(self) -> bool:
-        return self.rules.is_set
-
-    @property
-    def is_atomic(self) -> bool:
-        return self.rules.atomic or upstream.field(self.rules.shape, "").atomic
-
-    @property
-    def always(self) -> bool:
-        return self.rules.always
+        return self._shape in upstream.types()
 
     def key_default(self, key: str) -> Any:
-        return upstream.key_default(self.rules.shape[2:], key)
+        return upstream.key_default(self._shape[2:], key)
 
 
-_METADATA = BuiltinTyping(upstream.Field("io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"))
-_X = "x-kubernetes-"
+_NONE: Mapping[str, str] = {}
 
 
 @lru_cache(maxsize=4096)
-def _builtin(shape: str, name: str) -> BuiltinTyping:
-    """Shared: every write walks all of its object."""
-    return BuiltinTyping(upstream.field(shape, name))
+def _typing(text: str) -> BuiltinTyping:
+    return BuiltinTyping(upstream.parse(text))
+
+
+_METADATA = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
+_X = "x-kubernetes-"
 
 
 @dataclass(frozen=True)
@@ -87,7 +84,7 @@ class SchemaTyping:
 
     def field(self, name: str) -> Typing:
         if name == "metadata" and (self.root or self.schema.get(_X + "embedded-resource")):
-            return _METADATA
+            return _typing(_METADATA)
         found = (self.schema.get("properties") or {}).get(name)
         if found is None:
             extra = self.schema.get("additionalProperties")
@@ -126,5 +123,4 @@ class SchemaTyping:
 def typing_of(resource: Resource) -> Typing:
     if resource.schema is not None:
         return SchemaTyping(resource.schema.raw, root=True)
-    shape = upstream.type_of(resource.group, resource.version, resource.kind)
-    return BuiltinTyping(upstream.Field(shape))
+    return _typing(upstream.type_of(resource.group, resource.version, resource.kind))

@@ -56,19 +56,16 @@ def field(shape: str, name: str) -> Field:
     if shape.startswith("{}"):
         return Field(shape[2:])
     text = types().get(shape, {}).get(name)
-    return _parsed(text if name else f"{shape} {text or ''}") if text or not name else PLAIN
-
-
-def item(shape: str) -> Field:
-    return Field(shape[2:]) if shape.startswith("[]") else PLAIN
+    return parse(text if name else f"{shape} {text or ''}") if text or not name else PLAIN
 
 
 def key_default(shape: str, key: str) -> Any:
     return _table()["defaults"].get(shape, {}).get(key)
 
 
-@lru_cache(maxsize=2048)
-def _parsed(text: str) -> Field:
+@lru_cache(maxsize=4096)
+def parse(text: str) -> Field:
+    """A shape with its rules, as the table writes them."""
     shape, *words = text.split()
     rules = dict(word.partition("=")[::2] for word in words)
     return Field(
