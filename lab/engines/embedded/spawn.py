@@ -18,7 +18,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NoReturn
 
-from lab.base import tlsbuffers
 from lab.engines.embedded import namespaces as ns
 from lab.engines.embedded.init.cgroups import Group
 from lab.engines.embedded.mounts import View
@@ -87,7 +86,6 @@ def run_python(program: Program) -> int:
     """Call the entry function as the interpreter would run a main module; returns the exit code."""
     sys.argv = [program.entry, *program.argv]
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
-    tlsbuffers.shrink()
     try:
         module, _, function = program.entry.partition(":")
         main: Callable[[Sequence[str]], int | None] = getattr(importlib.import_module(module), function)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.base import tlsbuffers
+from lab.base import tls
 from lab.kube.kinds import CONFIG_MAPS
 from tests.node.cluster import running_cluster
 
@@ -15,7 +15,7 @@ async def test_object_larger_than_the_buffer_passes(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, keys: Path
 ) -> None:
     monkeypatch.setattr(SSLProtocol, "max_size", SSLProtocol.max_size)  # put back after the test
-    tlsbuffers.shrink()
+    tls.thrifty()
     text = "x" * 500_000
     async with running_cluster(tmp_path, keys) as cluster:
         body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "big"}, "data": {"text": text}}
@@ -23,4 +23,4 @@ async def test_object_larger_than_the_buffer_passes(
         assert (await cluster.get(CONFIG_MAPS, "big"))["data"]["text"] == text
         found = [obj for obj in gc.get_objects() if isinstance(obj, SSLProtocol)]
         live = [each for each in found if each._transport is not None]
-        assert {len(each._ssl_buffer) for each in live} == {tlsbuffers.SIZE}
+        assert {len(each._ssl_buffer) for each in live} == {tls.READ_BUFFER}
