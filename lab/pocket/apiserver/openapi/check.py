@@ -17,7 +17,7 @@ class Findings:
 
 
 def check(obj: Any, schemas: dict[str, Schema], model: str) -> Findings:
-    """Unknown fields are also removed from `obj`, as decoding upstream does."""
+    """As decoding upstream does, unknown fields are removed from `obj`, and nulls made what is empty."""
     findings = Findings()
     if model in schemas:
         _value(obj, schemas[model], schemas, "", findings)
@@ -36,7 +36,9 @@ def _value(value: Any, schema: Schema, schemas: dict[str, Schema], path: str, ou
         return
     if isinstance(value, list):
         for index, item in enumerate(value):
-            _value(item, schema.get("items") or {}, schemas, f"{path}[{index}]", out)
+            if item is None and _is_object(schema.get("items") or {}, schemas):
+                value[index] = {}
+            _value(value[index], schema.get("items") or {}, schemas, f"{path}[{index}]", out)
     elif isinstance(value, dict):
         _fields(value, schema, schemas, path, out)
 
@@ -48,13 +50,21 @@ def _fields(
     extra = schema.get("additionalProperties")
     for name in list(value):
         at = f"{path}.{name}" if path else name
-        if known is not None and name in known:
+        if known is not None and name in known and value[name] is None:
+            del value[name]
+        elif known is not None and name in known:
             _value(value[name], known[name], schemas, at, out)
         elif isinstance(extra, dict):
             _value(value[name], extra, schemas, at, out)
         elif known is not None:
             out.unknown.append(at)
             del value[name]
+
+
+def _is_object(schema: Schema, schemas: dict[str, Schema]) -> bool:
+    if reference := schema.get("$ref"):
+        schema = schemas[reference[len(_REF) :]]
+    return bool(schema.get("type") == "object")
 
 
 def _fits(value: Any, wanted: str) -> bool:

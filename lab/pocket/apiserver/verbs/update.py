@@ -65,6 +65,8 @@ async def edit(api: Api, call: Call, change: Edit) -> Object:
         obj = change.change(current)
         if obj is before or not isinstance(obj, dict):
             raise bad_request("the change does not yield an object")
+        if not isinstance(obj.get("metadata") or {}, dict):
+            raise bad_request("metadata must be an object")
         pinned = bool((obj.get("metadata") or {}).get("resourceVersion")) and (
             obj["metadata"]["resourceVersion"] != before["metadata"]["resourceVersion"]
         )
