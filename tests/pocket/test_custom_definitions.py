@@ -209,3 +209,18 @@ def test_printer_columns_find_their_values(path: str, found: list[Any]) -> None:
 def test_a_path_that_does_not_parse_is_an_error() -> None:
     with pytest.raises(PathError, match="unrecognized"):
         find(OBJECT, ".spec.list[x")
+
+
+@pytest.mark.parametrize("junk", [None, True, 3, "x", [], [None], {"a": None}])
+@pytest.mark.parametrize(
+    "word", ["properties", "items", "allOf", "not", "required", "x-kubernetes-validations"]
+)
+def test_a_schema_of_wrong_json_types_is_an_error_and_no_accident(word: str, junk: Any) -> None:
+    for cause in definition(changed(lambda spec: spec.update({word: junk})), None):
+        assert cause.field.startswith(AT)
+
+
+async def test_null_in_a_list_of_objects_is_an_empty_one(http: Http, space: str) -> None:
+    body = {"metadata": {"name": "s"}, "spec": {"ports": [None]}}
+    reply = await http.post(f"{space}/services?fieldValidation=Strict", body)
+    assert (reply.code, "spec.ports[0].port: Required value" in reply.body["message"]) == (422, True)

@@ -7,6 +7,7 @@ from typing import Any
 from lab.pocket.apiserver.errors import Cause, invalid_value, required, unsupported_value
 
 from .jsonpath import PathError, steps
+from .shape import misshapen
 from .structural import check_schema, forbidden
 
 Object = dict[str, Any]
@@ -36,7 +37,8 @@ def definition(obj: Object, old: Object | None) -> list[Cause]:
         if schema is None:
             causes.append(required(f"{at}.schema.openAPIV3Schema", "schemas are required"))
         elif schema != _schema_of(before.get(version.get("name"))):
-            causes += check_schema(schema, f"{at}.schema.openAPIV3Schema")
+            here = f"{at}.schema.openAPIV3Schema"
+            causes += list(misshapen(schema, here)) or check_schema(schema, here)
         if version.get("deprecationWarning") and not version.get("deprecated"):
             text = "can only be set for deprecated versions"
             causes.append(invalid_value(f"{at}.deprecationWarning", version["deprecationWarning"], text))

@@ -42,11 +42,8 @@ def forbidden(field: str, text: str) -> Cause:
     return Cause(field, f"Forbidden: {text}", "FieldValueForbidden")
 
 
-def check_schema(schema: Any, path: str, level: str = ROOT) -> Iterator[Cause]:
-    """Everything that is wrong with a schema and those inside it; `path` is where it stands."""
-    if not isinstance(schema, dict):
-        yield invalid_value(path, schema, "must be a schema object")
-        return
+def check_schema(schema: Schema, path: str, level: str = ROOT) -> Iterator[Cause]:
+    """Everything that is wrong with a schema of the right shape; `path` is where it stands."""
     yield from _type(schema, path, level)
     yield from _unsupported(schema, path)
     yield from _lists(schema, path)

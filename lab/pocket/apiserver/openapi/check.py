@@ -17,7 +17,7 @@ class Findings:
 
 
 def check(obj: Any, schemas: dict[str, Schema], model: str) -> Findings:
-    """Unknown fields and nulls are also removed from `obj`, as decoding upstream does."""
+    """As decoding upstream does, unknown fields are removed from `obj`, and nulls made what is empty."""
     findings = Findings()
     if model in schemas:
         _value(obj, schemas[model], schemas, "", findings)
@@ -37,8 +37,8 @@ def _value(value: Any, schema: Schema, schemas: dict[str, Schema], path: str, ou
     if isinstance(value, list):
         for index, item in enumerate(value):
             if item is None:
-                out.wrong.append((f"{path}[{index}]", "null", "object"))
-            _value(item, schema.get("items") or {}, schemas, f"{path}[{index}]", out)
+                value[index] = _empty(schema.get("items") or {}, schemas)
+            _value(value[index], schema.get("items") or {}, schemas, f"{path}[{index}]", out)
     elif isinstance(value, dict):
         _fields(value, schema, schemas, path, out)
 
@@ -50,15 +50,26 @@ def _fields(
     extra = schema.get("additionalProperties")
     for name in list(value):
         at = f"{path}.{name}" if path else name
-        if value[name] is None:
+        if known is not None and name in known and value[name] is None:
             del value[name]
         elif known is not None and name in known:
             _value(value[name], known[name], schemas, at, out)
         elif isinstance(extra, dict):
+            if value[name] is None:
+                value[name] = _empty(extra, schemas)
             _value(value[name], extra, schemas, at, out)
         elif known is not None:
             out.unknown.append(at)
             del value[name]
+
+
+def _empty(schema: Schema, schemas: dict[str, Schema]) -> Any:
+    """What a null stands for in Go: the empty value of its type."""
+    if reference := schema.get("$ref"):
+        schema = schemas[reference[len(_REF) :]]
+    wanted = schema.get("type")
+    empty = {"object": {}, "array": [], "boolean": False, "integer": 0, "number": 0, "string": ""}
+    return empty.get(wanted) if isinstance(wanted, str) else None
 
 
 def _fits(value: Any, wanted: str) -> bool:

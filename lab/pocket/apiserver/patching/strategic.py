@@ -27,7 +27,8 @@ def strategic_merge(target: Any, patch: Mapping[str, Any], shape: str) -> Any:
         return plain
     result = dict(target) if isinstance(target, dict) else {}
     if _RETAIN in patch:
-        result = {k: v for k, v in result.items() if k in _listed(patch, _RETAIN)}
+        kept = _listed(patch, _RETAIN)
+        result = {k: v for k, v in result.items() if k in kept}
     for key in patch:
         if key.startswith(_DELETE_FROM) and isinstance(result.get(name := key[len(_DELETE_FROM) :]), list):
             result[name] = [item for item in result[name] if item not in _listed(patch, key)]
