@@ -380,18 +380,19 @@ def test_a_yaml_bomb_is_a_bad_request_and_costs_nothing(hostile: Hostile, body: 
     assert hostile.resident() < before + 30, "megabytes"
 
 
-@pytest.mark.parametrize("name", ["a|b", "a|b|c", "a\0b", "a\nb", "\u2603", "\ud800"])
-def test_an_odd_name_of_a_role_survives_a_restart(hostile: Hostile, name: str) -> None:
+def test_odd_names_of_roles_survive_a_restart(hostile: Hostile) -> None:
     path = "/apis/rbac.authorization.k8s.io/v1/clusterroles"
-    reply = hostile.judge(hostile.json("POST", path, {"metadata": {"name": name}}))
+    replies = [
+        hostile.judge(hostile.json("POST", path, {"metadata": {"name": name}}))
+        for name in ("a|b", "a|b|c", "a\0b", "a\nb", "\u2603", "\ud800")
+    ]
+    made = [reply.json["metadata"]["name"] for reply in replies if reply.code == 201]
     hostile.close()
     hostile.server.end()
     hostile.server.start()
-    if reply.code == 201:
-        made = quote(reply.json["metadata"]["name"], safe="")
-        assert (
-            hostile.send("GET", f"{path}/{made}").json["metadata"]["name"] == reply.json["metadata"]["name"]
-        )
+    found = [hostile.send("GET", f"{path}/{quote(name, safe='')}").json["metadata"]["name"] for name in made]
+    assert found == made
+    assert "a|b" in made
 
 
 @pytest.mark.parametrize(("text", "code"), [
