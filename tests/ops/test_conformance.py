@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -103,3 +104,28 @@ def test_a_run_reports_the_test_and_leaves_no_lab_behind(tmp_path: Path) -> None
         ("MeshConsumerRoute", "pass")
     ]
     assert lab(tmp_path, "list", "--json").stdout.strip() == "[]"
+
+
+@pytest.mark.slow
+@pytest.mark.netns
+@pytest.mark.skipif(shutil.which("go") is None, reason="the suite is a Go program, and Go is not installed")
+def test_an_interrupted_run_leaves_neither_suite_nor_lab_behind(tmp_path: Path) -> None:
+    env = {**os.environ, "LAB_HOME": str(tmp_path)}
+    argv = [sys.executable, "-m", "lab.cli", "conformance", "--test", "MeshHTTPRouteWeight"]
+    with subprocess.Popen(argv, env=env, stderr=subprocess.PIPE, text=True) as running:
+        assert running.stderr is not None
+        said = next((line for line in running.stderr if "MeshHTTPRouteWeight: running" in line), "")
+        running.send_signal(signal.SIGINT)
+        rest = running.stderr.read()
+    assert said
+    assert running.returncode == 130, rest
+    assert lab(tmp_path, "list", "--json").stdout.strip() == "[]"
+    suites = [p for p in Path("/proc").glob("[0-9]*/environ") if f"LAB_HOME={tmp_path}".encode() in _read(p)]
+    assert suites == []
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError:  # the process has ended meanwhile
+        return b""
