@@ -49,6 +49,11 @@ def new_issuer(anchor: Pair) -> Pair:
     return issuer(ISSUER_NAME, anchor, datetime.now(UTC))
 
 
+def trusts(roots: Object, anchor: Pair) -> bool:
+    """Whether the trust roots in a ConfigMap include the anchor."""
+    return anchor.certificate.decode().strip() in str((roots.get("data") or {}).get("ca-bundle.crt", ""))
+
+
 def is_good(secret: Object | None, anchor: Pair, fields: tuple[str, str]) -> bool:
     """Whether the pair in a Secret belongs together, chains to the anchor, is valid and does not end soon."""
     data = (secret or {}).get("data") or {}
