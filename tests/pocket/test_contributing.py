@@ -88,17 +88,12 @@ def test_every_test_file_that_the_page_names_is_there() -> None:
     assert {name for name in named if not (HERE / name).exists()} == set()
 
 
-HOOK = {"name": "a.b.c", "matchConditions": [{"name": "x", "expression": "true"}]}
 BOUND = {"spec": {"boundObjectRef": {"kind": "Secret", "name": "x"}}}
 Request = tuple[str, str, Any, dict[str, str]]
 REFUSED: dict[str, Request] = {
     "`kubectl debug POD` (pods/ephemeralcontainers)": ("PATCH", "{space}/pods/p/ephemeralcontainers", {}, {}),
     "pods/resize": ("PATCH", "{space}/pods/p/resize", {}, {}),
     "`kubectl top` (metrics.k8s.io)": ("GET", "/apis/metrics.k8s.io/v1beta1/nodes", None, {}),
-    "a webhook with `matchConditions`": (
-        "POST", "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations",
-        {"metadata": {"name": "a"}, "webhooks": [HOOK]}, {},
-    ),
     "a body in CBOR": ("POST", "{space}/configmaps", b"x", {"Content-Type": "application/cbor"}),
     "a list in protobuf only": (
         "GET", "{space}/pods", None, {"Accept": "application/vnd.kubernetes.protobuf"},

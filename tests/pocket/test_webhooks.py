@@ -294,7 +294,10 @@ REFUSED = [
      "the only allowed URL scheme; desired format: https://host[/path]"),
     ("clientConfig", {}, "webhooks[0].clientConfig: Required value: exactly one of url or service is "
      "required"),
-    ("matchConditions", [{"name": "x", "expression": "true"}], "webhooks[0].matchConditions: Forbidden: "),
+    ("matchConditions", [{"name": "x", "expression": "object."}],
+     'webhooks[0].matchConditions[0].expression: Invalid value: "object.": compilation failed: '),
+    ("matchConditions", [{"name": "x", "expression": "1"}], "compilation failed: must evaluate to bool"),
+    ("matchConditions", [{"expression": "true"}], "webhooks[0].matchConditions[0].name: Required value"),
     ("failurePolicy", "Maybe", 'webhooks[0].failurePolicy: Unsupported value: "Maybe"'),
 ]  # fmt: skip
 
@@ -311,3 +314,30 @@ async def test_a_webhook_that_could_not_work_is_refused(
     path = f"{HOOKS}/validatingwebhookconfigurations"
     reply = await http.post(path, {"metadata": {"name": "refused"}, "webhooks": [one]})
     assert (reply.code, text in reply.body["message"]) == (422, True), reply.body["message"]
+
+
+CONDITIONS = [
+    (["request.operation == 'CREATE'", "object.data.k == 'v'"], "Fail", 201, 1),
+    (["!(request.userInfo.username.startsWith('kubernetes-'))"], "Fail", 201, 0),
+    (["oldObject == null", "has(object.metadata.labels)"], "Fail", 201, 0),
+    (["object.nosuch == 1"], "Fail", 403, 0),
+    (["object.nosuch == 1"], "Ignore", 201, 0),
+    (["object.nosuch == 1", "false"], "Fail", 201, 0),
+]
+
+
+@pytest.mark.parametrize(("expressions", "policy", "code", "calls"), CONDITIONS)
+async def test_match_conditions_decide_whether_a_webhook_is_asked(
+    http: Http,
+    server: Server,
+    space: str,
+    hook: Hook,
+    expressions: list[str],
+    policy: str,
+    code: int,
+    calls: int,
+) -> None:
+    conditions = [{"name": f"c{i}", "expression": text} for i, text in enumerate(expressions)]
+    await register(http, server, space, hook, "validating", matchConditions=conditions, failurePolicy=policy)
+    reply = await http.post(f"{space}/configmaps", config_map("a", k="v"))
+    assert (reply.code, len(hook.seen)) == (code, calls), reply.body

@@ -22,6 +22,7 @@ from lab.pocket.apiserver.resources.versions import to_served, to_stored
 from lab.pocket.apiserver.storage.record import Object
 from lab.pocket.apiserver.storage.store import Store
 
+from .webhook_conditions import asked
 from .webhook_match import MUTATING, VALIDATING, Hook, Matcher
 from .webhook_review import Verdict, denied, patched, review, verdict
 from .webhook_target import Target, resolve
@@ -77,17 +78,19 @@ class Webhooks:
 
     async def validate(self, call: "Call", change: "Change") -> None:
         """Raises StatusError when a validating webhook refuses."""
-        asked = []
+        questions = []
         for hook in self._matcher.hooks(VALIDATING, call):
             if (row := self._matcher.wanted(hook, call, change)) is not None:
-                asked.append(self._ask(hook, call, _in_version(change, call.resource, row), row))
-        await asyncio.gather(*asked)
+                questions.append(self._ask(hook, call, _in_version(change, call.resource, row), row))
+        await asyncio.gather(*questions)
 
     async def _ask(self, hook: Hook, call: "Call", change: "Change", row: Resource) -> Verdict | None:
-        """One webhook's answer; None when it could not be asked and its policy is to ignore that."""
+        """One webhook's answer; None when it is not to be asked, or failed and is to be ignored."""
+        sent, policy = review(call, change, row), hook.raw.get("failurePolicy", "Fail")
+        if not asked(hook.raw.get("matchConditions") or [], sent["request"], policy):
+            return None
         if call.dry_run and hook.raw.get("sideEffects") not in ("None", "NoneOnDryRun"):
             raise bad_request(f'admission webhook "{hook.name}" does not support dry run')
-        sent = review(call, change, row)
         try:
             answer = await self._post(hook, sent)
             try:
@@ -96,7 +99,7 @@ class Webhooks:
                 raise ValueError(f"received invalid webhook response: {error}") from error
         except (LookupError, ValueError, TypeError, OSError, TimeoutError, aiohttp.ClientError) as error:
             seen = str(error) or type(error).__name__
-            if hook.raw.get("failurePolicy", "Fail") == "Ignore":
+            if policy == "Ignore":
                 log.warning("webhook ignored", webhook=hook.name, error=seen)
                 return None
             raise internal(f'failed calling webhook "{hook.name}": {seen}') from error

@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
+from lab.pocket.apiserver.admission.webhook_conditions import wrong_conditions
 from lab.pocket.apiserver.errors import Cause, invalid_value, required, unsupported_value
 
-from .rules import duplicate, forbidden_value
+from .rules import duplicate
 
 Object = dict[str, Any]
 
@@ -20,9 +21,6 @@ _ALLOWED = {
 }
 _LONGEST = 30  # seconds
 _NAME_TEXT = "should be a domain with at least three segments separated by dots"
-_CONDITIONS = (
-    "this API server evaluates no CEL; narrow the webhook with rules, namespaceSelector and objectSelector"
-)
 
 
 def webhooks(obj: Object, old: Object | None) -> list[Cause]:
@@ -63,8 +61,7 @@ def _hook(hook: Object, at: str) -> Iterator[Cause]:
         yield required(f"{at}.admissionReviewVersions", f"must specify one of {', '.join(_VERSIONS)}")
     elif "v1" not in versions:
         yield invalid_value(f"{at}.admissionReviewVersions", versions, "must include v1, which is sent")
-    if hook.get("matchConditions"):
-        yield forbidden_value(f"{at}.matchConditions", _CONDITIONS)
+    yield from wrong_conditions(hook.get("matchConditions") or [], f"{at}.matchConditions")
     yield from _client(hook.get("clientConfig") or {}, f"{at}.clientConfig")
 
 
