@@ -133,6 +133,16 @@ async def test_a_statefulset_changes_only_what_it_may(http: Http, space: str) ->
     assert (scaled.code, moved.code, text in moved.body["message"]) == (200, 422, True)
 
 
+async def test_pods_of_a_statefulset_may_mount_its_claims(http: Http, space: str) -> None:
+    base = space.replace("/api/v1", "/apis/apps/v1") + "/statefulsets"
+    wanted = {**deployment("s", serviceName="s"), "kind": "StatefulSet"}
+    mount = {"name": "data", "mountPath": "/data"}
+    wanted["spec"]["template"]["spec"]["containers"][0]["volumeMounts"] = [mount]
+    without = await http.post(base, wanted)
+    wanted["spec"]["volumeClaimTemplates"] = [{"metadata": {"name": "data"}, "spec": {}}]
+    assert (without.code, (await http.post(base, wanted)).code) == (422, 201)
+
+
 async def test_the_template_of_a_job_is_immutable(http: Http, space: str) -> None:
     base = space.replace("/api/v1", "/apis/batch/v1") + "/jobs"
     spec = {"restartPolicy": "Never", "containers": [{"name": "main", "image": "lab/echo:1"}]}

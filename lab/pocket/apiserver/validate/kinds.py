@@ -62,7 +62,10 @@ def workload(obj: Object, old: Object | None) -> list[Cause]:
     replicas = spec.get("replicas", 0)
     if not isinstance(replicas, int) or replicas < 0:
         causes.append(invalid_value("spec.replicas", replicas, "must be greater than or equal to 0"))
-    return causes + containers((spec.get("template") or {}).get("spec") or {}, "spec.template.spec")
+    template = (spec.get("template") or {}).get("spec") or {}
+    claims = [{"name": field(claim, "metadata.name")} for claim in spec.get("volumeClaimTemplates") or []]
+    volumes = [*(template.get("volumes") or []), *claims]  # each pod of a set has a volume of every claim
+    return causes + containers({**template, "volumes": volumes}, "spec.template.spec")
 
 
 def stateful_set(obj: Object, old: Object | None) -> list[Cause]:
