@@ -68,7 +68,8 @@ def test_an_operator_makes_changes_and_cleans_up(
         kubectl("apply", "-f", str(tmp_path / "widget.json"))
         until("status.make.tries", "2")
         kubectl("wait", "--for=create", "configmap/w-attended", "--timeout=20s")
-        until("status.ticks", "2")
+        ticks = ("get", "widget", "w", "-o", "jsonpath={.status.ticks}")
+        lab.eventually("two ticks", lambda: int(kubectl(*ticks) or 0) >= 2)
         found = json.loads(kubectl("get", "widget", "w", "-o", "json"))
         assert found["metadata"]["finalizers"] == ["clients.example.com/widgets"]
         assert kubectl("get", "configmap", "w", "-o", "jsonpath={.data.size}") == "2"
