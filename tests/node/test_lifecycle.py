@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from lab.pocket.node.lifecycle.attempts import Attempt, ContainerView, Waiting, restart_delay
 from lab.kube.quantity import quantity
+from lab.pocket.node.lifecycle.attempts import Attempt, ContainerView, Waiting, restart_delay
 from lab.pocket.node.lifecycle.qos import qos_class
 from lab.pocket.node.lifecycle.status import Surroundings, pod_status
 from lab.pocket.node.lifecycle.steps import Steps, next_steps
