@@ -8,7 +8,7 @@ while others can, need separate clusters; those share by weight whether ready or
 
 from dataclasses import dataclass, replace
 
-from lab.controlplane.model.filters import filters_of
+from lab.controlplane.model.filters import filters_of, unsupported_in_backend
 from lab.controlplane.model.graph import Reader
 from lab.controlplane.model.ir import INVALID, Accrual, Cluster, Destination, Match, PoolSource, PortRef
 from lab.controlplane.model.retries import limits, timeouts_of
@@ -100,7 +100,9 @@ def destinations(reader: Reader, rule: Rule, backends: list[Object], match: Matc
     if needs_split(rule, backends):
         return tuple(
             Destination(
-                service_cluster(reader, b.ref).name if b.ref else INVALID,
+                service_cluster(reader, b.ref).name
+                if b.ref and not unsupported_in_backend(source.get("filters"))
+                else INVALID,
                 b.weight,
                 filters_of(source.get("filters"), match),
             )

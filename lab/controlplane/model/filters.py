@@ -1,6 +1,7 @@
 """Route filters read from the `filters` lists of rules and backendRefs. Pure.
 
-What Envoy cannot be told is left out here and reported in the route's status (see gatewayapi/).
+A filter that cannot be applied must not be skipped: requests that it was to see get 500 (tables.py,
+backends.py), and the route's status says why (gatewayapi/).
 """
 
 from dataclasses import replace
@@ -8,6 +9,7 @@ from dataclasses import replace
 from lab.controlplane.model.ir import (
     NO_FILTERS,
     Copy,
+    Cors,
     Filters,
     HeaderChange,
     Match,
@@ -23,7 +25,25 @@ SUPPORTED = (
     "RequestRedirect",
     "URLRewrite",
     "RequestMirror",
+    "CORS",
 )
+
+
+def unsupported(items: list[Object] | None) -> tuple[str, ...]:
+    """The types of filters in a rule that cannot be applied."""
+    return tuple(sorted({str(item.get("type")) for item in items or []} - set(SUPPORTED)))
+
+
+def unsupported_in_backend(items: list[Object] | None) -> tuple[str, ...]:
+    """What cannot be applied to one backend of several: Envoy changes headers and host there, no more."""
+    found = set()
+    for item in items or []:
+        kind = str(item.get("type"))
+        if kind == "URLRewrite" and (item["urlRewrite"].get("path")):
+            found.add("URLRewrite of the path")
+        elif kind not in ("RequestHeaderModifier", "ResponseHeaderModifier", "URLRewrite"):
+            found.add(kind)
+    return tuple(sorted(found))
 
 
 def filters_of(items: list[Object] | None, match: Match) -> Filters:
@@ -39,6 +59,8 @@ def filters_of(items: list[Object] | None, match: Match) -> Filters:
             found = replace(found, redirect=_redirect(item["requestRedirect"], match))
         elif kind == "URLRewrite":
             found = replace(found, rewrite=_rewrite(item["urlRewrite"], match))
+        elif kind == "CORS":
+            found = replace(found, cors=_cors(item["cors"]))
     return found
 
 
@@ -59,6 +81,17 @@ def _merged(before: HeaderChange, change: Object) -> HeaderChange:
         (*before.set, *((h["name"], h["value"]) for h in change.get("set") or [])),
         (*before.add, *((h["name"], h["value"]) for h in change.get("add") or [])),
         (*before.remove, *(change.get("remove") or [])),
+    )
+
+
+def _cors(change: Object) -> Cors:
+    return Cors(
+        origins=tuple(change.get("allowOrigins") or ()),
+        methods=tuple(change.get("allowMethods") or ()),
+        headers=tuple(change.get("allowHeaders") or ()),
+        exposed=tuple(change.get("exposeHeaders") or ()),
+        credentials=bool(change.get("allowCredentials")),
+        max_age=int(change.get("maxAge") or 5),
     )
 
 

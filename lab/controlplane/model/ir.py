@@ -145,12 +145,27 @@ class Copy:
 
 
 @dataclass(frozen=True)
+class Cors:
+    """Which pages of other origins may read answers. "*" in a list stands for everything; `max_age` in
+    seconds.
+    """
+
+    origins: tuple[str, ...] = ()
+    methods: tuple[str, ...] = ()
+    headers: tuple[str, ...] = ()
+    exposed: tuple[str, ...] = ()
+    credentials: bool = False
+    max_age: int = 5
+
+
+@dataclass(frozen=True)
 class Filters:
     request: HeaderChange = HeaderChange()
     response: HeaderChange = HeaderChange()
     redirect: Redirect | None = None
     rewrite: Rewrite | None = None
     copies: tuple[Copy, ...] = ()
+    cors: Cors | None = None
 
 
 NO_FILTERS = Filters()
@@ -178,6 +193,19 @@ class Retry:
 
 
 @dataclass(frozen=True)
+class Session:
+    """Requests that carry what the first answer set (a cookie, or a header) go to the same endpoint.
+
+    `lifetime` in seconds; 0: as long as the client keeps it.
+    """
+
+    name: str
+    header: bool = False
+    lifetime: float = 0
+    path: str = "/"
+
+
+@dataclass(frozen=True)
 class Destination:
     cluster: str
     weight: int = 1
@@ -194,6 +222,7 @@ class Entry:
     filters: Filters = NO_FILTERS
     timeouts: Timeouts = Timeouts()
     retry: Retry | None = None
+    session: Session | None = None
 
 
 @dataclass(frozen=True)

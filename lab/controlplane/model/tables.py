@@ -13,7 +13,7 @@ from lab.controlplane.model.backends import (
     rule_cluster,
     service_cluster,
 )
-from lab.controlplane.model.filters import copy_of, filters_of, mirrors_of
+from lab.controlplane.model.filters import copy_of, filters_of, mirrors_of, unsupported
 from lab.controlplane.model.graph import Reader
 from lab.controlplane.model.ir import (
     Cluster,
@@ -27,9 +27,10 @@ from lab.controlplane.model.ir import (
     RouteTable,
     Upstream,
 )
-from lab.controlplane.model.matches import grpc_match, grpc_rank, http_match, http_rank
+from lab.controlplane.model.matches import grpc_match, grpc_rank, http_match, http_rank, is_expressible
 from lab.controlplane.model.retries import limits, retry_of, timeouts_of
 from lab.controlplane.model.services import ServicePort, service_of
+from lab.controlplane.model.sessions import session_of
 from lab.controlplane.model.splits import split_of, split_upstream
 from lab.kube.objects import Object, annotations, name, namespace, spec
 
@@ -94,20 +95,27 @@ def _read_rule(reader: Reader, route: Object, index: int, source: Object) -> _Fo
 
 
 def _entries(reader: Reader, parent: _Parent, found: _Found) -> list[tuple[tuple[int, ...], Entry]]:
-    """One ranked entry per match of the rule; a rule without matches takes every request."""
+    """One ranked entry per match of the rule; a rule without matches takes every request.
+
+    A match that Envoy cannot express is left out, as it would cost the whole table.
+    """
     is_grpc = found.route["kind"] == "GRPCRoute"
     notes = limits(reader, dict(parent.notes), annotations(found.route))
     ranked = []
     for source in found.source.get("matches") or [{}]:
         match = grpc_match(source) if is_grpc else http_match(source)
-        entry = Entry(
-            name=found.rule.name,
-            match=match,
-            destinations=destinations(reader, found.rule, found.backends, match),
-            filters=_filters(reader, found, match),
-            timeouts=timeouts_of(found.source, notes),
-            retry=retry_of(found.source, notes),
-        )
+        if not is_expressible(match):
+            continue
+        entry = Entry(found.rule.name, match)
+        if not unsupported(found.source.get("filters")):
+            entry = replace(
+                entry,
+                destinations=destinations(reader, found.rule, found.backends, match),
+                filters=_filters(reader, found, match),
+                timeouts=timeouts_of(found.source, notes),
+                retry=retry_of(found.source, notes),
+                session=session_of(found.source, found.rule.name, match),
+            )
         ranked.append((grpc_rank(source) if is_grpc else http_rank(match), entry))
     return ranked
 

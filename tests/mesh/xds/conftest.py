@@ -123,7 +123,7 @@ class App:
     seen: list[dict[str, str]] = field(default_factory=list)
 
     async def answer(self, request: web.Request) -> web.Response:
-        self.seen.append({k.lower(): v for k, v in request.headers.items()})
+        self.seen.append({":path": request.path_qs, **{k.lower(): v for k, v in request.headers.items()}})
         await request.read()
         if self.delay:
             await asyncio.sleep(self.delay)
