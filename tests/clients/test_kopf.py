@@ -95,7 +95,6 @@ def test_an_operator_catches_up_with_what_it_missed(
     assert kubectl("get", "configmap", "w-cleaned", "-o", "name") == "configmap/w-cleaned\n"
 
 
-@pytest.mark.xfail(strict=True, reason="the garbage collector does not follow the end of custom objects")
 def test_what_a_custom_object_owns_goes_with_it(kubectl: Callable[..., str], tmp_path: Path) -> None:
     kubectl("apply", "-f", str(tmp_path / "widget.json"))
     uid = kubectl("get", "widget", "w", "-o", "jsonpath={.metadata.uid}")

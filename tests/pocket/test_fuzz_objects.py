@@ -189,7 +189,8 @@ def use(hostile: Hostile, value: Any) -> None:
 @st.composite
 def definitions(draw: Any, hostile: Hostile) -> tuple[Object, Any]:
     document = hostile.send("GET", "/openapi/v3/apis/apiextensions.k8s.io/v1").json["components"]["schemas"]
-    inner = from_schema({"$ref": "#/components/schemas/V1JSONSchemaProps"}, document)
+    (model,) = (name for name in document if name.endswith(".JSONSchemaProps"))
+    inner = from_schema({"$ref": f"#/components/schemas/{model}"}, document)
     fields = draw(st.dictionaries(st.sampled_from(["a", "b", "spec"]), inner, max_size=3))
     schema = {"type": "object", "properties": fields, **draw(st.fixed_dictionaries({}, optional=ODD))}
     version = draw(st.fixed_dictionaries({}, optional=EXTRAS))

@@ -17,6 +17,8 @@ COLUMNS = {
     "v1/Node": "Name Status Roles Age Version | Internal-IP External-IP OS-Image Kernel-Version "
     "Container-Runtime",
     "v1/Pod": "Name Ready Status Restarts Age | IP Node Nominated_Node Readiness_Gates",
+    "v1/PersistentVolumeClaim": "Name Status Volume Capacity Access_Modes StorageClass VolumeAttributesClass "
+    "Age | VolumeMode",
     "v1/Secret": "Name Type Data Age",
     "v1/Service": "Name Type Cluster-IP External-IP Port(s) Age | Selector",
     "v1/ServiceAccount": "Name Secrets Age",

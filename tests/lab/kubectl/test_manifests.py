@@ -48,11 +48,7 @@ def colour(lab: RunningLab) -> str:
     "allowlist",
     [
         pytest.param(["--prune-allowlist=core/v1/ConfigMap"], id="of named kinds"),
-        pytest.param(
-            [],
-            id="of all kinds",
-            marks=pytest.mark.xfail(strict=True, reason="kubectl asks for kinds that are not served yet"),
-        ),
+        pytest.param([], id="of all kinds"),
     ],
 )
 def test_apply_prunes_what_left_the_files(lab: RunningLab, tmp_path: Path, allowlist: list[str]) -> None:
@@ -158,7 +154,6 @@ def test_every_served_group_version_is_listed(lab: RunningLab) -> None:
     assert {"v1", "apps/v1", "batch/v1", "gateway.networking.k8s.io/v1"} <= set(found)
 
 
-@pytest.mark.xfail(strict=True, reason="horizontalpodautoscalers are not stored yet")
 def test_an_autoscaler_is_stored_with_a_warning(lab: RunningLab) -> None:
     said = kubectl(lab, "autoscale", "deployment/echo", "--min=1", "--max=3")
     assert "Warning:" in said

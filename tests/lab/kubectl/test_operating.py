@@ -78,7 +78,6 @@ def test_cluster_info_names_the_api_servers_address(lab: RunningLab) -> None:
     assert "Kubernetes control plane is running at https://127.0.0.1:" in kubectl(lab, "cluster-info")
 
 
-@pytest.mark.xfail(strict=True, reason="kubectl also dumps replicationcontrollers, which are not served yet")
 def test_the_cluster_is_dumped_with_its_logs(lab: RunningLab, tmp_path: Path) -> None:
     kubectl(lab, "cluster-info", "dump", "--namespaces=plain", f"--output-directory={tmp_path}")
     pods = json.loads((tmp_path / "plain/pods.json").read_text())
@@ -105,7 +104,6 @@ def test_run_shows_a_pods_output_and_removes_it(lab: RunningLab) -> None:
     assert kubectl(lab, "get", "pod", "once", "--ignore-not-found") == ""
 
 
-@pytest.mark.xfail(strict=True, reason="the stdin of a container is not connected")
 def test_run_hands_its_input_to_the_pod(lab: RunningLab) -> None:
     words = ["-n", "plain", "run", "fed", "--rm", "-i", "--restart=Never", "--image=example.com/sh:1"]
     done = subprocess.run(
