@@ -8,11 +8,16 @@ import base64
 from datetime import UTC, datetime, timedelta
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
 
 from lab.base.errors import LabError
 from lab.base.state import LabDir, make_private, write_private
-from lab.controlplane.identity.certificates import Pair, issuer, trust_anchor
+from lab.controlplane.identity.certificates import (
+    Pair,
+    is_signed_by,
+    issuer,
+    trust_anchor,
+    why_not_now,
+)
 from lab.kube.objects import Object
 
 ANCHOR_NAME = "root.linkerd.cluster.local"
@@ -44,15 +49,21 @@ def new_issuer(anchor: Pair) -> Pair:
     return issuer(ISSUER_NAME, anchor, datetime.now(UTC))
 
 
+def trusts(roots: Object, anchor: Pair) -> bool:
+    """Whether the trust roots in a ConfigMap include the anchor."""
+    return anchor.certificate.decode().strip() in str((roots.get("data") or {}).get("ca-bundle.crt", ""))
+
+
 def is_good(secret: Object | None, anchor: Pair, fields: tuple[str, str]) -> bool:
-    """Whether the pair in a Secret belongs together, chains to the anchor and does not end soon."""
+    """Whether the pair in a Secret belongs together, chains to the anchor, is valid and does not end soon."""
     data = (secret or {}).get("data") or {}
     try:
         pair = Pair(base64.b64decode(data[fields[0]]), base64.b64decode(data[fields[1]]))
         certificate = pair.parsed()
         if pair.private_key().public_key() != certificate.public_key():
             return False
-        certificate.verify_directly_issued_by(anchor.parsed())
-    except (KeyError, ValueError, TypeError, InvalidSignature):
+    except (KeyError, ValueError, TypeError):
         return False
-    return certificate.not_valid_after_utc > datetime.now(UTC) + RENEW_BEFORE
+    now = datetime.now(UTC)
+    is_valid = not why_not_now(certificate, now) and certificate.not_valid_after_utc > now + RENEW_BEFORE
+    return is_valid and is_signed_by(certificate, anchor.parsed())

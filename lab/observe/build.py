@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from lab.kube import objects
 from lab.kube.objects import Object
-from lab.observe import clusters, links, verdict
+from lab.observe import clusters, links, trust, verdict
 from lab.observe.facts import KubeFacts, Observation
 from lab.observe.state import Event, LabHealth, LabState, Problem, Service
 
@@ -33,7 +33,7 @@ def build(seen: Observation) -> LabState:
         faults=seen.faults,
         events=events(seen),
     )
-    problems = (*verdict.problems(state), *pod_problems(seen))
+    problems = (*verdict.problems(state), *trust.problems(seen), *pod_problems(seen))
     return replace(state, problems=problems, state=_health(state, bool(problems)))
 
 

@@ -45,6 +45,14 @@ class GatewayProbe:
 
 
 @dataclass(frozen=True)
+class Trust:
+    """A cluster's trust anchors and its issuer's certificate, PEM."""
+
+    anchors: str
+    issuer: str
+
+
+@dataclass(frozen=True)
 class KubeFacts:
     """What one cluster's API server told; lists hold plain Kubernetes objects."""
 
@@ -60,6 +68,8 @@ class KubeFacts:
     """The `/stats` answer of each load generator that gave one."""
     probes: Mapping[str, GatewayProbe] = field(default_factory=dict)
     """By target cluster."""
+    trust: Trust | None = None
+    """None where no mesh is installed."""
     unread: tuple[str, ...] = ()
     """Sources that were there but did not answer, with the reason."""
 

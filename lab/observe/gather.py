@@ -7,6 +7,7 @@ through the API server's pod proxy, so only the API server need be reachable fro
 """
 
 import asyncio
+import base64
 import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import replace
@@ -16,9 +17,9 @@ from lab.base.errors import LabError
 from lab.kube import objects
 from lab.kube.client import Client, Request
 from lab.kube.errors import NotFound
-from lab.kube.kinds import DEPLOYMENTS, EVENTS, LINKS, NODES, PODS, SERVICES, Kind
+from lab.kube.kinds import CONFIG_MAPS, DEPLOYMENTS, EVENTS, LINKS, NODES, PODS, SECRETS, SERVICES, Kind
 from lab.kube.objects import Object
-from lab.observe.facts import ClusterFacts, GatewayProbe, KubeFacts
+from lab.observe.facts import ClusterFacts, GatewayProbe, KubeFacts, Trust
 from lab.observe.metrics import gateway_probes
 
 LIMIT = 1.5
@@ -70,8 +71,9 @@ class Gatherer:
 
 async def read_objects(client: Client) -> KubeFacts:
     """Everything that is an object; the API server's failure is raised."""
-    version, lists = await asyncio.gather(
+    version, trust, lists = await asyncio.gather(
         client.raw(Request("GET", "/version", timeout=LIMIT)),
+        _trust(client),
         asyncio.gather(
             client.list(NODES),
             client.list(PODS),
@@ -90,7 +92,20 @@ async def read_objects(client: Client) -> KubeFacts:
         links=links,
         mirrors=mirrors,
         events=events,
+        trust=trust,
     )
+
+
+async def _trust(client: Client) -> Trust | None:
+    """The mesh's certificates; the issuer's key, which is in the same Secret, goes no further."""
+    try:
+        roots = await client.get(CONFIG_MAPS, "linkerd-identity-trust-roots", "linkerd")
+        issuer = await client.get(SECRETS, "linkerd-identity-issuer", "linkerd")
+    except NotFound:
+        return None
+    encoded = str((issuer.get("data") or {}).get("crt.pem", ""))
+    anchors = str((roots.get("data") or {}).get("ca-bundle.crt", ""))
+    return Trust(anchors, base64.b64decode(encoded).decode(errors="replace"))
 
 
 async def _list_if_known(client: Client, kind: Kind) -> list[Object]:

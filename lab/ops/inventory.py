@@ -10,6 +10,7 @@ from pathlib import Path
 
 from lab.base import shipped
 from lab.base.concurrent import together
+from lab.controlplane.identity.certificates import Pair
 from lab.kube import objects
 from lab.kube.client import Client
 from lab.kube.errors import NotFound
@@ -18,12 +19,15 @@ from lab.kube.kinds import (
     DEPLOYMENTS,
     HTTP_ROUTES,
     LINKS,
+    SECRETS,
     SERVICE_ACCOUNTS,
     SERVICES,
     Kind,
 )
 from lab.kube.manifests import read
 from lab.kube.objects import Object
+from lab.mesh.builtin import control_plane
+from lab.mesh.trust import is_good, lab_anchor, trusts
 from lab.observe.links import modes_of
 from lab.ops.labs import Lab
 from lab.plan.desired import Desired, LinkState, MeshState, desired
@@ -52,11 +56,14 @@ Hashes = Mapping[tuple[str, str, str], str]
 
 @dataclass(frozen=True)
 class ClusterInventory:
-    """What one cluster holds; `parts` has the hash of each marked object by part and object."""
+    """What one cluster holds; `parts` has the hash of each marked object by part and object, `is_trusted`
+    says whether its trust anchors and issuer are those of the lab.
+    """
 
     record: Mapping[str, str]
     links: tuple[Object, ...]
     parts: Mapping[str, Hashes]
+    is_trusted: bool = True
 
 
 def shipped_manifests() -> Manifests:
@@ -79,16 +86,18 @@ def wanted(topology: Topology) -> Desired:
 async def observe(lab: Lab, clients: Mapping[str, Client]) -> Observed:
     """What the running clusters hold; clusters without a client are not running."""
     names = list(clients)
-    found = dict(zip(names, await together(*(_read(clients[name]) for name in names)), strict=True))
+    anchor = lab_anchor(lab.dir)
+    read_all = await together(*(_read(clients[name], anchor) for name in names))
+    found = dict(zip(names, read_all, strict=True))
     before = load(str(lab.dir.topology)) if lab.dir.topology.exists() else lab.topology
-    shapes, wans = desired(before).clusters, desired(before).links
+    shapes, settings = desired(before).clusters, desired(before).links
     manifests = shipped_manifests()
     return Observed(
         clusters={name: shapes.get(name, DRIFTED) for name in names},
-        mesh={name: _mesh(one.record["mesh"]) for name, one in found.items() if "mesh" in one.record},
+        mesh={name: _mesh(one) for name, one in found.items() if "mesh" in one.record},
         links={
             (name, target): LinkState(
-                modes_of(link), known.wan if (known := wans.get((name, target))) else ""
+                modes_of(link), known.settings if (known := settings.get((name, target))) else ""
             )
             for name, one in found.items()
             for link in one.links
@@ -100,20 +109,27 @@ async def observe(lab: Lab, clients: Mapping[str, Client]) -> Observed:
     )
 
 
-async def _read(client: Client) -> ClusterInventory:
-    record, links, *listed = await together(
-        _record(client), _list(client, LINKS), *(_list(client, kind, OWN) for kind in PART_KINDS)
+async def _read(client: Client, anchor: Pair) -> ClusterInventory:
+    record, trust, issuer, links, *listed = await together(
+        _find(client, CONFIG_MAPS, RECORD),
+        _find(client, CONFIG_MAPS, ("linkerd", control_plane.TRUST_ROOTS)),
+        _find(client, SECRETS, ("linkerd", control_plane.ISSUER_SECRET)),
+        _list(client, LINKS),
+        *(_list(client, kind, OWN) for kind in PART_KINDS),
     )
     parts: dict[str, dict[tuple[str, str, str], str]] = {}
     for obj in (obj for group in listed for obj in group):
         marks = parts.setdefault(objects.labels(obj)[PART_LABEL], {})
         marks[obj["kind"], *objects.key(obj)] = objects.annotations(obj).get(HASH_ANNOTATION, "")
-    return ClusterInventory(record[0]["data"] if record else {}, tuple(links), parts)
+    is_trusted = all(trusts(one, anchor) for one in trust) and all(
+        is_good(one, anchor, control_plane.ISSUER_FIELDS) for one in issuer
+    )
+    return ClusterInventory(record[0]["data"] if record else {}, tuple(links), parts, is_trusted)
 
 
-async def _record(client: Client) -> list[Object]:
+async def _find(client: Client, kind: Kind, where: tuple[str, str]) -> list[Object]:
     try:
-        return [await client.get(CONFIG_MAPS, RECORD[1], RECORD[0])]
+        return [await client.get(kind, where[1], where[0])]
     except NotFound:
         return []
 
@@ -125,9 +141,9 @@ async def _list(client: Client, kind: Kind, labels: str = "") -> list[Object]:
         return []  # its definition comes with the mesh, which is not installed yet
 
 
-def _mesh(text: str) -> MeshState:
-    version, _, config = text.partition(" ")
-    return MeshState(version, config)
+def _mesh(found: ClusterInventory) -> MeshState:
+    version, _, config = found.record["mesh"].partition(" ")
+    return MeshState(version, config if found.is_trusted else DRIFTED)
 
 
 def hashes(found: tuple[Object, ...]) -> Hashes:

@@ -1,6 +1,7 @@
 """Gathering from API servers that answer, refuse or hang; the servers are real sockets."""
 
 import asyncio
+import base64
 from contextlib import asynccontextmanager
 
 import pytest
@@ -8,7 +9,7 @@ from aiohttp import web
 
 from lab.kube.client import Client
 from lab.observe import gather
-from lab.observe.facts import ClusterFacts
+from lab.observe.facts import ClusterFacts, Trust
 from lab.observe.gather import Gatherer
 
 METRICS = 'gateway_alive{target_cluster_name="east"} 1\ngateway_latency{target_cluster_name="east"} 4.5\n'
@@ -32,6 +33,11 @@ async def answer(request: web.Request) -> web.Response:
         return web.json_response({"targets": {}, "window": request.query["window"]})
     if path.endswith("/pods/controller-east-1:9999/proxy/metrics"):
         return web.Response(text=METRICS)
+    if path.endswith("/configmaps/linkerd-identity-trust-roots"):
+        return web.json_response({"data": {"ca-bundle.crt": "anchors"}})
+    if path.endswith("/secrets/linkerd-identity-issuer"):
+        encoded = {"crt.pem": base64.b64encode(b"issuer").decode(), "key.pem": "c2VjcmV0"}
+        return web.json_response({"data": encoded})
     if path.endswith("/links"):
         return web.json_response(
             {"kind": "Status", "reason": "NotFound", "message": "no such kind"}, status=404
@@ -86,6 +92,7 @@ async def test_objects_traffic_and_probes_of_a_cluster_are_read_through_its_api_
     assert (facts.error, facts.version, facts.links) == ("", "v1.36.0", ())
     assert facts.traffic == ({"targets": {}, "window": "7"},)
     assert facts.probes["east"].latency_ms == 4.5
+    assert facts.trust == Trust("anchors", "issuer")
 
 
 async def test_a_cluster_that_hangs_costs_its_limit_and_spoils_only_itself(short_limits):

@@ -22,6 +22,7 @@ from lab.controlplane.lifecycle import until_terminated
 from lab.controlplane.model.pods import own_identity
 from lab.controlplane.model.profile import profile_of
 from lab.controlplane.model.world import LOCAL, World
+from lab.controlplane.policy.inbound import CLUSTER_NETWORKS
 from lab.controlplane.xds.ads import AdsServer, Sources
 from lab.controlplane.xds.clusters import Settings
 from lab.controlplane.xds.credentials import Files, server_credentials
@@ -38,10 +39,13 @@ CORE = (kinds.SERVICES, kinds.ENDPOINT_SLICES, kinds.ENDPOINTS, kinds.PODS, kind
 CUSTOM = (
     kinds.HTTP_ROUTES,
     kinds.GRPC_ROUTES,
+    kinds.POLICY_HTTP_ROUTES,
     kinds.SERVERS,
+    kinds.SERVER_AUTHORIZATIONS,
     kinds.AUTHORIZATION_POLICIES,
     kinds.MESH_TLS_AUTHENTICATIONS,
     kinds.NETWORK_AUTHENTICATIONS,
+    kinds.TRAFFIC_SPLITS,
 )
 """These may not be installed: nothing waits for them."""
 
@@ -116,7 +120,9 @@ class Destination:
 
     def _put(self, old: Object | None, new: Object | None) -> None:
         self.world.put(old, new)
-        if (new or old or {}).get("kind") in ("HTTPRoute", "GRPCRoute", "Service"):
+        obj = new or old or {}
+        is_gateway_api = str(obj.get("apiVersion", "")).startswith("gateway.networking.k8s.io/")
+        if is_gateway_api or obj.get("kind") == "Service":
             self.writer.changed(old, new)
 
 
@@ -132,10 +138,13 @@ METRICS = {
 
 async def _run(options: argparse.Namespace) -> None:
     async with await Client.in_cluster() as client:
-        destination = Destination(client, Settings(profile_of(options.mesh_version)))
+        profile = profile_of(options.mesh_version)
+        destination = Destination(client, Settings(profile))
         local: dict[str, Any] = {
             "trust_domain": TRUST_DOMAIN,
             "default_inbound_policy": options.default_inbound_policy,
+            "route_annotations": profile.route_annotations,
+            "cluster_networks": tuple(options.cluster_networks.split(",")),
         }
         destination.world.set_cluster(LOCAL, local)
         app = admin.application(destination.metrics, lambda: destination.why_not_ready)
@@ -152,6 +161,9 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--admin-port", type=int, default=9996)
     parser.add_argument("--mesh-version", default="latest")
     parser.add_argument("--default-inbound-policy", default="all-unauthenticated")
+    parser.add_argument(
+        "--cluster-networks", default=",".join(CLUSTER_NETWORKS), help="what the cluster-* policies let in"
+    )
     options = parser.parse_args(argv)
     setup()
     asyncio.run(_run(options))

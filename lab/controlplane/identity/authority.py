@@ -9,10 +9,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
 
 from lab.base.errors import LabError
-from lab.controlplane.identity.certificates import LEAF_LIFE, CsrRefused, Pair, check_request, lifetime, sign
+from lab.controlplane.identity.certificates import (
+    LEAF_LIFE,
+    CsrRefused,
+    Pair,
+    check_request,
+    is_signed_by,
+    lifetime,
+    sign,
+    why_not_now,
+)
 from lab.controlplane.identity.names import TOKEN_AUDIENCE, TRUST_DOMAIN, workload_name_of_user
 from lab.kube.client import Client
 from lab.kube.kinds import TOKEN_REVIEWS
@@ -51,21 +59,11 @@ def issuer_of(secret: Object, roots: bytes) -> Pair:
         raise BadIssuer(f"Secret linkerd-identity-issuer has no {error.args[0]}") from error
     except (ValueError, TypeError, x509.ExtensionNotFound) as error:
         raise BadIssuer(f"Secret linkerd-identity-issuer: {error}") from error
-    if certificate.not_valid_after_utc <= datetime.now(UTC):
-        raise BadIssuer(
-            f"the issuer certificate expired at {certificate.not_valid_after_utc:%Y-%m-%dT%H:%M:%SZ}"
-        )
-    if not any(_signed_by(certificate, root) for root in x509.load_pem_x509_certificates(roots)):
+    if wrong := why_not_now(certificate, datetime.now(UTC)):
+        raise BadIssuer(f"the issuer certificate {wrong}")
+    if not any(is_signed_by(certificate, root) for root in x509.load_pem_x509_certificates(roots)):
         raise BadIssuer("the issuer certificate is not signed by any of the trust roots")
     return pair
-
-
-def _signed_by(certificate: x509.Certificate, root: x509.Certificate) -> bool:
-    try:
-        certificate.verify_directly_issued_by(root)
-    except (ValueError, TypeError, InvalidSignature):
-        return False
-    return True
 
 
 class Authority:

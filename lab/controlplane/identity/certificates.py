@@ -89,6 +89,29 @@ def issuer(common_name: str, anchor: Pair, now: datetime, life: timedelta = ISSU
     return Pair(certificate_pem(certificate), key_pem(key))
 
 
+def is_signed_by(certificate: x509.Certificate, root: x509.Certificate) -> bool:
+    """Whether `root` issued the certificate, by name and by signature."""
+    try:
+        certificate.verify_directly_issued_by(root)
+    except (ValueError, TypeError, InvalidSignature):
+        return False
+    return True
+
+
+def why_not_now(certificate: x509.Certificate, now: datetime) -> str:
+    """Why a certificate is not valid at this time, "" if it is: it has ended, or a clock is wrong."""
+    start, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    if now >= end:
+        return f"expired at {end:%Y-%m-%dT%H:%M:%SZ}"
+    if now < start:
+        ahead = timedelta(seconds=round((start - now).total_seconds()))
+        return (
+            f"is not valid before {start:%Y-%m-%dT%H:%M:%SZ}, {ahead} from now: "
+            "the clock that issued it is ahead, or the one here is behind"
+        )
+    return ""
+
+
 def signing_request(key: ec.EllipticCurvePrivateKey, name: str) -> bytes:
     """A PEM request for the identity `name`."""
     request = (

@@ -1,7 +1,8 @@
 """Program `identity`: the certificate authority of one cluster's mesh (ports 8080 certify, 9990 admin).
 
 It follows the issuer Secret, so a new issuer takes effect without a restart; a bad one is refused with
-an Event and the last good one stays in use.
+an Event and the last good one stays in use, until the trust roots change: anchors and issuer of a rotation
+arrive in either order.
 """
 
 import argparse
@@ -19,7 +20,7 @@ from lab.base.wait import pause
 from lab.controlplane import admin, events
 from lab.controlplane.identity import server
 from lab.controlplane.identity.authority import Authority, BadIssuer, issuer_of
-from lab.controlplane.identity.client import ROOTS
+from lab.controlplane.identity.client import ROOTS, ROOTS_POLL
 from lab.controlplane.identity.names import LINKERD_NAMESPACE
 from lab.controlplane.lifecycle import until_terminated
 from lab.kube.client import Client
@@ -43,15 +44,29 @@ class Identity:
     metrics: admin.Metrics = field(default_factory=admin.Metrics)
     context: ssl.SSLContext = field(default_factory=lambda: ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
     why_not_ready: str = "the issuer Secret has not been read yet"
+    secret: Object | None = None
 
     async def follow_issuer(self) -> None:
         """Load the issuer whenever its Secret changes."""
         scope = Scope(SECRETS, LINKERD_NAMESPACE, fields=f"metadata.name={ISSUER_SECRET}")
         async for seen in watch(self.client, scope):
             if seen.type in ("ADDED", "MODIFIED"):
+                self.secret = seen.object
                 await self._load(seen.object)
             elif seen.type == "DELETED":
                 log.warning("issuer Secret deleted, keeping the last issuer", secret=ISSUER_SECRET)
+
+    async def follow_roots(self, every: float = ROOTS_POLL) -> None:
+        """Judge the issuer Secret again when the trust roots on disk have changed."""
+        seen = _content(self.roots)
+        while True:
+            await pause(every)
+            now = _content(self.roots)
+            if now and now != seen:
+                seen = now
+                log.info("trust roots changed")
+                if self.secret:
+                    await self._load(self.secret)
 
     async def renew_own_certificate(self, every: timedelta) -> None:
         while True:
@@ -84,6 +99,15 @@ class Identity:
         await events.record(self.client, events.event(about, COMPONENT, reason, message, kind=kind))
 
 
+def _content(file: Path) -> bytes:
+    """What the file holds; nothing while it is being replaced."""
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        log.warning("trust roots unreadable", file=error.filename, error=error.strerror)
+        return b""
+
+
 async def _run(options: argparse.Namespace) -> None:
     life = timedelta(seconds=options.issuance_lifetime)
     async with await Client.in_cluster() as client:
@@ -100,7 +124,9 @@ async def _run(options: argparse.Namespace) -> None:
             await web.TCPSite(
                 runner, None, options.port, ssl_context=identity.context, reuse_address=True
             ).start()
-            await until_terminated(identity.follow_issuer(), identity.renew_own_certificate(life / 3))
+            await until_terminated(
+                identity.follow_issuer(), identity.follow_roots(), identity.renew_own_certificate(life / 3)
+            )
         finally:
             await runner.cleanup()
             await admin_runner.cleanup()

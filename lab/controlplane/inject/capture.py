@@ -53,7 +53,7 @@ class Ports:
 
 @dataclass(frozen=True)
 class Rule:
-    """One rule: match TCP with `mark`, leaving by `interface` or to `ports`, then accept or redirect."""
+    """One rule: match TCP with `mark`, leaving by `interface` and to `ports`, then accept or redirect."""
 
     chain: str
     mark: int = 0

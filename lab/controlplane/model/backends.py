@@ -10,9 +10,10 @@ from dataclasses import dataclass, replace
 
 from lab.controlplane.model.filters import filters_of, unsupported_in_backend
 from lab.controlplane.model.graph import Reader
-from lab.controlplane.model.ir import INVALID, Accrual, Cluster, Destination, Match, PortRef
+from lab.controlplane.model.ir import INVALID, Accrual, Cluster, Destination, Match, PoolSource, PortRef
+from lab.controlplane.model.retries import limits, timeouts_of
 from lab.controlplane.model.services import accrual_of, is_gateway_mirror, port_of, service_of
-from lab.kube.objects import Object, namespace
+from lab.kube.objects import Object, annotations, namespace
 
 
 @dataclass(frozen=True)
@@ -54,8 +55,17 @@ def service_cluster(reader: Reader, ref: PortRef, *, tcp: bool = False) -> Clust
     """The cluster of a Service port by itself."""
     service = service_of(reader, ref.namespace, ref.service)
     name = f"{'outbound-tcp' if tcp else 'outbound'}/{ref}"
-    gateway = service is not None and is_gateway_mirror(service)
-    return Cluster(name, str(ref), tcp, gateway, accrual=accrual_of(service) if service else None)
+    if service is None:
+        return Cluster(name, str(ref), tcp)
+    bounds = timeouts_of({}, limits(reader, annotations(service)))
+    return Cluster(
+        name,
+        str(ref),
+        tcp,
+        gateway=is_gateway_mirror(service),
+        patient=bool(bounds.request or bounds.attempt),
+        accrual=accrual_of(service),
+    )
 
 
 def rule_cluster(reader: Reader, rule: Rule) -> Cluster:
@@ -71,6 +81,13 @@ def rule_cluster(reader: Reader, rule: Rule) -> Cluster:
         patient=rule.patient,
         accrual=_strictest(accruals),
     )
+
+
+def own_pool(rule: Rule, cluster: Cluster) -> tuple[PoolSource, ...]:
+    """The pool that the rule brings along; none when its only backend's is used."""
+    if cluster.pool != rule.name:
+        return ()
+    return (PoolSource(rule.name, tuple((b.ref, b.weight) for b in rule.backends if b.ref and b.weight)),)
 
 
 def destinations(reader: Reader, rule: Rule, backends: list[Object], match: Match) -> tuple[Destination, ...]:

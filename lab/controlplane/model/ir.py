@@ -15,14 +15,19 @@ INVALID = ""
 
 @dataclass(frozen=True, order=True)
 class PortRef:
-    """One port of one Service of the local cluster."""
+    """One port of one Service of the local cluster; with a `pod`, of that one pod of it.
+
+    A pod is known by its host name, or by its address where it has none.
+    """
 
     namespace: str
     service: str
     port: int
+    pod: str = ""
 
     def __str__(self) -> str:
-        return f"{self.namespace}/{self.service}/{self.port}"
+        pod = f"/{self.pod}" if self.pod else ""
+        return f"{self.namespace}/{self.service}/{self.port}{pod}"
 
 
 @dataclass(frozen=True, order=True)
@@ -54,11 +59,15 @@ class Pool:
 
 @dataclass(frozen=True)
 class Accrual:
-    """Circuit breaking by consecutive failures, as Linkerd's balancer annotations ask for it; seconds."""
+    """Circuit breaking by consecutive failures, as Linkerd's balancer annotations ask for it; seconds.
+
+    `jitter` is the share of the smallest penalty that is added at random, at most.
+    """
 
     max_failures: int
     min_penalty: float
     max_penalty: float
+    jitter: float
 
 
 @dataclass(frozen=True)
@@ -229,12 +238,13 @@ class RouteTable:
 
 @dataclass(frozen=True)
 class OutboundPort:
-    """What happens to connections made to `address`:`ref.port`. `tunnel` names the service behind a
+    """What happens to connections made to `address`:`number`. `tunnel` names the service behind a
     gateway.
     """
 
     ref: PortRef
     address: str
+    number: int
     protocol: Protocol
     table: str
     tcp_cluster: str
@@ -282,8 +292,8 @@ class Allow:
 
 @dataclass(frozen=True)
 class Policy:
-    """Nobody may who is not allowed by one of `allow`; `everyone` switches the check off, `audit` only
-    records.
+    """Nobody may who is not allowed by one of `allow`; `everyone` lets all in, and `audit` writes down those
+    whom only that let in.
     """
 
     name: str
@@ -293,12 +303,23 @@ class Policy:
 
 
 @dataclass(frozen=True)
+class InboundRoute:
+    """A kind of request to a port that has a policy of its own; `entry` has no destinations but the app."""
+
+    entry: Entry
+    policy: Policy
+
+
+@dataclass(frozen=True)
 class InboundPort:
-    """One port of the pod; port 0 stands for all the others."""
+    """One port of the pod; port 0 stands for all the others. With `routes`, in order of precedence, a
+    request that fits none gets 404, and `policy` is that of connections.
+    """
 
     port: int
     protocol: Protocol
     policy: Policy
+    routes: tuple[InboundRoute, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -322,7 +343,8 @@ class Exported:
 
 @dataclass(frozen=True)
 class Gateway:
-    """What the gateway of a cluster serves."""
+    """What the gateway of a cluster serves, and to whom."""
 
     identity: str
+    policy: Policy
     exported: tuple[Exported, ...] = ()

@@ -1,6 +1,7 @@
 """What a sidecar or gateway must know of its own pod: ports, policies, probes, identity. Pure."""
 
 from lab.controlplane.identity.names import TRUST_DOMAIN, workload_name
+from lab.controlplane.inject.settings import INBOUND_PORT
 from lab.controlplane.model.graph import Reader
 from lab.controlplane.model.ir import Exported, Gateway, Inbound, InboundPort, PortRef, Protocol
 from lab.controlplane.model.services import (
@@ -9,6 +10,7 @@ from lab.controlplane.model.services import (
     OPAQUE_PORTS,
     authority_of,
     covers,
+    hosts_of,
     port_ranges,
     ports_of,
     service_of,
@@ -43,13 +45,13 @@ def inbound(reader: Reader, namespace_: str, name_: str) -> Inbound | None:
     notes = merged_annotations(pod, reader.cell("namespace", namespace_))
     opaque = port_ranges(notes.get(OPAQUE_PORTS, DEFAULT_OPAQUE))
     found = []
-    for port, server in port_policies(reader, pod).items():
+    for port, stated in port_policies(reader, pod).items():
         protocol: Protocol = "opaque" if covers(opaque, port) else "detect"
-        if server.protocol in _TCP_PROTOCOLS:
+        if stated.protocol in _TCP_PROTOCOLS:
             protocol = "opaque"
-        elif server.protocol in _HTTP_PROTOCOLS:
+        elif stated.protocol in _HTTP_PROTOCOLS:
             protocol = "http"
-        found.append(InboundPort(port, protocol, server.policy))
+        found.append(InboundPort(port, protocol, stated.policy, stated.routes))
     known = {port.port for port in found}
     other = default_policy(reader, pod)
     found += [
@@ -63,12 +65,14 @@ def inbound(reader: Reader, namespace_: str, name_: str) -> Inbound | None:
 
 
 def gateway(reader: Reader, namespace_: str, name_: str) -> Gateway | None:
-    """What a gateway pod serves: the exported Services of its cluster, and nothing else."""
+    """What a gateway pod serves: the exported Services of its cluster, to whom its own port is open."""
     pod: Object | None = reader.cell("pod", LOCAL, namespace_, name_)
     if pod is None:
         return None
     served = [e for ns, svc in reader.cell("services", LOCAL) or () for e in reader.get(exported, ns, svc)]
-    return Gateway(identity_of(reader, pod), tuple(served))
+    stated = port_policies(reader, pod).get(INBOUND_PORT)
+    policy = stated.policy if stated else default_policy(reader, pod)
+    return Gateway(identity_of(reader, pod), policy, tuple(served))
 
 
 def exported(reader: Reader, namespace_: str, name_: str) -> tuple[Exported, ...]:
@@ -78,8 +82,9 @@ def exported(reader: Reader, namespace_: str, name_: str) -> tuple[Exported, ...
         return ()
     found = []
     for port in ports_of(service, reader.cell("namespace", namespace_)):
-        ref = PortRef(namespace(service), name(service), port.number)
-        table = upstream(reader, ref, port).table
-        tcp = "" if port.protocol == "http" else f"outbound-tcp/{ref}"
-        found.append(Exported(ref, authority_of(ref), table, tcp))
+        whole = PortRef(namespace(service), name(service), port.number)
+        for ref in (whole, *hosts_of(reader, whole)):
+            table = upstream(reader, ref, port).table
+            tcp = "" if port.protocol == "http" else f"outbound-tcp/{ref}"
+            found.append(Exported(ref, authority_of(ref), table, tcp))
     return tuple(found)

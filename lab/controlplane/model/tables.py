@@ -8,6 +8,7 @@ from lab.controlplane.model.backends import (
     destinations,
     is_plain,
     needs_split,
+    own_pool,
     resolve,
     rule_cluster,
     service_cluster,
@@ -27,9 +28,10 @@ from lab.controlplane.model.ir import (
     Upstream,
 )
 from lab.controlplane.model.matches import grpc_match, grpc_rank, http_match, http_rank, is_expressible
-from lab.controlplane.model.retries import retry_of, timeouts_of
+from lab.controlplane.model.retries import limits, retry_of, timeouts_of
 from lab.controlplane.model.services import ServicePort, service_of
 from lab.controlplane.model.sessions import session_of
+from lab.controlplane.model.splits import split_of, split_upstream
 from lab.kube.objects import Object, annotations, name, namespace, spec
 
 
@@ -45,9 +47,12 @@ def upstream(reader: Reader, ref: PortRef, port: ServicePort, consumer: str = ""
     """What callers in namespace `consumer` ("" for all that have no routes of their own) get at a Service
     port.
     """
+    split = None if ref.pod else split_of(reader, ref)
+    if split is not None:
+        return split_upstream(reader, ref, split)
     service = service_of(reader, ref.namespace, ref.service) or {}
     parent = _Parent(ref, tuple(sorted(annotations(service).items())))
-    routes = attached(reader, ref, port, consumer)
+    routes = () if ref.pod else attached(reader, ref, port, consumer)
     name_ = f"{ref}@{consumer}" if consumer else str(ref)
     if not routes:
         return Upstream(RouteTable(name_, (_plain_entry(reader, parent),)), (), ())
@@ -61,9 +66,7 @@ def upstream(reader: Reader, ref: PortRef, port: ServicePort, consumer: str = ""
             if not needs_split(found.rule, found.backends) and not is_plain(found.rule):
                 cluster = rule_cluster(reader, found.rule)
                 clusters[cluster.name] = cluster
-                if cluster.pool == found.rule.name:
-                    weights = tuple((b.ref, b.weight) for b in found.rule.backends if b.ref and b.weight)
-                    pools[cluster.pool] = PoolSource(cluster.pool, weights)
+                pools |= {pool.name: pool for pool in own_pool(found.rule, cluster)}
     ranked.sort(key=lambda pair: pair[0])  # stable: ties stay in order of age, rule and match
     entries = tuple(entry for _, entry in ranked)
     return Upstream(RouteTable(name_, entries), tuple(clusters.values()), tuple(pools.values()))
@@ -82,11 +85,11 @@ class _Found:
 def _read_rule(reader: Reader, route: Object, index: int, source: Object) -> _Found:
     kind = "grpc" if route["kind"] == "GRPCRoute" else "http"
     backends = list(source.get("backendRefs") or [])
-    limits = timeouts_of(source, annotations(route))
+    bounds = timeouts_of(source, limits(reader, {}, annotations(route)))
     rule = Rule(
         f"{kind}/{namespace(route)}/{name(route)}/{index}",
         tuple(resolve(reader, route, backend) for backend in backends),
-        patient=bool(limits.request or limits.attempt),
+        patient=bool(bounds.request or bounds.attempt),
     )
     return _Found(rule, route, source, backends)
 
@@ -97,7 +100,7 @@ def _entries(reader: Reader, parent: _Parent, found: _Found) -> list[tuple[tuple
     A match that Envoy cannot express is left out, as it would cost the whole table.
     """
     is_grpc = found.route["kind"] == "GRPCRoute"
-    notes = {**dict(parent.notes), **annotations(found.route)}
+    notes = limits(reader, dict(parent.notes), annotations(found.route))
     ranked = []
     for source in found.source.get("matches") or [{}]:
         match = grpc_match(source) if is_grpc else http_match(source)
@@ -129,7 +132,7 @@ def _filters(reader: Reader, parent: _Parent, found: _Found, match: Match) -> Fi
 
 def _plain_entry(reader: Reader, parent: _Parent) -> Entry:
     """A Service without routes: everything goes to the Service itself."""
-    notes = dict(parent.notes)
+    notes = limits(reader, dict(parent.notes))
     cluster = service_cluster(reader, parent.ref)
     return Entry(
         name="default",

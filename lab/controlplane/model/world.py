@@ -7,6 +7,8 @@ nobody. Cells:
     service/slices/endpoints/pod <cluster> <namespace> <name>   (slices: a tuple; cluster "" is the local one)
     services <cluster>          names of all Services       namespace <name>
     routes <namespace> <service>      routes of any namespace attached to it
+    splits <namespace> <service>      TrafficSplits of it
+    inbound-routes <namespace>        routes attached to a Server of that namespace
     policy <namespace>          policy objects by kind      cluster <name>     settings of a linked cluster
 """
 
@@ -18,7 +20,13 @@ from lab.kube.objects import Key, Object, annotations, key, labels, meta, name, 
 
 LOCAL = ""
 ROUTE_KINDS = ("HTTPRoute", "GRPCRoute")
-POLICY_KINDS = ("Server", "AuthorizationPolicy", "MeshTLSAuthentication", "NetworkAuthentication")
+POLICY_KINDS = (
+    "Server",
+    "ServerAuthorization",
+    "AuthorizationPolicy",
+    "MeshTLSAuthentication",
+    "NetworkAuthentication",
+)
 _NAMED = {"Service": "service", "Endpoints": "endpoints", "Pod": "pod"}
 _META = ("name", "namespace", "labels", "annotations", "creationTimestamp", "generation")
 
@@ -42,6 +50,8 @@ class World:
             self._put_grouped(_slice_cells, old, new, cluster)
         elif kind in ROUTE_KINDS:
             self._put_grouped(_route_cells, old, new, cluster)
+        elif kind == "TrafficSplit":
+            self._put_grouped(_split_cells, old, new, cluster)
         elif kind in POLICY_KINDS:
             self._put_grouped(_policy_cells, old, new, cluster)
         elif kind == "Namespace":
@@ -49,7 +59,7 @@ class World:
         if self.graph.revision != before:
             self.on_change()
 
-    def set_cluster(self, cluster: str, settings: dict[str, str] | None) -> None:
+    def set_cluster(self, cluster: str, settings: dict[str, Any] | None) -> None:
         """Record what is known of a linked cluster; None forgets it."""
         self.graph.set(("cluster", cluster), settings)
         self.on_change()
@@ -72,10 +82,10 @@ class World:
         trimmed = _trimmed(new)
         before = set(cells(old, cluster)) if old else set()
         after = set(cells(new, cluster)) if new else set()
-        identity = (
-            str((new or old or {}).get("kind", "")) + "/" + namespace(new or old or {}),
-            name(new or old or {}),
-        )
+        obj = new or old or {}
+        # Two API groups have a kind HTTPRoute; what they hold may bear the same name.
+        api = str(obj.get("apiVersion", "")).rpartition("/")[0]
+        identity = (f"{obj.get('kind', '')}/{namespace(obj)}", f"{name(obj)}/{api}")
         for cell in before | after:
             group = self._groups.setdefault(cell, {})
             if cell in after and trimmed is not None:
@@ -94,7 +104,12 @@ def _policy_cells(obj: Object, cluster: str) -> list[Cell]:
 
 
 def _route_cells(obj: Object, cluster: str) -> list[Cell]:
-    return [("routes", *parent) for parent in service_parents(obj)]
+    found: list[Cell] = [("routes", *parent) for parent in service_parents(obj)]
+    return [*found, ("inbound-routes", namespace(obj))] if server_parents(obj) else found
+
+
+def _split_cells(obj: Object, cluster: str) -> list[Cell]:
+    return [("splits", namespace(obj), str(spec(obj).get("service", "")))]
 
 
 def is_service_parent(parent: Object) -> bool:
@@ -106,6 +121,17 @@ def service_parents(route: Object) -> list[Key]:
     """The Services that a route names as parents."""
     parents = [p for p in spec(route).get("parentRefs") or [] if is_service_parent(p)]
     return [(p.get("namespace") or namespace(route), str(p.get("name", ""))) for p in parents]
+
+
+def server_parents(route: Object) -> list[str]:
+    """The Servers that a route names as parents; they are in its own namespace."""
+    parents = spec(route).get("parentRefs") or []
+    return [
+        str(parent.get("name", ""))
+        for parent in parents
+        if (parent.get("group"), parent.get("kind")) == ("policy.linkerd.io", "Server")
+        and parent.get("namespace") in (None, namespace(route))
+    ]
 
 
 def merged_annotations(obj: Object, namespace_object: Object | None) -> dict[str, str]:

@@ -1,5 +1,4 @@
-"""The clients that an AuthorizationPolicy lets in: MeshTLSAuthentication, NetworkAuthentication,
-ServiceAccount. Pure.
+"""The clients that an AuthorizationPolicy or a ServerAuthorization lets in: identities, networks. Pure.
 
 All references of a policy must hold together. One that does not exist lets nobody in.
 """
@@ -11,14 +10,30 @@ from lab.controlplane.model.world import LOCAL
 from lab.kube.objects import Object, name, namespace, spec
 
 NOBODY = Clause(identities=("",))
+ANY_NETWORK = Clause(networks=(Network("0.0.0.0/0"), Network("::/0")))
 
 
 def clauses_of(reader: Reader, policy: Object) -> tuple[Clause, ...]:
     """One clause per required authentication."""
     references = spec(policy).get("requiredAuthenticationRefs") or []
-    return tuple(_clause(reader, reference, namespace(policy)) for reference in references) or (
-        _any_network(),
-    )
+    return tuple(_clause(reader, reference, namespace(policy)) for reference in references) or (ANY_NETWORK,)
+
+
+def authorized(reader: Reader, authorization: Object) -> tuple[Clause, ...]:
+    """The clients of a ServerAuthorization: without networks from anywhere, without a way in nobody."""
+    client = spec(authorization).get("client") or {}
+    networks = _networks(client.get("networks"))
+    where = (Clause(networks=networks),) if networks else ()
+    if client.get("unauthenticated"):
+        return where or (ANY_NETWORK,)
+    tls = client.get("meshTLS") or {}
+    if tls.get("unauthenticatedTLS"):
+        return (Clause(identities=("*",)), *where)
+    stated = [str(identity) for identity in tls.get("identities") or []]
+    for account in tls.get("serviceAccounts") or []:
+        home = str(account.get("namespace") or namespace(authorization))
+        stated.append(_account(reader, home, str(account["name"])))
+    return (Clause(identities=tuple(stated)) if stated else NOBODY, *where)
 
 
 def _clause(reader: Reader, reference: Object, home: str) -> Clause:
@@ -33,8 +48,7 @@ def _clause(reader: Reader, reference: Object, home: str) -> Clause:
     if kind == "MeshTLSAuthentication":
         return Clause(identities=_identities(reader, found) or NOBODY.identities)
     if kind == "NetworkAuthentication":
-        networks = spec(found).get("networks") or []
-        return Clause(networks=tuple(Network(n["cidr"], tuple(n.get("except") or ())) for n in networks))
+        return Clause(networks=_networks(spec(found).get("networks")))
     return NOBODY
 
 
@@ -54,5 +68,5 @@ def _account(reader: Reader, where: str, account: str) -> str:
     return workload_name(account, where, settings.get("trust_domain", TRUST_DOMAIN))
 
 
-def _any_network() -> Clause:
-    return Clause(networks=(Network("0.0.0.0/0"), Network("::/0")))
+def _networks(stated: list[Object] | None) -> tuple[Network, ...]:
+    return tuple(Network(n["cidr"], tuple(n.get("except") or ())) for n in stated or [])

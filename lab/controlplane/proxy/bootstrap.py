@@ -1,7 +1,8 @@
 """Envoy's bootstrap for a sidecar or gateway: who it is, where the control plane is, and its admin port.
 Pure.
 
-Everything else comes over ADS. Port 4191 is a static listener of Envoy itself, so it answers exactly
+Everything else comes over ADS. Port 4191 is a static listener of Envoy itself (only /metrics is answered by
+the launcher, in Linkerd's names; /metrics/envoy has Envoy's), so it answers exactly
 when the data plane lives: Envoy opens it after its certificates and the first listeners and clusters
 have arrived.
 """
@@ -18,6 +19,7 @@ from lab.controlplane.identity.names import (
     control_plane_name,
 )
 from lab.controlplane.inject.settings import ADMIN_PORT, PROXY_MARK
+from lab.controlplane.proxy.metrics import LATENCIES_MS
 
 Message = dict[str, Any]
 
@@ -44,6 +46,7 @@ class Places:
 
     certificates: Path = sds.DIRECTORY
     admin: Path = sds.DIRECTORY / "admin.sock"
+    metrics: Path = sds.DIRECTORY / "metrics.sock"
     destination: str = control_plane_host("linkerd-destination", CLUSTER_DOMAIN)
     port: int = DESTINATION_PORT
     admin_port: int = ADMIN_PORT
@@ -83,8 +86,13 @@ def bootstrap(identity: Identity, places: Places) -> Message:
         },
         "static_resources": {
             "listeners": [admin_listener(places)],
-            "clusters": [destination_cluster(places), admin_cluster(places)],
+            "clusters": [
+                destination_cluster(places),
+                local_cluster("admin", places.admin),
+                local_cluster("metrics", places.metrics),
+            ],
         },
+        "stats_config": {"histogram_bucket_settings": [_latencies()]},
         "overload_manager": {"resource_monitors": [_connection_limit()]},
         "layered_runtime": {"layers": [{"name": "lab", "static_layer": RUNTIME}]},
     }
@@ -149,14 +157,14 @@ def tls_context(places: Places, peer: str = "") -> Message:
     return context
 
 
-def admin_cluster(places: Places) -> Message:
-    """Envoy's own admin interface, which listens on a socket that only this container sees."""
-    pipe = {"pipe": {"path": str(places.admin)}}
+def local_cluster(name: str, path: Path) -> Message:
+    """Envoy's own admin interface, or the launcher: sockets that only this container sees."""
+    pipe = {"pipe": {"path": str(path)}}
     return {
-        "name": "admin",
+        "name": name,
         "type": "STATIC",
         "connect_timeout": "1s",
-        "load_assignment": _endpoint("admin", pipe),
+        "load_assignment": _endpoint(name, pipe),
     }
 
 
@@ -213,20 +221,26 @@ def marked() -> Message:
 
 
 def _admin_routes() -> list[Message]:
-    def to_admin(path: str, rewrite: str, method: str = "GET") -> Message:
+    def to(cluster: str, path: str, rewrite: str, method: str = "GET") -> Message:
         match = {"path": path, "headers": [{"name": ":method", "string_match": {"exact": method}}]}
-        return {"match": match, "route": {"cluster": "admin", "prefix_rewrite": rewrite}}
+        return {"match": match, "route": {"cluster": cluster, "prefix_rewrite": rewrite}}
 
     live = {
         "match": {"path": "/live"},
         "direct_response": {"status": 200, "body": {"inline_string": "live\n"}},
     }
     return [
-        to_admin("/ready", "/ready"),
+        to("admin", "/ready", "/ready"),
         live,
-        to_admin("/metrics", "/stats/prometheus?usedonly"),
-        to_admin("/shutdown", "/quitquitquit", "POST"),
+        to("metrics", "/metrics", "/metrics"),
+        to("admin", "/metrics/envoy", "/stats/prometheus?usedonly"),
+        to("admin", "/shutdown", "/quitquitquit", "POST"),
     ]
+
+
+def _latencies() -> Message:
+    """The buckets of every histogram of request times."""
+    return {"match": {"suffix": "rq_time"}, "buckets": list(LATENCIES_MS)}
 
 
 def _connection_limit() -> Message:

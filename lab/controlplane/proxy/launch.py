@@ -60,7 +60,7 @@ def launch_of(environment: Mapping[str, str]) -> Launch:
     return Launch(
         Identity(pod, namespace, account, setting("ROLE", "sidecar")),
         credentials,
-        Places(directory, directory / "admin.sock", host, port, admin_port),
+        Places(directory, directory / "admin.sock", directory / "metrics.sock", host, port, admin_port),
         setting("LOG", "warn").split(",")[0],
     )
 

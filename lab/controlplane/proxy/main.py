@@ -1,22 +1,25 @@
 """Program `linkerd-proxy`: gets the pod's certificate, starts Envoy with it and renews it.
 
-The launcher itself only waits for signals: certificates are fetched by short-lived children and Envoy
-serves the admin port (bootstrap.py), so that an idle pod costs little more than its Envoy. It ends when
-Envoy ends.
+The launcher itself only waits for signals: certificates are fetched and metrics translated by short-lived
+children, and Envoy serves the admin port (bootstrap.py), so that an idle pod costs little more than its
+Envoy. It ends when Envoy ends.
 """
 
 import asyncio
+import fcntl
 import json
 import os
 import signal
+import socket
 import time
 from collections.abc import Sequence
+from functools import partial
 
 from lab.base.errors import LabError
 from lab.base.log import get_logger, setup
 from lab.base.wait import Backoff
 from lab.controlplane.identity.client import Workload
-from lab.controlplane.proxy import children, envoy
+from lab.controlplane.proxy import children, envoy, scrape
 from lab.controlplane.proxy.bootstrap import bootstrap
 from lab.controlplane.proxy.children import AWAITED
 from lab.controlplane.proxy.launch import Launch, launch_of
@@ -41,11 +44,15 @@ class Launcher:
         """Certificate, Envoy, renewal; until a signal or Envoy's end. Returns the exit code."""
         signal.pthread_sigmask(signal.SIG_BLOCK, AWAITED)
         self._fetch()
+        metrics = scrape.listen(self._launch.places.metrics)
+        _signal_requests(metrics)
         while True:
             patience = FOREVER if self._worker else max(self._due - time.time(), 0.0)
             seen = signal.sigtimedwait(AWAITED, patience)
             if seen is None:
                 self._fetch()
+            elif seen.si_signo == signal.SIGIO:
+                self._answer(metrics)
             elif seen.si_signo == signal.SIGCHLD:
                 code = self._reap()
                 if code is not None:
@@ -54,6 +61,12 @@ class Launcher:
             else:
                 self._stop()
                 return 0
+
+    def _answer(self, metrics: socket.socket) -> None:
+        """One signal may stand for several requests."""
+        while connection := scrape.accepted(metrics):
+            with connection:
+                children.start(partial(scrape.answer, connection, self._launch.places.admin))
 
     def _fetch(self) -> None:
         if not self._worker:
@@ -105,6 +118,12 @@ class Launcher:
         while self._envoy and (left := deadline - time.monotonic()) > 0:
             signal.sigtimedwait([signal.SIGCHLD], left)
             self._reap()
+
+
+def _signal_requests(listener: socket.socket) -> None:
+    """Have the kernel send SIGIO to this process, and not to its children, for each request."""
+    fcntl.fcntl(listener, fcntl.F_SETOWN, os.getpid())
+    fcntl.fcntl(listener, fcntl.F_SETFL, fcntl.fcntl(listener, fcntl.F_GETFL) | os.O_ASYNC)
 
 
 def main(argv: Sequence[str]) -> int:

@@ -139,6 +139,7 @@ def _outliers(accrual: Accrual | None, connect_failures: int) -> Any:
         interval=duration(0.5),
         base_ejection_time=duration(max(accrual.min_penalty, 0.1) if accrual else EJECTION),
         max_ejection_time=duration(longest),
+        max_ejection_time_jitter=duration(accrual.min_penalty * accrual.jitter if accrual else 0),
         max_ejection_percent=uint32(100),
     )
 

@@ -1,8 +1,9 @@
 """The listener of an east-west gateway: mutual TLS in, exported Services only, mutual TLS out as the
 gateway. Pure.
 
-The client's proxy says in a header which service it wants. The gateway adds who it forwards for, and
-refuses (508) what has passed a gateway of this name before.
+Whom the policy of the gateway's own port does not let in gets 403. The client's proxy says in a header which
+service it wants. The gateway adds who it forwards for, and refuses (508) what has passed a gateway of this
+name before.
 """
 
 from typing import Any
@@ -20,7 +21,8 @@ from lab.controlplane.xds.clusters import Settings
 from lab.controlplane.xds.http import HCM, network_filter, routed
 from lab.controlplane.xds.inbound import TLS, tls_inspector
 from lab.controlplane.xds.matches import text_matcher
-from lab.controlplane.xds.messages import duration, header, socket_address, uint32
+from lab.controlplane.xds.messages import any_of, duration, header, socket_address, uint32
+from lab.controlplane.xds.rbac import HTTP_RBAC, http_check, policy_rules
 from lab.controlplane.xds.routes import error, route
 from lab.controlplane.xds.tls import server_socket
 
@@ -30,7 +32,7 @@ FORWARDED = "forwarded"
 
 def gateway_listener(settings: Settings) -> Any:
     """The listener at 4143; it never changes, only the route table behind it does."""
-    manager = routed(GATEWAY, GATEWAY)
+    manager = routed(GATEWAY, GATEWAY, (http_check(),))
     manager.upgrade_configs.append(hcm.HttpConnectionManager.UpgradeConfig(upgrade_type="CONNECT"))
     manager.http2_protocol_options.CopyFrom(protocol_pb2.Http2ProtocolOptions(allow_connect=True))
     chain = lc.FilterChain(
@@ -41,6 +43,7 @@ def gateway_listener(settings: Settings) -> Any:
     )
     return listener_pb2.Listener(
         name=names.INBOUND,
+        stat_prefix=names.INBOUND,
         address=socket_address("0.0.0.0", names.INBOUND_PORT),
         traffic_direction=1,
         listener_filters=[tls_inspector()],
@@ -51,13 +54,15 @@ def gateway_listener(settings: Settings) -> Any:
 
 def gateway_routes(gateway: Gateway) -> Any:
     """One virtual host per exported Service port; any other name gets 404."""
-    return route_pb2.RouteConfiguration(
+    found = route_pb2.RouteConfiguration(
         name=GATEWAY,
         vhost_header=names.DESTINATION,
         virtual_hosts=[_host(exported, gateway.identity) for exported in gateway.exported],
         request_headers_to_add=[_forwarded(gateway.identity)],
         request_headers_to_remove=[names.DESTINATION, names.CLIENT_ID],
     )
+    found.typed_per_filter_config[HTTP_RBAC].CopyFrom(any_of(policy_rules(gateway.policy)))
+    return found
 
 
 def _host(exported: Exported, identity: str) -> Any:

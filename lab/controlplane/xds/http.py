@@ -35,10 +35,10 @@ def connection_manager(stat_prefix: str, filters: tuple[Any, ...] = ()) -> Any:
     )
 
 
-def routed(stat_prefix: str, table: str) -> Any:
+def routed(stat_prefix: str, table: str, first: tuple[Any, ...] = ()) -> Any:
     """A manager that takes the route table of this name from the control plane."""
-    filters = tuple(http_filter(name, config) for name, config in browsers.FILTERS)
-    return use_ads_routes(connection_manager(stat_prefix, filters), table)
+    filters = (http_filter(name, config) for name, config in browsers.FILTERS)
+    return use_ads_routes(connection_manager(stat_prefix, (*first, *filters)), table)
 
 
 def use_ads_routes(manager: Any, table: str) -> Any:

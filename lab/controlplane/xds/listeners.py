@@ -34,6 +34,7 @@ def outbound_listener(ports: Iterable[OutboundPort], chains: Iterable[Any]) -> A
     )
     return listener_pb2.Listener(
         name=names.OUTBOUND,
+        stat_prefix=names.OUTBOUND,
         address=socket_address("0.0.0.0", names.OUTBOUND_PORT),
         traffic_direction=2,
         listener_filters=[original_destination(), http_inspector(silent_ports(ports))],
@@ -106,11 +107,9 @@ def silent_ports(ports: Iterable[OutboundPort]) -> tuple[int, ...]:
     opaque = {low for low, _ in port_ranges(DEFAULT_OPAQUE)}
     detected: set[int] = set()
     for port in ports:
-        (opaque if port.protocol == "opaque" else detected).add(port.ref.port)
+        (opaque if port.protocol == "opaque" else detected).add(port.number)
     return tuple(sorted(opaque - detected))
 
 
 def _match(port: OutboundPort) -> Any:
-    return lc.FilterChainMatch(
-        prefix_ranges=[host_range(port.address)], destination_port=uint32(port.ref.port)
-    )
+    return lc.FilterChainMatch(prefix_ranges=[host_range(port.address)], destination_port=uint32(port.number))

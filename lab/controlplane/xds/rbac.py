@@ -1,73 +1,127 @@
 """Inbound policies as Envoy RBAC rules: HTTP requests get 403, connections are closed. Pure.
 
-One set of rules covers all ports of a pod. For HTTP it travels with the route table, so that a new policy
-holds at once for connections that are open already; a listener's filters bind new connections only.
+For HTTP the rules travel with the route table, so that a new policy holds at once for connections that are
+open already; a listener's filters bind new connections only. What only an `audit` policy lets in is denied
+by Envoy's shadow rules, which change nothing but mark it for the log.
 """
 
 from typing import Any
 
+from envoy.config.accesslog.v3 import accesslog_pb2
 from envoy.config.rbac.v3 import rbac_pb2
+from envoy.extensions.access_loggers.stream.v3 import stream_pb2
 from envoy.extensions.filters.http.rbac.v3 import rbac_pb2 as http_rbac_pb2
 from envoy.extensions.filters.network.rbac.v3 import rbac_pb2 as network_rbac_pb2
 from envoy.type.matcher.v3 import path_pb2
 
-from lab.controlplane.model.ir import Allow, Clause, Inbound, InboundPort, Match, Network
+from lab.controlplane.model.ir import Allow, Clause, Inbound, InboundPort, Match, Network, Policy
 from lab.controlplane.xds.http import http_filter, network_filter
 from lab.controlplane.xds.matches import route_match, text_matcher
-from lab.controlplane.xds.messages import network_range
+from lab.controlplane.xds.messages import any_of, boolean, network_range
 
 HTTP_RBAC = "envoy.filters.http.rbac"
 NETWORK_RBAC = "envoy.filters.network.rbac"
+_AUDIT = (
+    "audit: allowed, though no authorization names it: client=%DOWNSTREAM_PEER_DNS_SAN% "
+    "address=%DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT% port=%DOWNSTREAM_LOCAL_PORT%"
+)
+Place = tuple[Policy, Any]
+"""A policy, and the permission that says where it holds."""
 
 
 def http_check() -> Any:
-    """The filter that checks each request by the rules of its route table, and lets all pass without any."""
+    """The filter that checks each request by the rules of its route, and lets all pass without any."""
     return http_filter(HTTP_RBAC, http_rbac_pb2.RBAC())
 
 
 def http_rules(inbound: Inbound) -> Any | None:
     """The rules for a route table; None if everyone may do everything."""
-    if _is_open(inbound):
-        return None
-    rules = _rules(inbound, for_requests=True)
-    return http_rbac_pb2.RBACPerRoute(rbac=http_rbac_pb2.RBAC(rules=rules))
+    places = _places(inbound)
+    return _per_route(places) if any(_has_rules(policy) for policy, _ in places) else None
+
+
+def policy_rules(policy: Policy) -> Any:
+    """The rules for one route, or for a table whose requests all have one policy."""
+    return _per_route([(policy, rbac_pb2.Permission(any=True))])
+
+
+def no_rules() -> Any:
+    """For a route that answers whoever asks."""
+    return http_rbac_pb2.RBACPerRoute(rbac=http_rbac_pb2.RBAC())
 
 
 def network_check(inbound: Inbound) -> tuple[Any, ...]:
     """The filter that checks each connection; what is allowed for some requests only does not count here."""
-    if _is_open(inbound):
+    places = _places(inbound)
+    if not any(_has_rules(policy) for policy, _ in places):
         return ()
-    rules = _rules(inbound, for_requests=False)
-    return (network_filter(NETWORK_RBAC, network_rbac_pb2.RBAC(rules=rules, stat_prefix="inbound.")),)
+    config = network_rbac_pb2.RBAC(
+        rules=_rules(places, requests=False, shadow=False),
+        shadow_rules=_shadow(places, requests=False),
+        stat_prefix="inbound.",
+    )
+    return (network_filter(NETWORK_RBAC, config),)
 
 
-def _is_open(inbound: Inbound) -> bool:
-    return all(port.policy.everyone for port in (*inbound.ports, inbound.other))
+def audit_log(inbound: Inbound, *, http: bool) -> tuple[Any, ...]:
+    """Loggers of what only an `audit` policy lets in; a pod without one has none."""
+    policies = [policy for port in (*inbound.ports, inbound.other) for policy in _policies(port)]
+    if not any(policy.audit for policy in policies):
+        return ()
+    text = "%REQ(:METHOD)% %REQ(:PATH)%" if http else "TCP"
+    logger = stream_pb2.StdoutAccessLog()
+    logger.log_format.text_format_source.inline_string = f"{_AUDIT} {text}\n"
+    found = accesslog_pb2.AccessLog(name="audit", typed_config=any_of(logger))
+    condition = found.filter.metadata_filter
+    condition.matcher.filter = HTTP_RBAC if http else NETWORK_RBAC
+    condition.matcher.path.add(key="shadow_engine_result")
+    condition.matcher.value.string_match.exact = "denied"
+    condition.match_if_key_not_found.CopyFrom(boolean(False))
+    return (found,)
 
 
-def _rules(inbound: Inbound, *, for_requests: bool) -> Any:
-    numbers = [port.port for port in inbound.ports]
+def _policies(port: InboundPort) -> list[Policy]:
+    return [port.policy, *(route.policy for route in port.routes)]
+
+
+def _has_rules(policy: Policy) -> bool:
+    return policy.audit or not policy.everyone
+
+
+def _places(inbound: Inbound) -> list[Place]:
+    """Each port with its policy, and the policy of all others."""
+    found = [(port.policy, rbac_pb2.Permission(destination_port=port.port)) for port in inbound.ports]
+    if not found:
+        return [(inbound.other.policy, rbac_pb2.Permission(any=True))]
+    listed = rbac_pb2.Permission.Set(rules=[place for _, place in found])
+    others = rbac_pb2.Permission(not_rule=rbac_pb2.Permission(or_rules=listed))
+    return [*found, (inbound.other.policy, others)]
+
+
+def _per_route(places: list[Place]) -> Any:
+    config = http_rbac_pb2.RBAC(
+        rules=_rules(places, requests=True, shadow=False), shadow_rules=_shadow(places, requests=True)
+    )
+    return http_rbac_pb2.RBACPerRoute(rbac=config)
+
+
+def _shadow(places: list[Place], *, requests: bool) -> Any | None:
+    if not any(policy.audit for policy, _ in places):
+        return None
+    return _rules(places, requests=requests, shadow=True)
+
+
+def _rules(places: list[Place], *, requests: bool, shadow: bool) -> Any:
     policies = {}
-    for port in (*inbound.ports, inbound.other):
-        place = _port(port, numbers)
-        if port.policy.everyone:
+    for number, (policy, place) in enumerate(places):
+        if not policy.audit if shadow else policy.everyone:
             anybody = rbac_pb2.Principal(any=True)
-            policies[f"{port.port:05}"] = rbac_pb2.Policy(permissions=[place], principals=[anybody])
-        for index, allow in enumerate(port.policy.allow):
-            if for_requests or not allow.matches:
-                policies[f"{port.port:05}/{index:03}"] = _policy(allow, place)
+            policies[f"{number:03}"] = rbac_pb2.Policy(permissions=[place], principals=[anybody])
+            continue
+        for index, allow in enumerate(policy.allow):
+            if requests or not allow.matches:
+                policies[f"{number:03}/{index:03}"] = _policy(allow, place)
     return rbac_pb2.RBAC(action=rbac_pb2.RBAC.ALLOW, policies=policies)
-
-
-def _port(port: InboundPort, numbers: list[int]) -> Any:
-    """One port; port 0 is every port that is not in `numbers`."""
-    if port.port:
-        return rbac_pb2.Permission(destination_port=port.port)
-    if not numbers:
-        return rbac_pb2.Permission(any=True)
-    listed = [rbac_pb2.Permission(destination_port=number) for number in numbers]
-    together = rbac_pb2.Permission(or_rules=rbac_pb2.Permission.Set(rules=listed))
-    return rbac_pb2.Permission(not_rule=together)
 
 
 def _policy(allow: Allow, place: Any) -> Any:

@@ -18,7 +18,7 @@ from lab.kube.objects import Object, annotations, labels, name, namespace, spec,
 from lab.mesh.builtin import control_plane
 from lab.mesh.builtin.link_objects import NAMESPACE
 from lab.mesh.protocol import Finding, MeshCluster
-from lab.mesh.trust import is_good
+from lab.mesh.trust import is_good, trusts
 
 
 async def cluster(it: MeshCluster, anchor: Pair, all_clusters: Sequence[MeshCluster]) -> list[Finding]:
@@ -57,13 +57,12 @@ async def _trust(it: MeshCluster, anchor: Pair) -> list[Finding]:
         issuer = await it.client.get(SECRETS, control_plane.ISSUER_SECRET, "linkerd")
     except NotFound as error:
         return [Finding("trust is set up", it.name, ok=False, seen=str(error), remedy="`inv up`")]
-    bundle = str((roots.get("data") or {}).get("ca-bundle.crt", ""))
     good = is_good(issuer, anchor, control_plane.ISSUER_FIELDS)
     return [
         Finding(
             "clusters share the trust anchor",
             it.name,
-            anchor.certificate.decode().strip() in bundle,
+            trusts(roots, anchor),
             "ConfigMap linkerd-identity-trust-roots against the lab's anchor",
             "`inv up` writes it again",
         ),

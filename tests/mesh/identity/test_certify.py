@@ -122,3 +122,11 @@ def test_an_issuer_with_a_foreign_key_is_refused() -> None:
     mixed = certificates.Pair(issuer.certificate, certificates.key_pem(certificates.new_key()))
     with pytest.raises(LabError, match="does not belong"):
         issuer_of(issuer_secret(mixed), anchor.certificate)
+
+
+def test_an_issuer_from_a_clock_that_is_ahead_is_refused_with_the_difference() -> None:
+    now = datetime.now(UTC)
+    anchor = certificates.trust_anchor("one", now)
+    issuer = certificates.issuer("identity", anchor, now + timedelta(hours=2))
+    with pytest.raises(BadIssuer, match=r"not valid before .* 1:59:.* the clock that issued it is ahead"):
+        issuer_of(issuer_secret(issuer), anchor.certificate)

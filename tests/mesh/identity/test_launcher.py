@@ -15,6 +15,7 @@ import aiohttp
 import grpc
 import grpc.aio
 import pytest
+from cryptography import x509
 from envoy.service.discovery.v3 import ads_pb2_grpc, discovery_pb2
 
 from lab.base.errors import LabError
@@ -69,9 +70,13 @@ class Sidecar:
 
     def envoy(self) -> int:
         """The pid of the launcher's Envoy."""
+        return next(
+            pid for pid in self.children() if Path(f"/proc/{pid}/comm").read_text().strip() == "envoy"
+        )
+
+    def children(self) -> list[int]:
         parent = self.process.pid
-        children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
-        return next(int(pid) for pid in children if Path(f"/proc/{pid}/comm").read_text().strip() == "envoy")
+        return [int(pid) for pid in Path(f"/proc/{parent}/task/{parent}/children").read_text().split()]
 
     async def serial(self, client: Workload) -> str:
         """The serial number of the certificate that 4191 presents to a meshed client."""
@@ -139,11 +144,33 @@ async def test_a_proxy_is_ready_only_after_its_first_configuration(sidecar: Side
     assert plane.nodes == ["front-1.shop"]
 
 
-async def test_metrics_are_served_in_prometheus_form(sidecar: Sidecar) -> None:
+async def text(sidecar: Sidecar, path: str) -> str:
+    async with sidecar.http.get(f"http://{sidecar.admin}{path}") as answer:
+        assert answer.status == 200
+        return await answer.text()
+
+
+async def test_metrics_are_served_under_linkerds_names_and_under_envoys(sidecar: Sidecar) -> None:
     sidecar.control_plane.may_answer.set()
     await sidecar.ready()
-    async with sidecar.http.get(f"http://{sidecar.admin}/metrics") as answer:
-        assert (answer.status, "# TYPE envoy_cluster" in await answer.text()) == (200, True)
+    certificate = (sidecar.launch.credentials.directory / "cert.pem").read_bytes()
+    end = x509.load_pem_x509_certificate(certificate).not_valid_after_utc.timestamp()
+    metrics = await text(sidecar, "/metrics")
+    assert f"identity_cert_expiration_timestamp_seconds {end:.0f}" in metrics
+    assert "envoy_" not in metrics
+    assert "# TYPE envoy_cluster" in await text(sidecar, "/metrics/envoy")
+
+
+async def test_many_readers_of_metrics_at_once_are_all_answered_and_leave_no_child(sidecar: Sidecar) -> None:
+    sidecar.control_plane.may_answer.set()
+    await sidecar.ready()
+    answers = await asyncio.gather(*(text(sidecar, "/metrics") for _ in range(8)))
+    assert all("identity_cert_expiration" in answer for answer in answers)
+
+    async def only_envoy() -> bool:
+        return sidecar.children() == [sidecar.envoy()]
+
+    await until(only_envoy, timeout=5, what="the children are gone", every=0.02)
 
 
 async def test_the_admin_interface_itself_is_not_reachable(sidecar: Sidecar) -> None:

@@ -70,11 +70,11 @@ def reaches_the_proxy(address: tuple[str, int], mark: int = 0, port: int = OUTBO
         return True
 
 
-def captured(address: tuple[str, int], mark: int = 0, skip: str = "") -> bool:
+def captured(address: tuple[str, int], mark: int = 0, skip: str = "", port: int = OUTBOUND_PORT) -> bool:
     def work() -> bool:
         network()
         install(rules((), parse_ports(skip)))
-        return reaches_the_proxy(address, mark)
+        return reaches_the_proxy(address, mark, port)
 
     return bool(in_namespace(work))
 

@@ -82,7 +82,7 @@ async def identity(installed: MeshCluster, lab: LabDir) -> AsyncIterator[tuple[I
     roots = lab.pki / "trust-anchor.crt"
     async with program(installed, "linkerd-identity") as client:
         found = Identity(client, Authority(client), roots)
-        following = asyncio.create_task(found.follow_issuer())
+        following = asyncio.gather(found.follow_issuer(), found.follow_roots(every=0.05))
         runner = web.AppRunner(server.application(found.authority, Metrics()))
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=found.context).start()
@@ -155,6 +155,27 @@ async def test_a_bad_issuer_is_refused_with_an_event_and_the_old_one_stays(
 
     events = await until(told, timeout=8, what="an Event tells of the bad issuer")
     assert ("not signed by" in events[0]["message"], identity[0].authority.issuer) == (True, before)
+
+
+async def test_a_refused_issuer_is_used_once_its_anchor_is_trusted(
+    installed: MeshCluster, identity: tuple[Identity, int], lab: LabDir, tmp_path: Path
+) -> None:
+    anchor = lab_anchor(LabDir(tmp_path / "new"))
+    issuer = new_issuer(anchor)
+    await installed.client.apply(SECRETS, issuer_secret(issuer), manager="test")
+
+    async def told() -> bool:
+        events = await installed.client.list(EVENTS, "linkerd")
+        return any(e["reason"] == "IssuerUpdateFailed" for e in events)
+
+    await until(told, timeout=8, what="the issuer is refused")
+    with (lab.pki / "trust-anchor.crt").open("ab") as bundle:
+        bundle.write(anchor.certificate)
+
+    async def is_used() -> bool:
+        return identity[0].authority.issuer == issuer
+
+    await until(is_used, timeout=8, what="the new issuer is used")
 
 
 def webhook_certificate(anchor: Pair, folder: Path) -> ssl.SSLContext:

@@ -26,6 +26,7 @@ from envoy.config.listener.v3 import listener_pb2
 from lab.base.wait import until
 from lab.controlplane.identity import sds
 from lab.controlplane.identity.certificates import (
+    Pair,
     check_request,
     issuer,
     key_pem,
@@ -80,16 +81,22 @@ class Authority:
     def __init__(self, root: Path) -> None:
         self._root = root
         now = datetime.now(UTC)
-        self._anchor = trust_anchor("root.linkerd.cluster.local", now)
-        self._issuer = issuer("identity.linkerd.cluster.local", self._anchor, now)
+        self.anchor = trust_anchor("root.linkerd.cluster.local", now)
+        self._issuer = issuer("identity.linkerd.cluster.local", self.anchor, now)
 
-    def certify(self, identity: str) -> Path:
-        directory = self._root / identity
+    def become(self, anchor: Pair, signer: Pair) -> None:
+        """Certify by another issuer from now on."""
+        self.anchor, self._issuer = anchor, signer
+
+    def certify(self, identity: str, folder: str = "", ago: timedelta = timedelta(0)) -> Path:
+        """A certificate of one hour that was issued some time ago, in a folder named by its identity."""
+        directory = self._root / (folder or identity)
         directory.mkdir(parents=True, exist_ok=True)
         key = new_key()
         request = check_request(signing_request(key, identity), identity)
-        chain = sign(request, identity, self._issuer, datetime.now(UTC), timedelta(hours=1))
-        sds.write(sds.Credentials(chain, key_pem(key), self._anchor.certificate), directory)
+        now = datetime.now(UTC) - ago
+        chain = sign(request, identity, self._issuer, now, timedelta(hours=1))
+        sds.write(sds.Credentials(chain, key_pem(key), self.anchor.certificate), directory)
         return directory
 
 
@@ -106,23 +113,22 @@ def free_port() -> int:
 
 @dataclass
 class App:
-    """An HTTP app that says who it is and counts requests; it answers `failing` times 503, then `status`."""
+    """An HTTP app that says who it is, counts requests, and answers as told (`first`: the next statuses)."""
 
     name: str
     port: int
     status: int = 200
     delay: float = 0
-    failing: int = 0
+    first: list[int] = field(default_factory=list)
     seen: list[dict[str, str]] = field(default_factory=list)
 
     async def answer(self, request: web.Request) -> web.Response:
         self.seen.append({":path": request.path_qs, **{k.lower(): v for k, v in request.headers.items()}})
+        await request.read()
         if self.delay:
             await asyncio.sleep(self.delay)
-        if self.failing:
-            self.failing -= 1
-            return web.Response(status=503)
-        return web.Response(text=self.name, status=self.status, headers={"x-app": self.name})
+        status = self.first.pop(0) if self.first else self.status
+        return web.Response(text=self.name, status=status, headers={"x-app": self.name})
 
 
 @dataclass
@@ -151,7 +157,7 @@ class Bench:
     async def app(self, name: str) -> App:
         """Serve an app; its pod's proxy finds it by the pod's name."""
         found = App(name, free_port())
-        server = web.Application()
+        server = web.Application(client_max_size=1 << 24)
         server.router.add_route("*", "/{path:.*}", found.answer)
         runner = web.AppRunner(server, shutdown_timeout=0.1)
         await runner.setup()
@@ -168,7 +174,9 @@ class Bench:
         place.mkdir()
         certificates = self.authority.certify(workload_name(account, namespace))
         admin_port = free_port()
-        places = Places(certificates, place / "admin.sock", "127.0.0.1", self.ads_port, admin_port)
+        places = Places(
+            certificates, place / "admin.sock", place / "metrics.sock", "127.0.0.1", self.ads_port, admin_port
+        )
         config = bootstrap(Identity(pod, namespace, account, role), places)
         (place / "bootstrap.json").write_text(json.dumps(config))
         log = (place / "envoy.log").open("wb")

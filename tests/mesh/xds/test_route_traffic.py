@@ -136,7 +136,7 @@ async def test_answers_with_a_code_of_the_rule_are_tried_again(
     found = await unmeshed(bench, "echo")
     await apply(found, {"backendRefs": to("echo", found=found), "retry": {**retry, "backoff": "5ms"}})
     app = found.apps["echo"]
-    app.failing = failing
+    app.first = [503] * failing
     assert ((await request(found))[0], len(app.seen)) == (status, requests)
 
 

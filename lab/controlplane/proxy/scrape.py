@@ -1,0 +1,73 @@
+"""Answers one request for metrics: asks Envoy's admin interface and translates.
+
+The launcher listens and starts a short-lived child per request, so that a pod whose metrics nobody reads
+pays for an open socket only. The socket is local; Envoy's port 4191 stands before it.
+"""
+
+import json
+import signal
+import socket
+from http.client import HTTPConnection
+from pathlib import Path
+
+from lab.controlplane.proxy.metrics import exposition
+
+LIMIT = 5
+_HEAD = "HTTP/1.1 {status}\r\nContent-Type: text/plain; version=0.0.4\r\nContent-Length: {length}\r\n"
+
+
+def listen(path: Path) -> socket.socket:
+    """A socket that never blocks: how the caller learns of requests is its own business."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(str(path))
+    listener.listen(16)
+    listener.setblocking(False)
+    return listener
+
+
+def accepted(listener: socket.socket) -> socket.socket | None:
+    """The next request's connection, if there is one."""
+    try:
+        connection, _ = listener.accept()
+    except BlockingIOError:
+        return None
+    connection.settimeout(LIMIT)
+    return connection
+
+
+def answer(connection: socket.socket, admin: Path) -> int:
+    """Answer and return 0; runs in a child, which a scrape that hangs does not outlive."""
+    signal.alarm(LIMIT)
+    request = b""
+    while b"\r\n\r\n" not in request:
+        if not (chunk := connection.recv(4096)):
+            return 0
+        request += chunk
+    try:
+        status, text = (
+            "200 OK",
+            exposition(
+                _ask(admin, "/stats/prometheus?usedonly").decode(),
+                json.loads(_ask(admin, "/clusters?format=json")),
+            ),
+        )
+    except OSError as error:
+        status, text = "503 Service Unavailable", f"Envoy's admin interface does not answer: {error}\n"
+    body = text.encode()
+    head = _HEAD.format(status=status, length=len(body))
+    connection.sendall(f"{head}Connection: close\r\n\r\n".encode() + body)
+    return 0
+
+
+def _ask(admin: Path, path: str) -> bytes:
+    connection = HTTPConnection("envoy", timeout=LIMIT)
+    connection.sock = socket.socket(socket.AF_UNIX)
+    connection.sock.settimeout(LIMIT)
+    connection.sock.connect(str(admin))
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().read()
+    finally:
+        connection.close()
