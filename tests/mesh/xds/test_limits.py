@@ -103,6 +103,24 @@ async def test_a_routes_annotations_replace_those_of_its_service_by_group(bench:
     assert (await found.get(ECHO))[0] == 504
 
 
+async def test_an_http_route_of_linkerds_own_group_limits_requests_beside_one_of_the_same_name(
+    bench: Any,
+) -> None:
+    found = await annotated(bench)
+    slow = [{"path": {"type": "PathPrefix", "value": "/slow"}}]
+    own = route(("echo", 1), port=found.outbound_port, timeouts={"request": "100ms"}, matches=slow)
+    own["apiVersion"] = "policy.linkerd.io/v1beta3"
+    other = route(("echo", 1), port=found.outbound_port, timeouts={"request": "5s"})
+    found.world.load([own, other])
+    found.apps["echo"].delay = 0.5
+
+    async def is_limited() -> bool:
+        return (await found.get(ECHO, "/slow"))[0] == 504
+
+    await until(is_limited, timeout=5, what="504", every=0.02)
+    assert (await found.get(ECHO, "/"))[0] == 200
+
+
 async def test_a_mesh_of_2_14_does_not_know_the_annotations(bench: Any) -> None:
     found = await annotated(bench, **{RETRY + "http": "5xx", TIMEOUT + "request": "100ms"})
     await eventually(found, 200)
