@@ -46,6 +46,15 @@ async def test_a_timeout_of_a_service_answers_504_and_leaves_the_endpoint_in_use
     assert (await found.get(ECHO))[0] == 200
 
 
+async def test_the_limit_of_a_response_bounds_all_tries_of_a_request_together(bench: Any) -> None:
+    """Linkerd bounds each try by it; retry.linkerd.io/timeout does so in both."""
+    notes = {TIMEOUT + "response": "700ms", RETRY + "http": "5xx", RETRY + "limit": "20"}
+    found = await annotated(bench, **notes)
+    found.apps["echo"].status, found.apps["echo"].delay = 500, 0.2
+    assert (await found.get(ECHO))[0] == 504
+    assert 2 <= len(found.apps["echo"].seen) <= 4
+
+
 async def test_an_idle_stream_is_given_up(bench: Any) -> None:
     found = await annotated(bench, **{TIMEOUT + "idle": "200ms"})
     found.apps["echo"].delay = 2
