@@ -13,13 +13,29 @@ Labels = tuple[tuple[str, str], ...]
 
 @dataclass
 class Metrics:
-    """Counters and gauges of one program in Prometheus' text format; names must be declared first."""
+    """Counters, gauges and histograms of one program in Prometheus' text format; names must be declared
+    first.
+    """
 
     kinds: dict[str, tuple[str, str]] = field(default_factory=dict)
+    bounds: dict[str, tuple[float, ...]] = field(default_factory=dict)
     values: dict[tuple[str, Labels], float] = field(default_factory=dict)
 
     def declare(self, name: str, kind: str, text: str) -> None:
         self.kinds[name] = (kind, text)
+
+    def declare_histogram(self, name: str, text: str, bounds: tuple[float, ...]) -> None:
+        """`bounds` are the upper bounds of the buckets, ascending."""
+        self.declare(name, "histogram", text)
+        self.bounds[name] = bounds
+
+    def observe(self, name: str, value: float, **labels: str) -> None:
+        """Count a value in a histogram."""
+        for bound in self.bounds[name]:
+            self.add(f"{name}_bucket", float(value <= bound), **labels, le=f"{bound:g}")
+        self.add(f"{name}_bucket", 1, **labels, le="+Inf")
+        self.add(f"{name}_sum", value, **labels)
+        self.add(f"{name}_count", 1, **labels)
 
     def set(self, name: str, value: float, **labels: str) -> None:
         self.values[name, tuple(sorted(labels.items()))] = value
@@ -35,10 +51,13 @@ class Metrics:
         lines = []
         for name, (kind, about) in self.kinds.items():
             lines += [f"# HELP {name} {about}", f"# TYPE {name} {kind}"]
+            parts = {
+                f"{name}{end}" for end in (("_bucket", "_sum", "_count") if kind == "histogram" else ("",))
+            }
             for (found, labels), value in self.values.items():
-                if found == name:
+                if found in parts:
                     inside = ",".join(f'{k}="{_escape(v)}"' for k, v in labels)
-                    lines.append(f"{name}{{{inside}}} {value:g}" if inside else f"{name} {value:g}")
+                    lines.append(f"{found}{{{inside}}} {value:g}" if inside else f"{found} {value:g}")
         return "\n".join(lines) + "\n"
 
 

@@ -15,6 +15,7 @@ from lab.base.log import get_logger
 from lab.base.wait import pause
 from lab.controlplane.admin import Metrics
 from lab.controlplane.mirror.link import Link, ProbeSpec
+from lab.controlplane.proxy.metrics import LATENCIES_MS
 
 log = get_logger(__name__)
 
@@ -120,8 +121,7 @@ class Worker:
         metrics, cluster = self.metrics, self.cluster
         if not error:
             metrics.set("gateway_latency", milliseconds, target_cluster_name=cluster)
-            metrics.add("gateway_probe_latency_ms_sum", milliseconds, target_cluster_name=cluster)
-            metrics.add("gateway_probe_latency_ms_count", target_cluster_name=cluster)
+            metrics.observe("gateway_probe_latency_ms", milliseconds, target_cluster_name=cluster)
             metrics.add("gateway_probes", target_cluster_name=cluster, probe_successful="true")
         elif verdict.counts_as_failure:
             metrics.add("gateway_probes", target_cluster_name=cluster, probe_successful="false")
@@ -138,7 +138,8 @@ def declare(metrics: Metrics) -> None:
     metrics.declare("gateway_alive", "gauge", "1 while the gateway answers its probe.")
     metrics.declare("gateway_enabled", "gauge", "1 for a link with a gateway.")
     metrics.declare("gateway_latency", "gauge", "Latency of the last successful probe, milliseconds.")
-    metrics.declare("gateway_probe_latency_ms_sum", "counter", "Sum of probe latencies, milliseconds.")
-    metrics.declare("gateway_probe_latency_ms_count", "counter", "Successful probes.")
+    metrics.declare_histogram(
+        "gateway_probe_latency_ms", "Latencies of successful probes, milliseconds.", LATENCIES_MS
+    )
     metrics.declare("gateway_probes", "counter", "Probes by outcome.")
     metrics.declare("service_mirror_endpoint_repairs", "counter", "Periodic endpoint repairs.")

@@ -84,6 +84,8 @@ class _Found:
 
 def _read_rule(reader: Reader, route: Object, index: int, source: Object) -> _Found:
     kind = "grpc" if route["kind"] == "GRPCRoute" else "http"
+    if str(route.get("apiVersion", "")).startswith("policy.linkerd.io/"):
+        kind = f"policy-{kind}"  # a namespace may hold an HTTPRoute of each group by the same name
     backends = list(source.get("backendRefs") or [])
     bounds = timeouts_of(source, limits(reader, {}, annotations(route)))
     rule = Rule(

@@ -48,6 +48,12 @@ _LISTENER = {
     "listener_downstream_cx_total": "tcp_open_total",
     "listener_downstream_cx_active": "tcp_open_connections",
 }
+_GATEWAY_API = "gateway.networking.k8s.io"
+_ROUTES = {
+    "http": {"route_group": _GATEWAY_API, "route_kind": "HTTPRoute"},
+    "grpc": {"route_group": _GATEWAY_API, "route_kind": "GRPCRoute"},
+    "policy-http": {"route_group": "policy.linkerd.io", "route_kind": "HTTPRoute"},
+}
 _LINE = re.compile(r"envoy_(?P<name>\w+)\{(?P<labels>[^}]*)\} (?P<value>\S+)")
 _LABEL = re.compile(r'(\w+)="([^"]*)"')
 _EXPIRY = "cluster_ssl_certificate_expiration_unix_time_seconds"
@@ -155,8 +161,8 @@ def _target(cluster: str) -> Labels:
     if kind in ("outbound", "outbound-tcp"):
         return _service(parts)
     if kind == "route":
-        route = {"http": "HTTPRoute", "grpc": "GRPCRoute"}.get(parts[0], parts[0])
-        return {"route_kind": route, "route_namespace": parts[1], "route_name": parts[2]}
+        which, namespace, name = parts[:3]
+        return {**_ROUTES[which], "route_namespace": namespace, "route_name": name}
     return {}
 
 

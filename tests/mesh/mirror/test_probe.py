@@ -1,9 +1,11 @@
 """When a gateway counts as alive, in each profile."""
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
+from lab.controlplane.admin import Metrics
 from lab.controlplane.mirror.link import ProbeSpec
-from lab.controlplane.mirror.probe import Liveness, Profile, observe
+from lab.controlplane.mirror.probe import Liveness, Profile, declare, observe
 
 # Observations (1 success, 0 failure) and what is announced after each ("+" alive, "-" dead, "." nothing).
 SEQUENCES = {
@@ -65,3 +67,22 @@ def test_failed_probes_are_counted_as_upstream_does(version: str, observations: 
 def test_2_14_ignores_the_probe_settings_it_did_not_know() -> None:
     spec = Profile("2.14").probe(ProbeSpec(timeout=1, failure_threshold=9))
     assert (spec.timeout, spec.failure_threshold) == (50.0, 1)
+
+
+def test_probe_latencies_are_a_histogram_by_target_cluster() -> None:
+    metrics = Metrics()
+    declare(metrics)
+    for milliseconds in (2.5, 2.5, 700):
+        metrics.observe("gateway_probe_latency_ms", milliseconds, target_cluster_name="east")
+    families = {family.name: family for family in text_string_to_metric_families(metrics.text())}
+    family = families["gateway_probe_latency_ms"]
+    assert family.type == "histogram"
+    seen = {(s.name, s.labels.get("le")): s.value for s in family.samples}
+    assert [seen["gateway_probe_latency_ms_bucket", le] for le in ("2", "3", "500", "1000", "+Inf")] == [
+        0,
+        2,
+        2,
+        3,
+        3,
+    ]
+    assert seen["gateway_probe_latency_ms_sum", None] == 705

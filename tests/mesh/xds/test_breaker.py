@@ -40,7 +40,8 @@ async def test_without_the_annotation_answers_take_nobody_out(bench: Any) -> Non
 
 async def test_in_flat_mode_the_failing_pod_leaves_after_max_failures_and_the_others_stay(bench: Any) -> None:
     found = await two_pods(bench, **LONG)
-    assert await failures(found, 60) == 3
+    # Envoy's threads tell each other: a request or two may still be under way to the pod that leaves.
+    assert 3 <= await failures(found, 60) <= 5
     assert await failures(found, 20) == 0
 
 
@@ -83,23 +84,20 @@ async def test_after_the_penalty_a_pod_is_tried_again_and_its_penalty_grows(benc
     found = await two_pods(
         bench, **{**LONG, f"{NOTE}-consecutive-min-penalty": "1s", f"{NOTE}-consecutive-jitter-ratio": "0"}
     )
-    bad, out = found.apps["bad"], []
+    penalties = []
     for _ in range(2):
-        seen = len(bad.seen)
+        await until(lambda: is_out(found, wanted=True), timeout=10, what="out", every=0.01)
+        started = time.monotonic()
+        await until(lambda: is_out(found, wanted=False), timeout=10, what="back", every=0.01)
+        penalties.append(time.monotonic() - started)
+    # At least 1 s and 2 s, but for what passed until this test saw them begin.
+    assert penalties[0] > 0.8
+    assert penalties[1] > 1.7
 
-        async def is_tried(seen: int = seen) -> bool:
-            await found.get(ECHO)
-            return len(bad.seen) >= seen + 3
 
-        await until(is_tried, timeout=10, what="tried and out again", every=0.01)
-        out.append(time.monotonic())
-    seen = len(bad.seen)
-
-    async def is_tried_again() -> bool:
+async def is_out(found: Any, *, wanted: bool) -> bool:
+    """Whether an endpoint is out (asking all the while, so that one that fails goes out) or none is."""
+    if wanted:
         await found.get(ECHO)
-        return len(bad.seen) > seen
-
-    await until(is_tried_again, timeout=10, what="tried again", every=0.01)
-    # At least the penalties of 1 s and 2 s, but for what passed until this test saw them begin.
-    assert out[1] - out[0] > 0.8
-    assert time.monotonic() - out[1] > 1.7
+    active = await found.stats("client", "outbound/.*ejections_active")
+    return wanted == any(line.endswith(": 1") for line in active.splitlines())

@@ -46,6 +46,15 @@ async def test_a_timeout_of_a_service_answers_504_and_leaves_the_endpoint_in_use
     assert (await found.get(ECHO))[0] == 200
 
 
+async def test_the_limit_of_a_response_bounds_all_tries_of_a_request_together(bench: Any) -> None:
+    """Linkerd bounds each try by it; retry.linkerd.io/timeout does so in both."""
+    notes = {TIMEOUT + "response": "700ms", RETRY + "http": "5xx", RETRY + "limit": "20"}
+    found = await annotated(bench, **notes)
+    found.apps["echo"].status, found.apps["echo"].delay = 500, 0.2
+    assert (await found.get(ECHO))[0] == 504
+    assert 2 <= len(found.apps["echo"].seen) <= 4
+
+
 async def test_an_idle_stream_is_given_up(bench: Any) -> None:
     found = await annotated(bench, **{TIMEOUT + "idle": "200ms"})
     found.apps["echo"].delay = 2
@@ -101,6 +110,24 @@ async def test_a_routes_annotations_replace_those_of_its_service_by_group(bench:
     await until(is_tried_once, timeout=5, what="the route's retries count", every=0.02)
     found.apps["echo"].delay = 1
     assert (await found.get(ECHO))[0] == 504
+
+
+async def test_an_http_route_of_linkerds_own_group_limits_requests_beside_one_of_the_same_name(
+    bench: Any,
+) -> None:
+    found = await annotated(bench)
+    slow = [{"path": {"type": "PathPrefix", "value": "/slow"}}]
+    own = route(("echo", 1), port=found.outbound_port, timeouts={"request": "100ms"}, matches=slow)
+    own["apiVersion"] = "policy.linkerd.io/v1beta3"
+    other = route(("echo", 1), port=found.outbound_port, timeouts={"request": "5s"})
+    found.world.load([own, other])
+    found.apps["echo"].delay = 0.5
+
+    async def is_limited() -> bool:
+        return (await found.get(ECHO, "/slow"))[0] == 504
+
+    await until(is_limited, timeout=5, what="504", every=0.02)
+    assert (await found.get(ECHO, "/"))[0] == 200
 
 
 async def test_a_mesh_of_2_14_does_not_know_the_annotations(bench: Any) -> None:

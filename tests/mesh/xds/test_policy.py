@@ -8,6 +8,7 @@ import grpc
 import pytest
 
 from lab.base.wait import until
+from lab.controlplane.model.pods import inbound
 from tests.mesh.xds.test_traffic import ECHO, pod, service, slices
 
 POD = "127.0.2.1"
@@ -109,6 +110,7 @@ def gate(bench: Any) -> Any:
         ("cluster-authenticated", 200, 403),
         ("deny", 403, 403),
         ("audit", 200, 200),
+        ("all-authentic", 403, 403),  # no such policy; Linkerd would take the cluster's default
     ],
 )
 async def test_a_default_policy_lets_in(gate: Any, name: str, meshed: int, plain: int) -> None:
@@ -246,6 +248,36 @@ async def test_a_probe_needs_a_route_once_its_server_has_routes(gate: Any) -> No
     found.load(inbound_route("probe", "/ready"), allow(target=("HTTPRoute", "probe")))
     await found.settle(200, "/ready")
     assert await found.plain("/ready") == 200
+
+
+async def test_a_route_may_be_for_some_hosts_only(gate: Any) -> None:
+    inside = inbound_route("inside", "/")
+    inside["spec"]["hostnames"] = ["*.shop.example"]
+    found = await gate(server(), inside, allow(WEB))
+    statuses = []
+    for host in ("front.shop.example", "front.shop.example:80", "front.example"):
+        statuses.append((await found.bench.get(ECHO, headers={"host": host}))[0])
+    assert statuses == [200, 200, 404]
+
+
+async def test_a_named_port_may_be_that_of_the_proxy_which_is_an_init_container(gate: Any) -> None:
+    """As the gateway's Server names it."""
+    found = await gate()
+    before = found.bench.world.graph.peek(("pod", "", "shop", "one"))
+    proxy = {"name": "linkerd-proxy", "restartPolicy": "Always", "ports": CONTAINERS[0]["ports"]}
+    spec = {**before["spec"], "containers": CONTAINERS[1:], "initContainers": [proxy]}
+    found.bench.world.put({**before, "kind": "Pod"}, {**before, "kind": "Pod", "spec": spec})
+    found.load(server(port="linkerd-proxy"))
+    known = found.bench.world.graph.get(inbound, "shop", "one")
+    assert [port.port for port in known.ports if port.policy.name == "shop/one"] == [4143]
+
+
+async def test_of_two_servers_for_a_port_the_older_decides(gate: Any) -> None:
+    older, newer = server(accessPolicy="all-unauthenticated"), server()
+    older["metadata"] = {**older["metadata"], "name": "z", "creationTimestamp": "2026-01-01T00:00:00Z"}
+    newer["metadata"]["creationTimestamp"] = "2026-01-02T00:00:00Z"
+    found = await gate(older, newer)
+    assert await found.meshed() == 200
 
 
 async def test_routes_of_one_port_say_nothing_about_others(gate: Any) -> None:
