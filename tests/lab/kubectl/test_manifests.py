@@ -157,5 +157,5 @@ def test_every_served_group_version_is_listed(lab: RunningLab) -> None:
 def test_an_autoscaler_is_stored_with_a_warning(lab: RunningLab) -> None:
     said = kubectl(lab, "autoscale", "deployment/echo", "--min=1", "--max=3")
     assert "Warning:" in said
-    assert "deployment/echo" in kubectl(lab, "get", "hpa", "echo", "--no-headers")
+    assert "Deployment/echo" in kubectl(lab, "get", "hpa", "echo", "--no-headers")
     kubectl(lab, "delete", "hpa", "echo")

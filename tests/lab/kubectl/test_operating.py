@@ -142,7 +142,6 @@ def test_the_cause_of_a_change_is_in_the_history(lab: RunningLab) -> None:
         (("top", "pods"), "Metrics API not available"),
         (("top", "nodes"), "Metrics API not available"),
         (("debug", "deploy/echo"), "ephemeral containers are not supported"),
-        (("certificate", "approve", "any"), "doesn't have a resource type"),
     ],
     ids=lambda words: "-".join(words) if isinstance(words, tuple) else "",
 )

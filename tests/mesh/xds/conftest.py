@@ -8,6 +8,7 @@ and its way to the app is made a fixed one. Everything else is what a proxy in a
 import asyncio
 import json
 import os
+import random
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
@@ -106,9 +107,15 @@ def authority(tmp_path: Path) -> Authority:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port to listen at a little later; none that the kernel may give to a client in the meantime."""
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("0.0.0.0", port))
+            except OSError:
+                continue
+            return port
 
 
 @dataclass
