@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, Self
 
-FaultKind = Literal["partition", "pause", "api", "gateway", "control-plane", "scale", "kill"]
+from lab.topology.scenario import FaultKind as FaultKind
+
 FaultState = Literal["applying", "active", "healing"]
 
 

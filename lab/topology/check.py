@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from lab.topology.check_addresses import cluster_count, flat_ranges, ranges
 from lab.topology.check_exports import app_places, exports, services
+from lab.topology.check_scenario import scenario_names, scenario_parts
 from lab.topology.links import DirectedLink, expand
 from lab.topology.model import Topology
 from lab.topology.problem import Path, Problem, did_you_mean, listed
@@ -110,7 +111,7 @@ def _images(topology: Topology) -> Iterator[Problem]:
             yield Problem(("images", image), "no program", "a list: the program and its arguments")
 
 
-_NAMES = (_link_ends, _repeated_links, app_places, services, _traffic)
+_NAMES = (_link_ends, _repeated_links, app_places, services, _traffic, scenario_names)
 _RULES = (
     *_NAMES,
     cluster_count,
@@ -122,4 +123,5 @@ _RULES = (
     exports,
     _images,
     _namespace_creation,
+    scenario_parts,
 )

@@ -5,11 +5,13 @@ is allowed; every format function is its parser's inverse. Pure; the model calls
 """
 
 import re
+from collections.abc import Callable
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(us|ms|s|m)", re.ASCII)
 _PERCENT = re.compile(r"(\d+(?:\.\d+)?)%", re.ASCII)
 _BANDWIDTH = re.compile(r"(\d+(?:\.\d+)?)(kbit|mbit|gbit)", re.ASCII)
 _FREQUENCY = re.compile(r"(\d+(?:\.\d+)?)/(s|m)", re.ASCII)
+_BOUND = re.compile(r"(>=|<=|>|<|=)\s*(\S+)", re.ASCII)
 _LINK = re.compile(r"([a-z0-9-]+)\s*(<->|->)\s*([a-z0-9-]+)", re.ASCII)
 
 # The same patterns for the JSON Schema.
@@ -20,6 +22,7 @@ PATTERNS = {
         "percent": _PERCENT,
         "bandwidth": _BANDWIDTH,
         "frequency": _FREQUENCY,
+        "bound": _BOUND,
         "link": _LINK,
     }.items()
 }
@@ -31,6 +34,8 @@ DURATION = "a duration like 20ms, 1.5s, 300us or 2m"
 PERCENT = "a share like 0.1% (0% to 100%)"
 BANDWIDTH = "a bandwidth like 512kbit, 100mbit or 1gbit, more than 0"
 FREQUENCY = "a rate like 50/s or 120/m, more than 0 and at most 10000/s"
+SUCCESS_BOUND = 'a bound in quotes like ">= 99.9%", with >=, <=, >, < or ='
+LATENCY_BOUND = 'a bound in quotes like "<= 200ms", with >=, <=, >, < or ='
 LINK = '"a -> b" (a mirrors services of b), "a <-> b" (both ways), or a mapping with from and to'
 
 MAX_PER_SECOND = 10_000
@@ -96,6 +101,24 @@ def format_frequency(per_second: float) -> str:
     if float(_trimmed(per_second)) == per_second:
         return f"{_trimmed(per_second)}/s"
     return f"{_trimmed(per_second * 60)}/m"
+
+
+def parse_success_bound(text: object) -> tuple[str, float]:
+    """`>= 99.9%` as (">=", 0.999)."""
+    return _bound(text, parse_percent, SUCCESS_BOUND)
+
+
+def parse_latency_bound(text: object) -> tuple[str, float]:
+    """`<= 200ms` as ("<=", 0.2)."""
+    return _bound(text, parse_duration, LATENCY_BOUND)
+
+
+def _bound(text: object, parse: Callable[[object], float], allowed: str) -> tuple[str, float]:
+    match = _whole(_BOUND, text, allowed)
+    try:
+        return match[1], parse(match[2])
+    except ValueError:
+        raise ValueError(allowed) from None
 
 
 def parse_link(text: str) -> tuple[str, str, bool]:

@@ -17,7 +17,9 @@ from lab.base.errors import TopologyError, UsageError
 from lab.topology import document
 from lab.topology.check import check, check_names
 from lab.topology.model import EngineName, Topology
+from lab.topology.problem import Path as ProblemPath
 from lab.topology.problem import Problem, did_you_mean, listed
+from lab.topology.scenario import Step
 from lab.topology.shape import shown, translate, without
 
 STDIN = "-"
@@ -110,15 +112,34 @@ def _meant(file: Path) -> str:
 def _located(topology: Topology, folder: Path, source: str) -> Topology:
     """The same topology with absolute manifest and program paths; missing ones are problems."""
     manifests = tuple(str(folder / path) for path in topology.manifests)
+    steps = tuple(_step(step, folder) for step in topology.scenario.steps)
+    places: list[tuple[ProblemPath, str]] = [
+        *((("manifests", index), path) for index, path in enumerate(manifests)),
+        *(
+            (("scenario", "steps", index, "apply"), step.apply)
+            for index, step in enumerate(steps)
+            if step.apply
+        ),
+    ]
     missing = [
-        str(Problem(("manifests", index), f'"{path}" does not exist', "a YAML file or a folder of them"))
-        for index, path in enumerate(manifests)
+        str(Problem(place, f'"{path}" does not exist', "a YAML file or a folder of them"))
+        for place, path in places
         if not os.path.exists(path)
     ]
     if missing:
         raise TopologyError(source, missing)
     images = {image: (_program(argv[0], folder), *argv[1:]) for image, argv in topology.images.items()}
-    return topology.model_copy(update={"manifests": manifests, "images": images})
+    scenario = topology.scenario.model_copy(update={"steps": steps})
+    return topology.model_copy(update={"manifests": manifests, "images": images, "scenario": scenario})
+
+
+def _step(step: Step, folder: Path) -> Step:
+    """The step with absolute paths."""
+    if step.apply:
+        return step.model_copy(update={"apply": str(folder / step.apply)})
+    if step.run:
+        return step.model_copy(update={"run": (_program(step.run[0], folder), *step.run[1:])})
+    return step
 
 
 def _program(program: str, folder: Path) -> str:

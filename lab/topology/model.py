@@ -7,12 +7,10 @@ Shorthands ("west <-> east", `export: flat`) are normalised here, so readers see
 
 from collections.abc import Mapping
 from ipaddress import IPv4Network
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import (
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     PlainSerializer,
     StringConstraints,
@@ -20,6 +18,8 @@ from pydantic import (
 )
 
 from lab.topology import grammar
+from lab.topology.part import Label, Part, Seconds
+from lab.topology.scenario import Scenario
 
 EngineName = Literal["embedded", "kind", "existing"]
 Mode = Literal["gateway", "flat", "federated"]
@@ -33,22 +33,13 @@ APP_SERVICES: Mapping[AppName, tuple[str, ...]] = {
     "echo": ("echo",),
 }
 
-Label = Annotated[str, StringConstraints(pattern=r"^[a-z]([-a-z0-9]{0,30}[a-z0-9])?$")]
-
-
 # What editors check while the user types; the parsers in `grammar` decide.
-_DurationText = Annotated[str, StringConstraints(pattern=grammar.PATTERNS["duration"])]
 _PercentText = Annotated[str, StringConstraints(pattern=grammar.PATTERNS["percent"])]
 _BandwidthText = Annotated[str, StringConstraints(pattern=grammar.PATTERNS["bandwidth"])]
 _FrequencyText = Annotated[str, StringConstraints(pattern=grammar.PATTERNS["frequency"])]
 _LinkText = Annotated[str, StringConstraints(pattern=grammar.PATTERNS["link"])]
 _CidrText = Annotated[str, StringConstraints(pattern=r"^\d+\.\d+\.\d+\.\d+/\d+$")]
 
-Seconds = Annotated[
-    float,
-    BeforeValidator(grammar.parse_duration, json_schema_input_type=_DurationText),
-    PlainSerializer(grammar.format_duration, when_used="json"),
-]
 Share = Annotated[
     float,
     BeforeValidator(grammar.parse_percent, json_schema_input_type=_PercentText),
@@ -80,14 +71,6 @@ Cidr = Annotated[
     BeforeValidator(_network, json_schema_input_type=_CidrText),
     PlainSerializer(str, when_used="json"),
 ]
-
-
-class Part(BaseModel):
-    """What all parts of the file share: values never change, unknown keys are errors."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", populate_by_name=True, use_attribute_docstrings=True
-    )
 
 
 class Mesh(Part):
@@ -238,8 +221,8 @@ class Topology(Part):
     """Load generators."""
     images: Mapping[str, tuple[str, ...]] = {}
     """Embedded engine: the local program (an argument list) that stands for an image; * matches anything."""
-    scenario: Mapping[str, Any] = {}
-    """A scenario to run on this lab, kept as written."""
+    scenario: Scenario = Scenario()
+    """What `lab run` does to this lab, and what must hold meanwhile."""
 
     def network_of(self, cluster: str) -> str:
         """The network a cluster is on, its own or the inherited one."""

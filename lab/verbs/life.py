@@ -9,19 +9,19 @@ from lab.verbs.verb import draw, one_of, show, verb, write
 if TYPE_CHECKING:
     from lab.topology.model import EngineName
 
-_FILE = {
+FILE = {
     "file": "topology file, or the name of a shipped one, or - for standard input",
     "lab": "name for this lab instead of the file's",
     "engine": "embedded, kind or existing, instead of the file's",
 }
 
 
-def _engine(word: str) -> "EngineName | None":
+def engine_name(word: str) -> "EngineName | None":
     one_of("--engine", word, ("embedded", "kind", "existing"))
     return cast("EngineName | None", word or None)
 
 
-@verb(help=_FILE | {"dry-run": "print the steps, change nothing"}, iterable=["cluster"])
+@verb(help=FILE | {"dry-run": "print the steps, change nothing"}, iterable=["cluster"])
 def up(
     c: Context,
     file: str = "two-clusters",
@@ -36,10 +36,10 @@ def up(
     from lab.ops.up import up
 
     act = plan if dry_run or c.config.run.dry else up
-    show(act(file, lab=lab, engine=_engine(engine), clusters=tuple(cluster)), json)
+    show(act(file, lab=lab, engine=engine_name(engine), clusters=tuple(cluster)), json)
 
 
-@verb(help=_FILE, iterable=["cluster"])
+@verb(help=FILE, iterable=["cluster"])
 def plan(
     c: Context,
     file: str = "two-clusters",
@@ -51,7 +51,7 @@ def plan(
     """Print the steps that up would take now."""
     from lab.ops.plan import plan
 
-    show(plan(file, lab=lab, engine=_engine(engine), clusters=tuple(cluster)), json)
+    show(plan(file, lab=lab, engine=engine_name(engine), clusters=tuple(cluster)), json)
 
 
 @verb(help={"all": "every lab of this user", "purge": "also forget its objects, certificates and logs"})
@@ -102,7 +102,7 @@ def doctor(c: Context, engine: str = "", json: bool = False) -> None:
     """Say which engines this machine can run, and what the others miss."""
     from lab.ops.doctor import doctor
 
-    show(doctor(_engine(engine)), json)
+    show(doctor(engine_name(engine)), json)
 
 
 @verb()

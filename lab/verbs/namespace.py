@@ -2,7 +2,7 @@
 
 from invoke.collection import Collection
 
-from lab.verbs import faults, life, links, project, reach
+from lab.verbs import faults, life, links, project, reach, scenarios
 
 namespace = Collection(
     life.up,
@@ -13,6 +13,7 @@ namespace = Collection(
     life.kubeconfig,
     life.doctor,
     life.schema,
+    scenarios.run,
     reach.logs,
     reach.exec_,
     reach.tui,

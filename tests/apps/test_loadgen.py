@@ -15,7 +15,7 @@ from lab.apps.echo import open_grpc, open_http, open_tcp
 from lab.apps.loadgen import generator as generating
 from lab.apps.loadgen.generator import Generator
 from lab.apps.loadgen.program import follow, routes
-from lab.apps.loadgen.records import Ring
+from lab.apps.loadgen.records import Record, Ring
 from lab.apps.loadgen.targets import Target
 from lab.base import wait
 
@@ -98,6 +98,17 @@ async def test_latency_counts_from_the_moment_a_request_was_due(slow_server):
     assert [round(b.due - a.due, 3) for a, b in pairwise(found)] == pytest.approx([0.01] * 9, abs=0.003)
 
 
+async def test_what_is_settled_ends_before_the_oldest_request_without_an_answer(slow_server):
+    url, release = slow_server
+    async with running(Target("slow", url, 100)) as made:
+        await wait.until(lambda: _true(made.in_flight("slow") >= 10), timeout=5, what="10 in flight")
+        before = made.settled("slow")
+        release.set()
+        await wait.until(lambda: _true(made.settled("slow") > before + 0.1), timeout=5, what="settled")
+        found = made.ring.since_seq(0)
+    assert before == pytest.approx(min(record.due for record in found), abs=0.005)
+
+
 async def test_too_many_in_flight_are_errors_not_a_pause(slow_server, monkeypatch):
     monkeypatch.setattr(generating, "MAX_IN_FLIGHT", 2)
     url, _ = slow_server
@@ -142,10 +153,15 @@ async def test_stats_and_requests_are_served(stack):
                 figures = (await answer.json())["targets"]["echo"]
             async with session.get(f"{base}/requests", params={"since": "5"}) as answer:
                 lines = [json.loads(line) for line in (await answer.text()).splitlines()]
+            middle = {"from": str(lines[1]["done"])}
+            async with session.get(f"{base}/requests", params=middle) as answer:
+                later = [json.loads(line) for line in (await answer.text()).splitlines()]
             async with session.post(f"{base}/targets", data='{"targets": {"x": {}}}') as answer:
                 refused = answer.status
     assert (figures["success"], figures["answeredBy"]) == (1.0, {"west": 1.0})
     assert lines[0]["seq"] == 6
+    assert later[0]["seq"] in (7, 8)  # times are rounded to a tenth of a millisecond
+    assert Record.parse(lines[0]).fields() == lines[0]
     assert refused == 400
 
 

@@ -29,7 +29,9 @@ class Generator:
         self.skipped: dict[str, int] = {}
         self.since: dict[str, float] = {}
         """Unix time since which each target has been offered load unchanged."""
-        self._in_flight: dict[str, set[asyncio.Task[None]]] = {}
+        self._in_flight: dict[str, dict[asyncio.Task[None], float]] = {}
+        """Requests without an answer yet, and when (monotonic) the schedule wanted each sent."""
+        self._next_due: dict[str, float] = {}
         self._schedules: dict[str, asyncio.Task[None]] = {}
         self._senders: dict[str, Sender] = {}
         self._retired: set[asyncio.Task[None]] = set()
@@ -60,12 +62,13 @@ class Generator:
         for name in [name for name in wanted if wanted[name] != current.get(name)]:
             self.since[name] = time.time()
             self.skipped[name] = 0
-            self._in_flight[name] = set()
+            self._in_flight[name] = {}
+            self._next_due[name] = time.monotonic()
             self._senders[name] = sender(wanted[name], self._session)
             self._schedules[name] = asyncio.create_task(self._offer(wanted[name]))
         self.targets = tuple(wanted.values())
 
-    def _retire(self, old: Sender, flying: set[asyncio.Task[None]]) -> None:
+    def _retire(self, old: Sender, flying: Iterable[asyncio.Task[None]]) -> None:
         """Close a sender once its last request is over."""
 
         async def close() -> None:
@@ -79,9 +82,14 @@ class Generator:
     def in_flight(self, name: str) -> int:
         return len(self._in_flight.get(name, ()))
 
+    def settled(self, name: str) -> float:
+        """The Unix time up to which every request that was due has been recorded."""
+        earliest = min([self._next_due[name], *self._in_flight[name].values()])
+        return time.time() + earliest - time.monotonic()
+
     async def _offer(self, target: Target) -> None:
         period = 1 / target.rate
-        due = time.monotonic()
+        due = self._next_due[target.name]
         while True:
             lag = time.monotonic() - due
             if lag < 0:
@@ -93,6 +101,7 @@ class Generator:
                 due += missed * period
             self._start(target, due)
             due += period
+            self._next_due[target.name] = due
 
     def _start(self, target: Target, due: float) -> None:
         flying = self._in_flight[target.name]
@@ -100,8 +109,8 @@ class Generator:
             self._record(target, due, Answer(error="overflow"))
             return
         task = asyncio.create_task(self._send(self._senders[target.name], target, due))
-        flying.add(task)
-        task.add_done_callback(flying.discard)
+        flying[task] = due
+        task.add_done_callback(flying.pop)
 
     async def _send(self, by: Sender, target: Target, due: float) -> None:
         left = max(0.001, due + target.timeout - time.monotonic())

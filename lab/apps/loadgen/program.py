@@ -1,8 +1,8 @@
 """loadgen: offers open-loop HTTP load to a set of targets and serves what it measured.
 
-`GET /stats?window=10` figures per target · `GET /requests?since=SEQ` records as NDJSON · `GET|POST
-/targets` the set. The set comes from `--target` flags or from a JSON file that is read again when it
-changes (a mounted ConfigMap).
+`GET /stats?window=10` figures per target · `GET /requests?since=SEQ` records as NDJSON (`?from=UNIXTIME`:
+those over at that time or later) · `GET|POST /targets` the set. The set comes from `--target` flags or from
+a JSON file that is read again when it changes (a mounted ConfigMap).
 """
 
 import argparse
@@ -40,7 +40,14 @@ def routes(generator: Generator) -> web.Application:
             if ran < window:
                 kept = [r for r in records if r.target == name and r.done >= now - ran]
                 known[name] = stats.summarise(figure.target, kept, ran)
-        extra = {n: {"inFlight": generator.in_flight(n), "skipped": generator.skipped[n]} for n in known}
+        extra = {
+            n: {
+                "inFlight": generator.in_flight(n),
+                "skipped": generator.skipped[n],
+                "settled": generator.settled(n),
+            }
+            for n in known
+        }
         return web.json_response(
             {
                 "time": now,
@@ -50,7 +57,10 @@ def routes(generator: Generator) -> web.Application:
         )
 
     async def requests(request: web.Request) -> web.Response:
-        records = generator.ring.since_seq(int(_number(request, "since", 0)))
+        if "from" in request.query:
+            records = generator.ring.since_time(_number(request, "from", 0))
+        else:
+            records = generator.ring.since_seq(int(_number(request, "since", 0)))
         lines = "".join(json.dumps(record.fields()) + "\n" for record in records)
         return web.Response(text=lines, content_type="application/x-ndjson")
 

@@ -6,9 +6,9 @@ wait of those behind it (no coordinated omission).
 
 import itertools
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 CAPACITY = 40_000
 
@@ -47,6 +47,22 @@ class Record:
             "pod": self.pod,
             "client": self.client,
         }
+
+    @classmethod
+    def parse(cls, fields: Mapping[str, Any]) -> Self:
+        """The record that `fields` wrote."""
+        return cls(
+            seq=fields["seq"],
+            target=fields["target"],
+            due=fields["due"],
+            done=fields["done"],
+            latency_ms=fields["latencyMs"],
+            status=fields["status"],
+            error=fields["error"],
+            cluster=fields["cluster"],
+            pod=fields["pod"],
+            client=fields["client"],
+        )
 
 
 class Ring:

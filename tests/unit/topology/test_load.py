@@ -13,6 +13,7 @@ from lab.topology import schema
 from lab.topology.links import Wan, directed_links
 from lab.topology.load import dump, load, parse
 from lab.topology.model import Topology
+from lab.topology.scenario import Bound
 
 SHIPPED = sorted(shipped.TOPOLOGIES.glob("*.yaml"))
 
@@ -176,8 +177,31 @@ def test_a_manifest_that_does_not_exist_is_refused(tmp_path: Path) -> None:
         load(str(tmp_path / "x.yaml"))
 
 
-def test_a_scenario_is_kept_as_written() -> None:
-    assert lab(TWO + "scenario: {steps: [{at: 3s}]}").scenario == {"steps": [{"at": "3s"}]}
+def test_a_scenario_survives_being_stored_and_read_again() -> None:
+    written = """
+traffic: [{from: west, to: "http://front.shop"}]
+scenario:
+  steps:
+    - {name: outage, at: 2s, fault: scale, target: west/shop/front, for: 3s}
+    - {after: 500ms, fault: partition, a: west, b: east}
+    - {heal: all}
+  expect:
+    - {traffic: west/front-shop, during: outage, success: ">= 99.95%", p99: "< 200ms"}
+    - {traffic: west/front-shop, after: outage, answered_by: east, identity: [a, "b*"], status: 200}
+"""
+    found = lab(TWO + written)
+    assert parse(dump(found), "stored") == found
+    assert found.scenario.expect[0].success == Bound(">=", 0.9995)
+    assert found.scenario.steps[1].words == "fault.partition west east"
+
+
+def test_the_files_of_a_scenario_are_relative_to_its_own(tmp_path: Path) -> None:
+    (tmp_path / "more.yaml").write_text("")
+    steps = "scenario: {steps: [{apply: more.yaml}, {run: [./check, -v]}], expect: [{no_errors_in: west}]}"
+    traffic = "traffic: [{from: west, to: 'http://front.shop'}]\n"
+    (tmp_path / "x.yaml").write_text(f"name: x\n{TWO}{traffic}{steps}")
+    applied, ran = load(str(tmp_path / "x.yaml")).scenario.steps
+    assert (applied.apply, ran.run) == (str(tmp_path / "more.yaml"), (str(tmp_path / "check"), "-v"))
 
 
 def test_an_anchor_that_contains_itself_is_refused_and_does_not_hang() -> None:

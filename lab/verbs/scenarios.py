@@ -1,0 +1,32 @@
+"""The verb that runs a scenario and gives its verdict."""
+
+from invoke.context import Context
+
+from lab.verbs.life import FILE, engine_name
+from lab.verbs.verb import show, verb
+
+
+@verb(
+    help=FILE
+    | {
+        "file": "topology file with a scenario, or the name of a shipped one: scenarios/failover-flat",
+        "keep": "leave the lab up afterwards",
+        "repeat": "how many times, on the same lab",
+        "junit": "also write the verdict as JUnit XML to this file",
+    }
+)
+def run(
+    c: Context,
+    file: str,
+    lab: str = "",
+    engine: str = "",
+    keep: bool = False,
+    repeat: int = 1,
+    junit: str = "",
+    json: bool = False,
+) -> None:
+    """Run the scenario of a topology: break things in time, judge what callers saw; 1 if it fails."""
+    from lab.ops.run import Rehearsal, run
+
+    asked = Rehearsal(lab, engine_name(engine), keep=keep, repeat=repeat, junit=junit)
+    show(run(file, asked), json)
