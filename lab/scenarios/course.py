@@ -40,7 +40,7 @@ class Window:
         inside = [
             one
             for one in records
-            if one.due <= self.end and (one.done if self.touching else one.due) >= self.begin
+            if one.due < self.end and (one.done if self.touching else one.due) >= self.begin
         ]
         return sorted(inside, key=lambda one: one.due)
 

@@ -9,13 +9,18 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from lab.apps.loadgen.records import Record
-from lab.apps.loadgen.stats import percentile
-from lab.scenarios.course import Course, Event, Window
+from lab.apps.loadgen.stats import percentile, shares
+from lab.scenarios.course import Course, Window
 from lab.topology.grammar import format_percent
 from lab.topology.scenario import Bound, Expectation, Measures
 
 BASELINE = 2.0
 """Seconds before a fault in which those who answer are at home."""
+AT_HOME = 0.1
+"""Share of the answers before a fault from which on a cluster is at home."""
+STRAYS = 0.01
+"""Share of the answers after a failback that may come from elsewhere: a failover route never gives its
+other backends nothing at all."""
 
 _OPERATORS: Mapping[str, Callable[[float, float], bool]] = {
     ">=": operator.ge,
@@ -66,8 +71,7 @@ def measured(wanted: Measures, window: Window, records: Sequence[Record]) -> Ite
     if wanted.success:
         share = len(good) / max(len(calls), 1)
         seen = f"{format_percent(round(share, 5))} of {len(calls)}{_errors(calls)}"
-        limit = format_percent(wanted.success.limit)
-        yield outcome("success", f"{wanted.success.operator} {limit}", seen, _holds(wanted.success, share))
+        yield outcome("success", _share_wish(wanted.success), seen, _holds(wanted.success, share))
     timed = sorted(call.latency_ms for call in calls if call.status or call.error == "timeout")
     for name, bound, share in (("p50", wanted.p50, 0.5), ("p99", wanted.p99, 0.99)):
         if bound:
@@ -77,10 +81,19 @@ def measured(wanted: Measures, window: Window, records: Sequence[Record]) -> Ite
             yield outcome(name, f"{bound.operator} {bound.limit * 1000:g} ms", seen, ok)
     if wanted.answered_by:
         yield outcome("answered_by", *_exactly(wanted.answered_by, (call.cluster for call in good)))
+    by_cluster = shares(call.cluster for call in good)
+    for cluster, bound in (wanted.share or {}).items():
+        share = by_cluster.get(cluster, 0.0)
+        seen, ok = format_percent(round(share, 5)), bool(good) and _holds(bound, share)
+        yield outcome(f"share of {cluster}", _share_wish(bound), seen, ok)
     if wanted.identity:
         yield outcome("identity", *_exactly(wanted.identity, (call.client for call in good)))
     if wanted.status:
         yield outcome("status", *_exactly(map(str, wanted.status), (str(call.status) for call in calls)))
+
+
+def _share_wish(bound: Bound) -> str:
+    return f"{bound.operator} {format_percent(bound.limit)}"
 
 
 def _holds(bound: Bound, value: float) -> bool:
@@ -115,45 +128,41 @@ def _no_errors(cluster: str, window: Window, course: Course) -> Outcome:
 def _reactions(expected: Expectation, course: Course, records: Sequence[Record]) -> Iterator[Outcome]:
     event = course.event(str(expected.during))
     before = Window("", event.began - BASELINE, event.began).of(records)
-    home = {call.cluster for call in before if call.good and call.done <= event.began}
+    answers = shares(call.cluster for call in before if call.good)
+    home = {cluster for cluster, share in answers.items() if share >= AT_HOME}
     subject = expected.traffic or ""
     if expected.shift_within is not None:
         end = course.end if event.healing is None else event.healing
         window = Window(f"during {event.name}", event.began, end, touching=True)
-        seen, ok = _settled(window, records, lambda call: call.cluster not in home, expected.shift_within)
-        yield _reaction(subject, "shift_within", window, expected.shift_within, _at_home(home, seen, ok))
+        took = _reached(window, records, lambda call: call.cluster not in home, strays=0.0)
+        yield _reaction((subject, "shift_within"), window, expected.shift_within, took if home else None)
     if expected.failback_within is not None:
-        window = Window(f"after {event.name}", _healed(event, course), course.end)
-        seen, ok = _settled(window, records, lambda call: call.cluster in home, expected.failback_within)
+        window = Window(f"after {event.name}", event.healed or course.end, course.end)
+        took = _reached(window, records, lambda call: call.cluster in home, strays=STRAYS)
         yield _reaction(
-            subject, "failback_within", window, expected.failback_within, _at_home(home, seen, ok)
+            (subject, "failback_within"), window, expected.failback_within, took if home else None
         )
 
 
-def _healed(event: Event, course: Course) -> float:
-    return course.end if event.healed is None else event.healed
+def _reaction(what: tuple[str, str], window: Window, limit: float, took: float | None) -> Outcome:
+    length = window.end - window.begin
+    seen = f"not in {length:.1f} s" if took is None else f"{took:.2f} s"
+    return Outcome(*what, window.words, f"<= {limit:g} s", seen, took is not None and took <= limit)
 
 
-def _at_home(home: set[str], seen: str, ok: bool) -> tuple[str, bool]:
-    return (seen, ok) if home else ("nobody answered before the fault", False)
-
-
-def _reaction(subject: str, measure: str, window: Window, limit: float, seen: tuple[str, bool]) -> Outcome:
-    return Outcome(subject, measure, window.words, f"<= {limit:g} s", *seen)
-
-
-def _settled(
-    window: Window, records: Sequence[Record], fits: Callable[[Record], bool], limit: float
-) -> tuple[str, bool]:
-    """How long after the window began every later call of it was answered and `fits`."""
-    calls = window.of(records)
-    wrong = [index for index, call in enumerate(calls) if not (call.good and fits(call))]
-    if not calls:
-        return "no calls", False
-    if not wrong:
-        return "0 s", True
-    if wrong[-1] == len(calls) - 1:
-        return f"not in {window.end - window.begin:.1f} s", False
-    # The first call of the series that fits: what was before it may have been due before the window.
-    took = max(0.0, calls[wrong[-1] + 1].due - window.begin)
-    return f"{took:.2f} s", took <= limit
+def _reached(
+    window: Window, records: Sequence[Record], fits: Callable[[Record], bool], strays: float
+) -> float | None:
+    """How long after the window began a call fits from which on all were answered and, up to a share of
+    `strays`, fit. None when that never came.
+    """
+    found: float | None = None
+    astray = 0
+    for number, call in enumerate(reversed(window.of(records)), 1):
+        if not call.good:
+            break
+        if not fits(call):
+            astray += 1
+        elif astray <= strays * number:
+            found = max(0.0, call.due - window.begin)
+    return found

@@ -88,8 +88,11 @@ def play(
     """Carry out all steps; returns when the run began and ended, and what happened."""
     running = _Play(stage, say, time.time())
     for step in scenario.steps:
-        due = time.time() + (step.after or 0.0) if step.at is None else running.began + step.at
-        running.wait_until(due)
+        if step.at is None:
+            running.wait_until(running.ends.get(len(running.events) - 1, 0.0))
+            running.wait_until(time.time() + (step.after or 0.0))
+        else:
+            running.wait_until(running.began + step.at)
         running.carry_out(step)
     if running.ends:
         running.wait_until(max(running.ends.values()))

@@ -83,7 +83,7 @@ def render(verdict: Verdict) -> RenderableType:
     """The outcomes of all rounds side by side, and the timeline of the last round."""
     table = Table(box=None, pad_edge=False)
     for column in ("", "TRAFFIC", "MEASURE", "WINDOW", "WANTED", "SEEN"):
-        table.add_column(column)
+        table.add_column(column, overflow="fold")
     for outcomes in zip(*(one.outcomes for one in verdict.rounds), strict=True):
         first, ok = outcomes[0], all(outcome.ok for outcome in outcomes)
         mark = Text("held", "green") if ok else Text("FAILED", "bold red")
@@ -92,7 +92,7 @@ def render(verdict: Verdict) -> RenderableType:
     held = sum(one.ok for one in verdict.rounds)
     many = len(verdict.rounds) > 1
     words = f"{verdict.title or verdict.lab}: {_word(verdict.ok)}"
-    head = Text(words + (f" in {held} of {len(verdict.rounds)} rounds" if many else ""), "bold")
+    head = Text(words + (f" (held in {held} of {len(verdict.rounds)} rounds)" if many else ""), "bold")
     return Group(head, "", table, "", *map(Text, timeline(verdict.rounds[-1].course)))
 
 

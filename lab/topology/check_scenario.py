@@ -10,7 +10,7 @@ from lab.topology.problem import Path, Problem, did_you_mean, listed
 from lab.topology.scenario import FAULT_WORDS, Expectation, Measures, Step
 
 _ACTIONS = ("fault", "heal", "apply", "run")
-_MEASURES = ("success", "p50", "p99", "answered_by", "identity", "status")
+_MEASURES = ("success", "p50", "p99", "answered_by", "share", "identity", "status")
 _REACTIONS = ("shift_within", "failback_within")
 _WINDOWS = ("during", "before", "after")
 _FAULT_ONLY = ("a", "b", "cluster", "target", "to")
@@ -58,6 +58,8 @@ def _measured_names(topology: Topology, measures: Measures, path: Path) -> Itera
         yield Problem((*path, "traffic"), f'no traffic "{measures.traffic}"', listed(traffic), hint)
     for name in measures.answered_by or ():
         yield from _cluster(topology, name, (*path, "answered_by"))
+    for name in measures.share or ():
+        yield from _cluster(topology, name, (*path, "share", name))
 
 
 def scenario_parts(topology: Topology) -> Iterator[Problem]:

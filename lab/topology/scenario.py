@@ -98,6 +98,8 @@ class Measures(Part):
     """99th percentile of the same: "<= 200ms"."""
     answered_by: Names | None = None
     """The clusters that answered: exactly these."""
+    share: Mapping[str, SuccessBound] | None = Field(default=None, min_length=1)
+    """Share of the answers by cluster: {west: ">= 99%"}. Traffic with `failover` strays now and then."""
     identity: Names | None = None
     """Identities that the answering app saw calling: exactly these; * stands for any text."""
     status: Statuses | None = None
@@ -124,7 +126,8 @@ class Step(Part):
     at: Seconds | None = None
     """When: seconds since the run began."""
     after: Seconds | None = None
-    """When: seconds since the step before was done (default: at once)."""
+    """When: seconds since the step before was over; a fault with `for` is over when it is healed. Default:
+    at once."""
     fault: FaultKind | None = None
     """Break something: a verb of the fault catalogue, with the same words beside it."""
     a: str | None = None
@@ -173,10 +176,10 @@ class Expectation(Measures):
     """Leave out the beginning of the window: time to react."""
     shift_within: Seconds | None = None
     """With `during`: from this long after the fault began, every call was answered, and by other clusters
-    than those that answered before it."""
+    than those that answered before it (at least one call in ten of the two seconds before)."""
     failback_within: Seconds | None = None
-    """With `during`: from this long after the fault was healed, every call was answered by those that
-    answered before it."""
+    """With `during`: from this long after the fault was healed, every call was answered, and 99 % of them by
+    those that answered before it."""
 
 
 class Scenario(Part):

@@ -32,6 +32,8 @@ def lab(*words: str, cwd: Path = ROOT, home: Path | None = None) -> "subprocess.
         (["status"], 2, "no lab here"),
         (["fault.heal"], 2, "say which faults to heal"),
         (["exec", "west/shop/front"], 2, "no command to run"),
+        (["run", "flat"], 2, "flat has no scenario"),
+        (["run", "scenarios/identity", "--repeat", "0"], 2, "at least one round"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

@@ -1,0 +1,68 @@
+"""`lab run` as users meet it: the shipped scenarios hold, a broken promise fails, and nothing stays broken."""
+
+import json
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from lab.base import shipped
+from tests.lab.conftest import Cli, RunningLab, bring_up
+
+pytestmark = [pytest.mark.netns, pytest.mark.slow]
+
+SHIPPED = sorted(path.stem for path in (shipped.TOPOLOGIES / "scenarios").glob("*.yaml"))
+BROKEN = str(Path(__file__).with_name("broken-promise.yaml"))
+NAME = "promise"
+
+
+@pytest.fixture(scope="module")
+def lab(cli: Cli) -> Iterator[RunningLab]:
+    yield from bring_up(cli, BROKEN, NAME)
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_shipped_scenario_holds_and_its_lab_is_gone_afterwards(cli: Cli, name: str, tmp_path: Path) -> None:
+    report = tmp_path / "junit.xml"
+    done = cli.run("run", f"scenarios/{name}", "--json", "--junit", str(report), code=None, timeout=280)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert json.loads(done.stdout)["verdict"] == "held"
+    assert ElementTree.parse(report).getroot().get("failures") == "0"
+    assert name not in [row["lab"] for row in cli.json("list")]
+
+
+def test_a_failed_expectation_ends_with_code_1_and_leaves_a_running_lab_up_and_healed(
+    lab: RunningLab,
+) -> None:
+    done = lab.run("run", BROKEN, "--json", code=1)
+    first, second = json.loads(done.stdout)["rounds"][0]["expectations"]
+    assert first["ok"], first
+    assert not second["ok"]
+    assert "http-503" in second["seen"]
+    assert lab.cli.json("fault.list", "--lab", NAME) == []
+    assert "a scenario" in lab.kubectl("west", "get", "configmap", "note", "-o", "yaml")
+    lab.eventually("healthy again", lab.healthy, within=60)
+
+
+def test_a_fault_already_in_force_is_not_judged_and_not_healed(lab: RunningLab) -> None:
+    lab.run("fault.pause", "west")
+    assert "has faults in force: pause-1" in lab.run("run", BROKEN, code=2).stderr
+    assert len(lab.cli.json("fault.list", "--lab", NAME)) == 1
+    lab.run("fault.heal", "--all")
+    lab.eventually("healthy again", lab.healthy, within=60)
+
+
+def test_an_interrupted_run_heals_its_fault(lab: RunningLab) -> None:
+    running = lab.cli.start("run", BROKEN, "--lab", NAME)
+    lab.eventually("the fault in force", lambda: _states(lab) == ["active"], within=60)
+    running.send_signal(signal.SIGINT)
+    _, said = running.communicate(timeout=90)
+    assert running.returncode == 130, said
+    assert _states(lab) == []
+    lab.eventually("healthy again", lab.healthy, within=60)
+
+
+def _states(lab: RunningLab) -> list[str]:
+    return [row["state"] for row in json.loads(lab.dir.ledger.read_text())] if lab.dir.ledger.exists() else []
