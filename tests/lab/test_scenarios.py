@@ -1,4 +1,4 @@
-"""`lab run` as users meet it: the shipped scenarios hold, a broken promise fails, and nothing stays broken."""
+"""`lab run` as users meet it: shipped scenarios hold, a broken promise fails, and nothing stays broken."""
 
 import json
 import signal
