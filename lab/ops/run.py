@@ -26,7 +26,7 @@ from lab.scenarios.course import Course, Window
 from lab.scenarios.judge import BASELINE, Outcome, judge, measured
 from lab.scenarios.play import play
 from lab.scenarios.report import Round, Verdict, junit, problems, render
-from lab.topology.model import EngineName
+from lab.topology.model import EngineName, Topology
 from lab.topology.scenario import FAULT_WORDS, Bound, Measures, Step
 
 PROGRAM_LIMIT = 300.0
@@ -94,11 +94,7 @@ def _round(lab: Lab) -> Round:
 async def _steady(lab: Lab, clusters: list[str], say: Callable[[str, str], None]) -> None:
     """Wait until the steady state has held long enough. Raises CheckFailed with what did not hold."""
     steady = lab.topology.scenario.steady
-    wanted = steady.expect or tuple(
-        Measures(traffic=name, success=STEADY)
-        for name in dict.fromkeys(one.traffic for one in lab.topology.scenario.expect)
-        if name
-    )
+    wanted = steady.expect or [Measures(traffic=name, success=STEADY) for name in judged(lab.topology)]
     say("steady", f"waiting for {steady.hold:g} s of it")
     deadline = time.monotonic() + steady.within
     earliest = time.time() + steady.hold
@@ -117,6 +113,17 @@ async def _steady(lab: Lab, clusters: list[str], say: Callable[[str, str], None]
                 f"lab {lab.name} is not in its steady state after {steady.within:g} s:{problems(outcomes)}",
                 remedy="`lab status` shows the whole state; `lab run --keep` leaves the lab up",
             )
+
+
+def judged(topology: Topology) -> list[str]:
+    """The traffic that a scenario's expectations are about, CLUSTER/TRAFFIC. Pure."""
+    named = {one.traffic for one in topology.scenario.expect}
+    whole = {one.no_errors_in for one in topology.scenario.expect}
+    return [
+        name
+        for name, cluster in ((f"{one.from_}/{one.label}", one.from_) for one in topology.traffic)
+        if name in named or cluster in whole
+    ]
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ are carried out and judged is `lab.scenarios`.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, PlainSerializer, StringConstraints
@@ -108,7 +109,7 @@ class Measures(Part):
 
 class Steady(Part):
     """The steady state: what must hold before the first step. Without `expect`, 99 % success of all traffic
-    that the expectations name."""
+    that the expectations are about."""
 
     hold: Seconds = Field(default=2.0, alias="for")
     """How long it must have held."""
@@ -158,7 +159,9 @@ class Step(Part):
             return f"fault.{self.fault} {' '.join(values)}{count}"
         if self.heal:
             return f"heal {self.heal}"
-        return f"apply {self.apply}" if self.apply else f"run {' '.join(self.run or ())}"
+        if self.apply:
+            return f"apply {PurePath(self.apply).name}"
+        return f"run {' '.join(self.run or ())}"
 
 
 class Expectation(Measures):

@@ -3,13 +3,14 @@
 import json
 import signal
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 
 from lab.base import shipped
-from tests.lab.conftest import Cli, RunningLab, bring_up
+from tests.lab.conftest import Cli, RunningLab, bring_up, left_behind
 
 pytestmark = [pytest.mark.netns, pytest.mark.slow]
 
@@ -62,6 +63,21 @@ def test_an_interrupted_run_heals_its_fault(lab: RunningLab) -> None:
     assert running.returncode == 130, said
     assert _states(lab) == []
     lab.eventually("healthy again", lab.healthy, within=60)
+
+
+def test_an_interrupted_run_takes_down_the_lab_that_it_brought_up(cli: Cli, tmp_path: Path) -> None:
+    own = replace(cli, home=tmp_path)
+    running = own.start("run", BROKEN)
+    lab = RunningLab(own, "broken-promise")
+    try:
+        lab.eventually("the fault in force", lambda: _states(lab) == ["active"], within=60)
+        pid = lab.host_pid()
+        running.send_signal(signal.SIGINT)
+        _, said = running.communicate(timeout=90)
+        assert running.returncode == 130, said
+        assert (own.json("list"), left_behind(pid)) == ([], [])
+    finally:
+        own.run("down", "--all", "--purge", code=None)
 
 
 def _states(lab: RunningLab) -> list[str]:
