@@ -20,7 +20,7 @@ from lab.ops.answer import Answer
 from lab.ops.down import down
 from lab.ops.labs import Lab, from_file
 from lab.ops.progress import Progress
-from lab.ops.up import up
+from lab.ops.up import bring_up
 from lab.scenarios.calls import fetch
 from lab.scenarios.course import Course, Window
 from lab.scenarios.judge import BASELINE, Outcome, judge, measured
@@ -56,14 +56,13 @@ def run(file: str, asked: Rehearsal) -> Answer:
         )
     if asked.repeat < 1:
         raise UsageError(f"--repeat {asked.repeat}: at least one round is needed")
+    if not Path(asked.junit).parent.is_dir():
+        raise UsageError(f"--junit {asked.junit}: there is no folder {Path(asked.junit).parent}")
     was_running, was_there = lab.engine.is_running(lab.dir), lab.dir.root.exists()
-    if was_running and (standing := Ledger(lab.dir.ledger).read()):
-        raise UsageError(
-            f"lab {lab.name} has faults in force: {', '.join(standing)}",
-            remedy="heal them: lab fault.heal --all",
-        )
+    if was_running:
+        _refuse_faults(lab)
     try:
-        up(file, lab=asked.lab, engine=asked.engine)
+        bring_up(lab)
         rounds = tuple(_round(lab) for _ in range(asked.repeat))
     finally:
         if not was_running and not asked.keep and lab.dir.root.exists():
@@ -72,6 +71,15 @@ def run(file: str, asked: Rehearsal) -> Answer:
     if asked.junit:
         Path(asked.junit).write_text(junit(verdict), encoding="utf-8")
     return Answer(verdict.to_json(), render(verdict), ok=verdict.ok)
+
+
+def _refuse_faults(lab: Lab) -> None:
+    """What somebody else broke is neither judged nor healed."""
+    if standing := Ledger(lab.dir.ledger).read():
+        raise UsageError(
+            f"lab {lab.name} has faults in force: {', '.join(standing)}",
+            remedy="heal them: lab fault.heal --all",
+        )
 
 
 def _round(lab: Lab) -> Round:

@@ -41,7 +41,11 @@ def up(
     file: str, *, lab: str = "", engine: EngineName | None = None, clusters: tuple[str, ...] = ()
 ) -> Answer:
     """Bring up what the topology file says and wait until it is healthy. Raises CheckFailed if it is not."""
-    target = from_file(file, lab, engine)
+    return bring_up(from_file(file, lab, engine), clusters)
+
+
+def bring_up(target: Lab, clusters: tuple[str, ...] = ()) -> Answer:
+    """The same for a lab whose topology was read already."""
     target.chosen(clusters)
     _refuse_impairments(target)
     make_private(target.dir.root)

@@ -87,7 +87,7 @@ def render(verdict: Verdict) -> RenderableType:
     for outcomes in zip(*(one.outcomes for one in verdict.rounds), strict=True):
         first, ok = outcomes[0], all(outcome.ok for outcome in outcomes)
         mark = Text("held", "green") if ok else Text("FAILED", "bold red")
-        seen = " · ".join(outcome.seen for outcome in outcomes)
+        seen = " · ".join(dict.fromkeys(outcome.seen for outcome in outcomes))
         table.add_row(mark, *map(Text, (first.subject, first.measure, first.window, first.wanted, seen)))
     held = sum(one.ok for one in verdict.rounds)
     many = len(verdict.rounds) > 1

@@ -33,6 +33,7 @@ def lab(*words: str, cwd: Path = ROOT, home: Path | None = None) -> "subprocess.
         (["fault.heal"], 2, "say which faults to heal"),
         (["exec", "west/shop/front"], 2, "no command to run"),
         (["run", "flat"], 2, "flat has no scenario"),
+        (["run", "scenarios/identity", "--junit", "gone/x.xml"], 2, "there is no folder gone"),
         (["run", "scenarios/identity", "--repeat", "0"], 2, "at least one round"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
