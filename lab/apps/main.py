@@ -17,6 +17,8 @@ PROGRAMS = {
     "echo": "lab.apps.echo",
     "loadgen": "lab.apps.loadgen.program",
     "client": "lab.apps.client",
+    "echo-advanced": "lab.apps.advanced.server",
+    "echo-advanced-client": "lab.apps.advanced.client",
 }
 
 

@@ -9,6 +9,7 @@ import asyncio
 import signal
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
+from ssl import SSLContext
 
 from aiohttp import web
 
@@ -29,12 +30,14 @@ def conduct_from(args: argparse.Namespace) -> Conduct:
     return Conduct(fail_share=args.fail_share, delay_ms=args.delay_ms)
 
 
-async def listen_http(stack: AsyncExitStack, app: web.Application, port: int) -> int:
+async def listen_http(
+    stack: AsyncExitStack, app: web.Application, port: int, tls: SSLContext | None = None
+) -> int:
     """Serve `app` on all addresses until `stack` closes; the result is the port bound (0 picks one)."""
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0)
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
-    site = web.TCPSite(runner, "0.0.0.0", port, backlog=1024, reuse_address=True)
+    site = web.TCPSite(runner, "0.0.0.0", port, backlog=1024, reuse_address=True, ssl_context=tls)
     await site.start()
     bound: int = runner.addresses[0][1]
     return bound

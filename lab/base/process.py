@@ -8,10 +8,12 @@ embedded engine's init, not here.)
 import asyncio
 import os
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from lab.base.errors import CommandError, LabError, TimedOut
+
+LONGEST_LINE = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -67,3 +69,37 @@ async def run(
     if check and done.code != 0:
         raise CommandError(argv, done.code, done.stderr or done.stdout)
     return done
+
+
+async def follow(
+    argv: Sequence[str],
+    on_line: Callable[[str], None],
+    *,
+    timeout: float,
+    env: Mapping[str, str] | None = None,
+) -> int:
+    """Run a program to its end, hand each line it says (output and errors) to `on_line`; the result is its
+    exit code.
+
+    Raises TimedOut after killing it. It and its children are killed too when the caller is cancelled.
+    """
+    process = await asyncio.create_subprocess_exec(
+        *argv,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        env={**os.environ, **(env or {})},
+        start_new_session=True,
+        limit=LONGEST_LINE,
+    )
+    try:
+        async with asyncio.timeout(timeout):
+            while line := await process.stdout.readline():  # type: ignore[union-attr]
+                on_line(line.decode(errors="replace").rstrip("\r\n"))
+            return await process.wait()
+    except TimeoutError as error:
+        raise TimedOut(f"`{' '.join(argv)}` did not end within {timeout:g} s") from error
+    finally:
+        if process.returncode is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            await process.wait()

@@ -10,6 +10,7 @@ PROGRAMS = {
     "proxy-injector": "lab.controlplane.inject.main",
     "service-mirror": "lab.controlplane.mirror.main",
     "local-service-mirror": "lab.controlplane.mirror.local",
+    "failover": "lab.controlplane.failover.main",
     "proxy-init": "lab.controlplane.inject.capture",
 }
 

@@ -24,6 +24,7 @@ from kubernetes.aio.config import (
 )
 
 from lab.base.errors import LabError
+from lab.base.tls import thrifty
 from lab.kube.errors import Unavailable, from_response
 from lab.kube.kinds import Kind
 from lab.kube.objects import Object, name, namespace
@@ -57,6 +58,7 @@ class Client:
         configuration.connection_pool_maxsize = 0  # every watch holds a connection: no limit
         configuration.client_session_kwargs = {"trust_env": False}  # a proxy of the host never sees the lab
         configuration.retries = None
+        thrifty()
         self._api = ApiClient(configuration)
 
     @classmethod

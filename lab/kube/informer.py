@@ -3,11 +3,13 @@
 import asyncio
 from collections.abc import Callable
 
+from lab.base.log import get_logger
 from lab.kube.client import Client
 from lab.kube.kinds import Kind
 from lab.kube.objects import Key, Object, key
 from lab.kube.watch import Scope, watch
 
+log = get_logger(__name__)
 Handler = Callable[[Object | None, Object | None], None]
 
 
@@ -19,10 +21,11 @@ class Informer:
     """
 
     def __init__(
-        self, client: Client, kind: Kind, namespace: str = "", labels: str = "", fields: str = ""
-    ) -> None:
+        self, client: Client, kind: Kind, namespace: str = "", labels: str = "", fields: str = "",
+        *, metadata_only: bool = False,
+    ) -> None:  # fmt: skip
         self._client = client
-        self._scope = Scope(kind, namespace, labels, fields)
+        self._scope = Scope(kind, namespace, labels, fields, metadata_only)
         self._handlers: list[Handler] = []
         self.items: dict[Key, Object] = {}
         self.synced = asyncio.Event()
@@ -63,7 +66,10 @@ class Informer:
 
     def _tell(self, old: Object | None, new: Object | None) -> None:
         for handler in self._handlers:
-            handler(old, new)
+            try:
+                handler(old, new)
+            except Exception:  # one object's fault must not stop the others; logged whole
+                log.exception("handler broke", kind=self.kind.plural, key=key(new or old or {}))
 
 
 async def run_all(*informers: Informer) -> None:

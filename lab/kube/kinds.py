@@ -43,12 +43,14 @@ SERVICES = Kind("", "v1", "Service", "services")
 ENDPOINTS = Kind("", "v1", "Endpoints", "endpoints")
 CONFIG_MAPS = Kind("", "v1", "ConfigMap", "configmaps")
 SECRETS = Kind("", "v1", "Secret", "secrets")
+PERSISTENT_VOLUME_CLAIMS = Kind("", "v1", "PersistentVolumeClaim", "persistentvolumeclaims")
 SERVICE_ACCOUNTS = Kind("", "v1", "ServiceAccount", "serviceaccounts")
 EVENTS = Kind("", "v1", "Event", "events")
 DEPLOYMENTS = Kind("apps", "v1", "Deployment", "deployments")
 REPLICA_SETS = Kind("apps", "v1", "ReplicaSet", "replicasets")
 STATEFUL_SETS = Kind("apps", "v1", "StatefulSet", "statefulsets")
 DAEMON_SETS = Kind("apps", "v1", "DaemonSet", "daemonsets")
+CONTROLLER_REVISIONS = Kind("apps", "v1", "ControllerRevision", "controllerrevisions")
 JOBS = Kind("batch", "v1", "Job", "jobs")
 ENDPOINT_SLICES = Kind("discovery.k8s.io", "v1", "EndpointSlice", "endpointslices")
 LEASES = Kind("coordination.k8s.io", "v1", "Lease", "leases")
@@ -91,6 +93,7 @@ MESH_TLS_AUTHENTICATIONS = Kind(
 NETWORK_AUTHENTICATIONS = Kind(
     "policy.linkerd.io", "v1alpha1", "NetworkAuthentication", "networkauthentications"
 )
+TRAFFIC_SPLITS = Kind("split.smi-spec.io", "v1alpha2", "TrafficSplit", "trafficsplits")
 POLICY_HTTP_ROUTES = Kind("policy.linkerd.io", "v1beta3", "HTTPRoute", "httproutes")
 
 KNOWN = tuple(value for value in list(globals().values()) if isinstance(value, Kind))

@@ -7,7 +7,7 @@ the server is away it yields LOST once, so that a caller can say so, and LISTED 
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import aiohttp
 
@@ -16,7 +16,7 @@ from lab.base.wait import Backoff, pause
 from lab.kube.client import Client, Request, listed, selection
 from lab.kube.errors import ApiError, Gone
 from lab.kube.kinds import Kind
-from lab.kube.objects import Key, Object, key, resource_version
+from lab.kube.objects import Key, Object, compact, key, resource_version
 
 log = get_logger(__name__)
 SILENCE = 75.0
@@ -31,6 +31,12 @@ class Scope:
     namespace: str = ""
     labels: str = ""
     fields: str = ""
+    metadata_only: bool = False
+    """Objects without spec and status, for programs that follow many kinds."""
+
+    def accept(self, kind: str) -> str:
+        """The media type of an answer of `kind` (PartialObjectMetadata or its List)."""
+        return f"application/json;as={kind};g=meta.k8s.io;v=v1" if self.metadata_only else "application/json"
 
 
 @dataclass(frozen=True)
@@ -80,9 +86,14 @@ async def watch(client: Client, scope: Scope) -> AsyncIterator[Event]:
 
 
 async def _relist(client: Client, scope: Scope, known: dict[Key, Object]) -> tuple[str, list[Event]]:
-    request = Request("GET", scope.kind.path(scope.namespace), selection(scope.labels, scope.fields))
+    request = Request(
+        "GET",
+        scope.kind.path(scope.namespace),
+        selection(scope.labels, scope.fields),
+        accept=scope.accept("PartialObjectMetadataList"),
+    )
     answer = json.loads(await client.raw(request))
-    current = {key(obj): obj for obj in listed(answer, scope.kind)}
+    current = {key(obj): compact(obj) for obj in listed(answer, scope.kind)}
     gone = [Event("DELETED", obj) for k, obj in known.items() if k not in current]
     fresh = [
         Event("MODIFIED" if k in known else "ADDED", obj)
@@ -105,8 +116,9 @@ async def _stream(client: Client, scope: Scope, version: str) -> AsyncIterator[E
         "allowWatchBookmarks": "true",
         "resourceVersion": version,
     }
+    accept = scope.accept("PartialObjectMetadata")
     response = await client.open(
-        Request("GET", scope.kind.path(scope.namespace), query, timeout=None, silence=SILENCE)
+        Request("GET", scope.kind.path(scope.namespace), query, accept=accept, timeout=None, silence=SILENCE)
     )
     try:
         async for line in response.content:
@@ -117,6 +129,7 @@ async def _stream(client: Client, scope: Scope, version: str) -> AsyncIterator[E
                 raise error(
                     int(status.get("code", 0)), str(status.get("reason", "")), str(status.get("message"))
                 )
-            yield Event("LISTED" if parsed["type"] == "BOOKMARK" else parsed["type"], parsed["object"])
+            kind: Any = "LISTED" if parsed["type"] == "BOOKMARK" else parsed["type"]
+            yield Event(kind, compact(parsed["object"]))
     finally:
         response.close()

@@ -33,6 +33,8 @@ class LinkSpec:
     modes: frozenset[Mode] = frozenset({"gateway", "flat", "federated"})
     excluded_labels: tuple[str, ...] = ()
     excluded_annotations: tuple[str, ...] = ()
+    headless: bool = False
+    creates_namespaces: bool = False
     emulate: tuple[str, ...] = ()
 
     @property

@@ -90,14 +90,14 @@ async def observe(lab: Lab, clients: Mapping[str, Client]) -> Observed:
     read_all = await together(*(_read(clients[name], anchor) for name in names))
     found = dict(zip(names, read_all, strict=True))
     before = load(str(lab.dir.topology)) if lab.dir.topology.exists() else lab.topology
-    shapes, wans = desired(before).clusters, desired(before).links
+    shapes, settings = desired(before).clusters, desired(before).links
     manifests = shipped_manifests()
     return Observed(
         clusters={name: shapes.get(name, DRIFTED) for name in names},
         mesh={name: _mesh(one) for name, one in found.items() if "mesh" in one.record},
         links={
             (name, target): LinkState(
-                modes_of(link), known.wan if (known := wans.get((name, target))) else ""
+                modes_of(link), known.settings if (known := settings.get((name, target))) else ""
             )
             for name, one in found.items()
             for link in one.links

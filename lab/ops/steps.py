@@ -83,7 +83,14 @@ async def _link(world: World, step: Step) -> None:
     wanted = next(
         link for link in directed_links(world.lab.topology) if (link.source, link.target) == (source, target)
     )
-    await world.mesh.link(world.clusters[source], world.clusters[target], LinkSpec(frozenset(wanted.modes)))
+    mesh = world.lab.topology.mesh
+    spec = LinkSpec(
+        frozenset(wanted.modes),
+        headless=mesh.headless,
+        creates_namespaces=mesh.create_namespaces,
+        emulate=mesh.emulate,
+    )
+    await world.mesh.link(world.clusters[source], world.clusters[target], spec)
 
 
 async def _unlink(world: World, step: Step) -> None:

@@ -28,7 +28,7 @@ class LinkState:
     """A link from one cluster to another, as far as changing it matters."""
 
     modes: tuple[str, ...]
-    wan: str = ""
+    settings: str = ""
 
 
 # (source, target) of a link; (app, cluster) of an app.
@@ -55,7 +55,9 @@ def desired(topology: Topology, manifests: str = "") -> Desired:
     return Desired(
         clusters={one.name: digest(_cluster_parts(topology, plan, one.name)) for one in plan.clusters},
         mesh={name: MeshState(topology.mesh.version, _mesh_config(topology)) for name in names},
-        links={(link.source, link.target): LinkState(link.modes, _wan(link)) for link in links},
+        links={
+            (link.source, link.target): LinkState(link.modes, _settings(topology, link)) for link in links
+        },
         apps={
             (app.app, cluster): digest(_app_parts(topology, app, cluster))
             for app in topology.apps
@@ -109,8 +111,8 @@ def _mesh_config(topology: Topology) -> str:
     return digest(topology.mesh.model_dump(mode="json"))
 
 
-def _wan(link: DirectedLink) -> str:
-    return digest(asdict(link.wan))
+def _settings(topology: Topology, link: DirectedLink) -> str:
+    return digest([asdict(link.wan), topology.mesh.model_dump(mode="json")])
 
 
 def _app_parts(topology: Topology, app: App, cluster: str) -> Any:

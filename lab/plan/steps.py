@@ -159,7 +159,7 @@ def _links(desired: Desired, observed: Observed) -> Iterator[Step]:
             carried, now = ", ".join(found.modes) or "nothing", ", ".join(wanted.modes)
             yield Step(Verb.LINK, ends, f"carries {carried}, wanted {now}")
         elif found != wanted:
-            yield Step(Verb.LINK, ends, "the network between them differs from the topology")
+            yield Step(Verb.LINK, ends, "its settings differ from the topology's")
     for ends in observed.links:
         if ends not in desired.links:
             yield Step(Verb.UNLINK, ends, _DROPPED)

@@ -98,6 +98,12 @@ def _one_node(topology: Topology) -> Iterator[Problem]:
                           "engine kind runs clusters of several nodes")  # fmt: skip
 
 
+def _namespace_creation(topology: Topology) -> Iterator[Problem]:
+    if topology.mesh.create_namespaces and topology.mesh.version == "2.14":
+        found, hint = "true with mesh.version 2.14", 'it came later: use mesh.version "latest"'
+        yield Problem(("mesh", "create-namespaces"), found, "false", hint)
+
+
 def _images(topology: Topology) -> Iterator[Problem]:
     for image, argv in topology.images.items():
         if not argv or not argv[0]:
@@ -115,4 +121,5 @@ _RULES = (
     _jitter,
     exports,
     _images,
+    _namespace_creation,
 )

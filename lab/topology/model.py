@@ -25,6 +25,7 @@ EngineName = Literal["embedded", "kind", "existing"]
 Mode = Literal["gateway", "flat", "federated"]
 AppName = Literal["shop", "echo"]
 MeshVersion = Literal["latest", "2.14"]
+Bug = Literal["restart-vs-dead-gateway"]
 
 # The first service of an app is its entry: what `export: flat` (without a service name) exports.
 APP_SERVICES: Mapping[AppName, tuple[str, ...]] = {
@@ -94,6 +95,14 @@ class Mesh(Part):
 
     version: MeshVersion = "latest"
     """Behaviour profile on the embedded engine, CLI version wanted on the others."""
+    headless: bool = False
+    """Give each named pod of a headless service a mirror of its own (gateway mode), instead of mirroring
+    the service as an ordinary one."""
+    create_namespaces: bool = Field(default=False, alias="create-namespaces")
+    """Create a mirrored service's namespace in clusters that lack it, instead of skipping the service."""
+    emulate: tuple[Bug, ...] = ()
+    """Bugs of Linkerd to reproduce on the embedded engine. restart-vs-dead-gateway: a mirror controller
+    that starts while the gateway is dead takes it for alive."""
 
 
 class Defaults(Part):

@@ -19,6 +19,7 @@ namespace = Collection(
     project.bench,
     project.test,
     project.check,
+    project.conformance,
     link=Collection(links.add, links.remove, links.list_),
     fault=Collection(
         faults.partition,

@@ -27,3 +27,20 @@ def check(c: Context, static: bool = False, json: bool = False) -> None:
     from lab.ops.check import check
 
     show(check(static=static), json)
+
+
+@verb(
+    help={
+        "lab": "use this running lab and leave it as it is, instead of one brought up for the run",
+        "test": "only this test of the suite",
+        "keep": "leave the lab up afterwards",
+        "report": "also write the suite's own report (YAML) to this file",
+    }
+)
+def conformance(
+    c: Context, lab: str = "", test: str = "", keep: bool = False, report: str = "", json: bool = False
+) -> None:
+    """Run the Gateway API's conformance suite for meshes against a lab; needs Go."""
+    from lab.ops.conformance.run import conformance
+
+    show(conformance(lab=lab, test=test, keep=keep, report=report), json)

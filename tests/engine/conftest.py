@@ -6,6 +6,7 @@ import os
 import socket
 import sys
 from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from lab.base.state import LabDir, make_private
 from lab.engines.embedded import sandbox
 from lab.engines.embedded.control import Control
 from lab.engines.embedded.preflight import preflight
-from lab.pocket.node.runtime import Mount
+from lab.pocket.node.runtime import Container, Mount
 
 PLANS = {
     "west": {"name": "west", "index": 0, "node_ip": "172.28.0.10", "pod_cidr": "10.20.0.0/16"},
@@ -84,7 +85,7 @@ class Rig:
 
     def __init__(self, control: Control, folder: Path) -> None:
         self.control = control
-        self._folder = folder
+        self.log = folder / "log"
         self.events: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
 
     async def follow(self, cluster: str) -> None:
@@ -111,20 +112,20 @@ class Rig:
         argv: Sequence[str],
         mounts: Sequence[Mount] = (),
         image: str = "x",
+        **fields: Any,
     ) -> dict[str, Any]:
         name = f"{pod['pod_uid']}/main/{next(_numbers)}"
-        container = {
-            "id": name,
-            "pod_uid": pod["pod_uid"],
-            "image": image,
-            "command": list(argv),
-            "args": [],
-            "env": {"GREETING": "hello"},
-            "working_dir": "",
-            "mounts": [vars(m) for m in mounts],
-            "log_path": str(self._folder / "log"),
-        }
-        return await self.control.call("start", cluster=cluster, container=container)
+        container = Container(
+            id=name,
+            pod_uid=pod["pod_uid"],
+            image=image,
+            command=tuple(argv),
+            env={"GREETING": "hello"},
+            mounts=tuple(mounts),
+            log_path=str(self.log),
+            **fields,
+        )
+        return await self.control.call("start", cluster=cluster, container=asdict(container))
 
     async def run(self, container: dict[str, Any], *argv: str, tty: bool = False) -> str:
         """The output of a command run inside a container."""

@@ -1,5 +1,6 @@
 """Containers under init: what they see, how they are reached, how they end."""
 
+import asyncio
 import os
 import signal
 import tempfile
@@ -135,3 +136,20 @@ async def test_a_removed_pod_leaves_no_process(rig: Any, sleeper: Any) -> None:
 async def test_a_restarted_node_finds_running_containers(rig: Any, sleeper: Any) -> None:
     listed = await rig.control.call("containers", cluster="west")
     assert sleeper in listed
+
+
+async def test_containers_that_start_while_others_end_are_not_taken_for_them(rig: Any) -> None:
+    """The kernel gives a new namespace the number of one that has just gone, so a number is no proof."""
+    pod = await rig.pod("west")
+
+    async def one(_number: int) -> dict[str, Any]:
+        return await rig.start("west", pod, ["sh", "-c", "sleep 0.02; exit 7"])
+
+    started = [await asyncio.gather(*map(one, range(12))) for _ in range(8)]
+    ids = {container["id"] for batch in started for container in batch}
+    codes: dict[str, int] = {}
+    async with asyncio.timeout(20):
+        while ids - codes.keys():
+            event = await rig.events.get()
+            codes[event["id"]] = event["exit_code"]
+    assert {codes[name] for name in ids} == {7}

@@ -5,6 +5,7 @@ import json
 import os
 import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -147,3 +148,16 @@ async def test_ending_a_lab_whose_start_was_just_interrupted_overlooks_nothing(t
     await sandbox.end(lab)
     assert _started_for(lab) == []
     assert sandbox.running(lab) is None
+
+
+async def test_a_pod_that_signals_process_one_does_not_end_the_lab(rig: Any) -> None:
+    container = await rig.start("west", await rig.pod("west"), ["sleep", "600"])
+    await rig.run(container, "sh", "-c", "kill 1; kill -INT 1")
+    assert await rig.run(container, "echo", "still here") == "still here\n"
+
+
+async def test_the_host_ends_a_lab_by_a_signal(fresh: LabDir) -> None:
+    process = sandbox.running(fresh)
+    assert process is not None
+    process.kill(signal.SIGTERM)
+    await process.gone(10)

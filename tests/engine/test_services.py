@@ -50,8 +50,47 @@ def test_ending_endpoints_serve_while_nothing_else_does() -> None:
     assert port.backends == (Backend("10.20.0.2", 8080),)
 
 
-def test_a_service_without_ready_endpoints_is_not_programmed() -> None:
-    assert service_ports(service(), [slice_of(endpoint("10.20.0.2", ready=False))]) == ()
+def test_a_service_without_ready_endpoints_has_no_backends() -> None:
+    (port,) = service_ports(service(), [slice_of(endpoint("10.20.0.2", ready=False))])
+    assert port.backends == ()
+
+
+def test_a_named_port_may_be_another_number_in_every_slice() -> None:
+    slices = [slice_of(endpoint("10.20.0.2")), slice_of(endpoint("10.20.0.3"), port=9090)]
+    (port,) = service_ports(service(), slices)
+    assert port.backends == (Backend("10.20.0.2", 8080), Backend("10.20.0.3", 9090))
+
+
+@pytest.mark.parametrize(
+    ("spec", "seconds"),
+    [
+        ({}, 0),
+        ({"sessionAffinity": "None"}, 0),
+        ({"sessionAffinity": "ClientIP"}, 10800),
+        (
+            {"sessionAffinity": "ClientIP", "sessionAffinityConfig": {"clientIP": {"timeoutSeconds": 5}}},
+            5,
+        ),
+    ],
+)
+def test_affinity_lasts_as_long_as_the_service_says(spec: dict[str, Any], seconds: int) -> None:
+    (port,) = service_ports(service(**spec), [slice_of(endpoint("10.20.0.2"))])
+    assert port.affinity == seconds
+
+
+HERE_AND_AWAY = slice_of({**endpoint("10.20.0.2"), "nodeName": "here"}, endpoint("192.0.2.1"))
+
+
+def test_a_local_policy_inside_leaves_out_endpoints_elsewhere() -> None:
+    (port,) = service_ports(service(internalTrafficPolicy="Local"), [HERE_AND_AWAY], "here")
+    assert port.backends == (Backend("10.20.0.2", 8080),)
+
+
+def test_policies_that_differ_make_two_chains() -> None:
+    balancer = service(externalTrafficPolicy="Local", externalIPs=["198.51.100.1"])
+    inside, outside = service_ports(balancer, [HERE_AND_AWAY], "here")
+    assert (len(inside.backends), inside.frontends) == (2, {Frontend("10.120.0.7", "TCP", 80)})
+    assert (len(outside.backends), outside.frontends) == (1, {Frontend("198.51.100.1", "TCP", 80)})
 
 
 @pytest.mark.parametrize("spec", [{"clusterIP": "None"}, {"type": "ExternalName", "clusterIP": ""}])
@@ -90,9 +129,10 @@ from lab.engines.embedded.services.model import Backend, Frontend, ServicePort
 nft = Nft()
 nft.commit(rules.base("10.120.0.0/16"))
 ports = {}
-for chain, protocol, fronts, node_port, backs in json.loads(sys.argv[1]):
+for chain, protocol, fronts, node_port, backs, affinity in json.loads(sys.argv[1]):
     frontends = frozenset(Frontend(address, protocol, port) for address, port in fronts)
-    ports[chain] = ServicePort(chain, protocol, frontends, node_port, tuple(Backend(*b) for b in backs))
+    backends = tuple(Backend(*b) for b in backs)
+    ports[chain] = ServicePort(chain, protocol, frontends, node_port, backends, affinity)
 hairpins = Counter()
 nft.commit(rules.update({}, ports, hairpins))
 nft.commit(rules.update(ports, {}, hairpins))  # everything can be taken away again
@@ -114,8 +154,10 @@ class Programmed:
 async def programmed(rig: Any, tmp_path: Path) -> Programmed:
     made = Programmed([await rig.serve("west", word) for word in ("one", "two")])
     ports = [
-        ["both", "TCP", [("10.120.0.7", 80), ("172.28.0.10", 80)], 30080, made.backends],
-        ["first", "TCP", [("10.120.0.8", 80)], 0, made.backends[:1]],
+        ["both", "TCP", [("10.120.0.7", 80), ("172.28.0.10", 80)], 30080, made.backends, 0],
+        ["first", "TCP", [("10.120.0.8", 80)], 0, made.backends[:1], 0],
+        ["sticky", "TCP", [("10.120.0.9", 80)], 0, made.backends, 600],
+        ["nobody", "TCP", [("198.51.100.1", 80)], 0, [], 0],
     ]
     done = tmp_path / "programmed"
     argv = [sys.executable, "-c", PROGRAM, json.dumps(ports), str(done)]
@@ -175,3 +217,43 @@ async def test_a_service_address_without_endpoints_refuses(
     rig: Any, programmed: Programmed, client: Any
 ) -> None:
     assert await rig.ask(client, "10.120.0.99", 80) == "ConnectionRefusedError"
+
+
+@pytest.mark.netns
+async def test_a_client_stays_with_its_backend(rig: Any, programmed: Programmed, client: Any) -> None:
+    answers = {(await rig.ask(client, "10.120.0.9", 80)).split()[0] for _ in range(16)}
+    assert len(answers) == 1
+
+
+@pytest.mark.netns
+async def test_an_outside_address_without_endpoints_refuses(
+    rig: Any, programmed: Programmed, client: Any
+) -> None:
+    assert await rig.ask(client, "198.51.100.1", 80) == "ConnectionRefusedError"
+
+
+CHANGES = """
+from collections import Counter
+from lab.engines.embedded.nft.transaction import Nft
+from lab.engines.embedded.services import rules
+from lab.engines.embedded.services.model import Backend, Frontend, ServicePort
+
+A, B, C = (Backend(f"10.20.0.{i}", 80) for i in (2, 3, 4))
+def port(backends, affinity):
+    front = frozenset({Frontend("10.120.0.7", "TCP", 80)})
+    return {"c": ServicePort("c", "TCP", front, 30080, tuple(backends), affinity)}
+nft, hairpins = Nft(), Counter()
+nft.commit(rules.base("10.120.0.0/16"))
+empty = len(nft.rules(rules.TABLE))
+states = [{}, port([A, B], 0), port([A, B], 10), port([B, C], 10), port([B, C], 20), port([], 20),
+          port([A], 20), port([A, B], 0), port([], 10), {}, port([A, B], 5), {}]
+for old, new in zip(states, states[1:]):
+    nft.commit(rules.update(old, new, hairpins))
+print(len(nft.rules(rules.TABLE)) - empty)
+"""
+
+
+@pytest.mark.netns
+async def test_the_kernel_takes_every_change_of_affinity_and_endpoints(rig: Any, client: Any) -> None:
+    """And nothing is left of a port that has gone."""
+    assert await rig.run(client, sys.executable, "-c", CHANGES) == "0\n"

@@ -86,7 +86,8 @@ class RunningLab:
         rows = [s for s in self.status()["services"] if (s["cluster"], s["name"]) == (cluster, service)]
         return rows[0] if rows else {}
 
-    def kubectl(self, cluster: str, *words: str, code: int = 0) -> str:
+    def kubectl(self, cluster: str, *words: str, code: int | None = 0) -> str:
+        """Output and errors of kubectl; `code` is the exit code it must end with (None: any)."""
         argv = [
             str(KUBECTL),
             f"--kubeconfig={self.dir.kubeconfig}",
@@ -94,7 +95,8 @@ class RunningLab:
             *words,
         ]
         done = subprocess.run(argv, text=True, capture_output=True, timeout=90, check=False)
-        assert done.returncode == code, f"{words}: code {done.returncode}\n{done.stdout}\n{done.stderr}"
+        if code is not None:
+            assert done.returncode == code, f"{words}: code {done.returncode}\n{done.stdout}\n{done.stderr}"
         return done.stdout + done.stderr
 
     def run_client(self, cluster: str, url: str, *flags: str) -> Any:

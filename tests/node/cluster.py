@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import os
 import socket
+import sys
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,11 +12,13 @@ from typing import Any
 
 from aiohttp import web
 
+from lab.base.process import run as run_program
 from lab.base.wait import until
 from lab.kube.client import Client
 from lab.kube.errors import NotFound
 from lab.kube.kinds import PODS, Kind
 from lab.pocket.apiserver.context import Settings
+from lab.pocket.apiserver.crd.serve import CustomResources
 from lab.pocket.apiserver.http.server import Front
 from lab.pocket.apiserver.main import build, tls
 from lab.pocket.controllers.run import run as run_controllers
@@ -24,6 +28,7 @@ from tests.node.memory_runtime import MemoryRuntime
 from tests.pocket.pki import Pki
 
 Object = dict[str, Any]
+KUBECTL = Path(sys.executable).parent / "kubectl"
 
 
 @dataclass
@@ -32,6 +37,7 @@ class Cluster:
     runtime: MemoryRuntime
     config: NodeConfig
     _node: asyncio.Task[None] | None = None
+    _controllers: asyncio.Task[None] | None = None
 
     async def get(self, kind: Kind, name: str, namespace: str = "default") -> Object:
         return await self.client.get(kind, name, namespace)
@@ -82,6 +88,16 @@ class Cluster:
         }
         return await self.client.create(PODS, body)
 
+    async def kubectl(self, *words: str, text: str = "") -> str:
+        """What the real kubectl prints; a failure of it is raised."""
+        keys = self.config.ca_file.parent
+        flags = ["--server", self.client.server, "--certificate-authority", str(self.config.ca_file)]
+        flags += ["--client-certificate", str(keys / "admin.crt"), "--client-key", str(keys / "admin.key")]
+        flags += ["--cache-dir", str(self.config.pods_dir.parent / "kubectl")]
+        env = {"HOME": str(self.config.pods_dir.parent), "KUBECONFIG": os.devnull}
+        done = await run_program([str(KUBECTL), *flags, *words], timeout=30, env=env, stdin=text.encode())
+        return done.stdout
+
     async def ready(self, name: str) -> Object:
         return await self.until(PODS, name, is_ready)
 
@@ -89,10 +105,23 @@ class Cluster:
         self._node = asyncio.create_task(run_node(self.config, self.runtime, self.client))
 
     async def stop_node(self) -> None:
-        if self._node is not None:
-            self._node.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._node
+        await _end(self._node)
+
+    def start_controllers(self) -> None:
+        work = run_controllers(
+            self.client, cluster="west", node_ip="172.28.0.10", ca_file=self.config.ca_file
+        )
+        self._controllers = asyncio.create_task(work)
+
+    async def stop_controllers(self) -> None:
+        await _end(self._controllers)
+
+
+async def _end(task: asyncio.Task[None] | None) -> None:
+    if task is not None:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
 
 
 def container(name: str, **fields: Any) -> Object:
@@ -117,6 +146,8 @@ async def running_cluster(folder: Path, keys: Path) -> AsyncIterator[Cluster]:
     data.mkdir()
     kubelet = folder / "kubelet.sock"
     api = build(Settings("west", data, keys, kubelet_socket=kubelet, service_cidr="10.120.0.0/16"))
+    custom_resources = CustomResources(api)
+    custom_resources.start()
     server = web.Server(Front(api).handle, access_log=None)
     listener = await asyncio.get_running_loop().create_server(server, "127.0.0.1", 0, ssl=tls(keys))
     port = listener.sockets[0].getsockname()[1]
@@ -133,19 +164,16 @@ async def running_cluster(folder: Path, keys: Path) -> AsyncIterator[Cluster]:
         ca_file=keys / "ca.crt",
         api_host="10.120.0.1",
     )
-    controllers = asyncio.create_task(
-        run_controllers(client, cluster="west", node_ip="172.28.0.10", ca_file=keys / "ca.crt")
-    )
     cluster = Cluster(client, MemoryRuntime(), config)
+    cluster.start_controllers()
     try:
         yield cluster
     finally:
         await cluster.stop_node()
-        controllers.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await controllers
+        await cluster.stop_controllers()
         await client.close()
         listener.close()
+        await custom_resources.stop()
         api.store.drop_watchers()
         await server.shutdown(1.0)
         await listener.wait_closed()

@@ -5,11 +5,13 @@ is in `stubborn`, which only SIGKILL ends.
 """
 
 import asyncio
+import contextlib
 import os
 import signal
+import socket
 import threading
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import replace
 
 from lab.pocket.node.runtime import Container, ContainerState, Exec, Sandbox, UnknownImage
@@ -22,12 +24,19 @@ class MemoryRuntime:
         self.states: dict[str, ContainerState] = {}
         self.signals: list[tuple[str, int]] = []
         self.answers: dict[tuple[str, ...], tuple[int, bytes]] = {}
+        self.killed_execs: list[str] = []
         self.execs: list[tuple[str, tuple[str, ...]]] = []
+        self.order: list[str] = []
+        """Starts and execs as they came."""
         self.sizes: list[tuple[int, int]] = []
+        self.inputs: dict[str, int] = {}
+        """Container id -> what an attached client types."""
         self.stubborn: set[str] = set()
         self.instant: dict[str, int] = {}
         """Container name -> exit code, for programs that end at once."""
         self.pod_ip = ""
+        self._going_on = threading.Event()
+        self._going_on.set()
         self._queues: list[asyncio.Queue[ContainerState]] = []
         self._threads: list[threading.Thread] = []
 
@@ -45,6 +54,7 @@ class MemoryRuntime:
         if container.image.startswith("unknown"):
             raise UnknownImage("map it under `images:`")
         self.specs[container.id] = container
+        self.order.append(f"start {container.id.split('/')[1]}")
         self.log(container.id, "start")
         state = ContainerState(container.id, container.pod_uid, 1, time.time())
         self.states[container.id] = state
@@ -54,12 +64,16 @@ class MemoryRuntime:
         return state
 
     async def signal(self, container_id: str, signum: int) -> None:
+        if container_id.startswith("exec-"):
+            self.killed_execs.append(container_id)
+            return
         self.signals.append((container_id, signum))
         if container_id.split("/")[1] not in self.stubborn or signum == signal.SIGKILL:
             self.end(container_id, 128 + signum)
 
     async def exec(self, container_id: str, argv: Sequence[str], *, tty: bool) -> Exec:
         self.execs.append((container_id, tuple(argv)))
+        self.order.append(f"exec {argv[0]}")
         stdin, stdout, stderr = os.pipe(), os.pipe(), os.pipe()
         exec_id = f"exec-{len(self.execs)}"
         code, said = self.answers.get(tuple(argv), (0, b""))
@@ -67,6 +81,7 @@ class MemoryRuntime:
 
         def work() -> None:
             heard = b""
+            self._going_on.wait()
             while argv[0] == "cat" and (data := os.read(stdin[0], 65536)):
                 heard += data
             os.write(stdout[1], said or heard)
@@ -80,6 +95,14 @@ class MemoryRuntime:
         self._threads.append(thread)
         return Exec(exec_id, (stdin[1], stdout[0], stderr[0]))
 
+    async def attach(self, container_id: str) -> int:
+        read, write = os.pipe()
+        self.inputs[container_id] = read
+        return write
+
+    def connector(self, pod_uid: str) -> socket.socket:
+        return socket.socket()
+
     async def containers(self) -> list[ContainerState]:
         return list(self.states.values())
 
@@ -92,16 +115,29 @@ class MemoryRuntime:
         while True:
             yield await queue.get()
 
+    @contextlib.contextmanager
+    def hanging(self) -> Iterator[None]:
+        """Execs that start meanwhile end with the block."""
+        self._going_on.clear()
+        try:
+            yield
+        finally:
+            self._going_on.set()
+            for thread in self._threads:
+                thread.join()
+
     def log(self, container_id: str, line: str) -> None:
         """What a container would write."""
         with open(self.specs[container_id].log_path, "a") as log:
             log.write(line + "\n")
 
-    def end(self, container_id: str, code: int) -> None:
+    def end(self, container_id: str, code: int, *, oom_killed: bool = False) -> None:
         state = self.states.get(container_id)
         if state is None or state.exit_code is not None:
             return
-        self.states[container_id] = replace(state, exit_code=code, finished_at=time.time())
+        self.states[container_id] = replace(
+            state, exit_code=code, finished_at=time.time(), oom_killed=oom_killed
+        )
         self._tell(self.states[container_id])
 
     def running(self, container: str) -> list[str]:

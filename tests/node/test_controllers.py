@@ -119,6 +119,15 @@ async def test_ready_pods_are_in_slices_and_endpoints(cluster: Cluster) -> None:
     assert addresses(found) == [pod["status"]["podIP"]]
 
 
+async def test_endpoints_go_with_a_service_that_went_while_nobody_looked(bare: Cluster) -> None:
+    await bare.client.create(SERVICES, service(selector={"app": "web"}))
+    await bare.until(ENDPOINTS, "web", lambda e: e)
+    await bare.stop_controllers()
+    await bare.client.delete(SERVICES, "web", "default")
+    bare.start_controllers()
+    await bare.until_gone(ENDPOINTS, "web")
+
+
 async def test_hand_written_endpoints_get_a_slice_that_goes_with_them(cluster: Cluster) -> None:
     await cluster.client.create(SERVICES, service())
     endpoints = {
@@ -138,6 +147,16 @@ async def test_load_balancer_gets_the_node_address(cluster: Cluster) -> None:
     await cluster.client.create(SERVICES, service(type="LoadBalancer"))
     shown = await cluster.until(SERVICES, "web", lambda s: s["status"].get("loadBalancer", {}).get("ingress"))
     assert shown["status"]["loadBalancer"]["ingress"][0]["ip"] == "172.28.0.10"
+
+
+async def test_services_and_pods_of_other_controllers_are_left_to_them(cluster: Cluster) -> None:
+    other = service(type="LoadBalancer", loadBalancerClass="other.test/balancer")
+    await cluster.client.create(SERVICES, other)
+    await cluster.make_pod("other", schedulerName="other-scheduler")
+    await cluster.make_pod("mine")
+    await cluster.ready("mine")
+    assert not (await cluster.get(PODS, "other"))["spec"].get("nodeName")
+    assert not (await cluster.get(SERVICES, "web"))["status"]["loadBalancer"]
 
 
 async def test_namespace_gets_its_account_and_root_ca_and_goes_with_its_content(cluster: Cluster) -> None:

@@ -1,9 +1,10 @@
 """DNS answers by name and type, from Services and EndpointSlices in memory."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
-from dnslib import RCODE, DNSRecord
+from dnslib import EDNS0, RCODE, DNSRecord
 
 from lab.pocket.node.dns.server import respond
 from lab.pocket.node.dns.zone import Zone, answer
@@ -22,6 +23,10 @@ SERVICES = {
     "db": service("db", clusterIP="None", ports=[{"name": "sql", "port": 5432}]),
     "out": service("out", type="ExternalName", externalName="front.shop.svc.cluster.local"),
     "away": service("away", type="ExternalName", externalName="example.com"),
+    "lost": service("lost", type="ExternalName", externalName="absent.shop.svc.cluster.local"),
+    "idle": service("idle", clusterIP="None", ports=[{"name": "sql", "port": 5432}]),
+    "early": service("early", clusterIP="None", publishNotReadyAddresses=True),
+    "many": service("many", clusterIP="None"),
 }
 SLICE = {
     "endpoints": [
@@ -31,13 +36,26 @@ SLICE = {
     ],
     "ports": [{"name": "sql", "port": 5432, "protocol": "TCP"}],
 }
+OTHER_SLICE = {
+    "endpoints": [{"addresses": ["10.20.0.8"], "hostname": "Upper", "conditions": {"ready": True}}],
+    "ports": [{"name": "sql", "port": 9999, "protocol": "TCP"}],
+}
+UNREADY = {"endpoints": [{"addresses": ["10.20.0.7"], "conditions": {"ready": False}}]}
+MANY = {"endpoints": [{"addresses": [f"10.20.1.{i}"]} for i in range(1, 100)]}
+SLICES = {"db": [SLICE, OTHER_SLICE], "idle": [UNREADY], "early": [UNREADY], "many": [MANY]}
 ZONE = Zone(
     domain="cluster.local",
     service=lambda space, name: SERVICES.get(name) if space == "shop" else None,
-    slices=lambda space, name: [SLICE] if name == "db" else [],
+    slices=lambda space, name: SLICES.get(name, []),
     has_namespace=lambda space: space == "shop",
     owner=lambda ip: SERVICES["front"] if ip == "10.120.0.9" else None,
-    endpoint=lambda ip: (SERVICES["db"], "db-0") if ip == "10.20.0.5" else None,
+    endpoints=lambda ip: [(SERVICES["db"], "db-0")] if ip == "10.20.0.5" else [],
+)
+
+THIRTY = replace(
+    ZONE,
+    service=lambda space, name: service("thirty", clusterIP="None"),
+    slices=lambda space, name: [{"endpoints": MANY["endpoints"][:30]}],
 )
 
 
@@ -46,7 +64,12 @@ ZONE = Zone(
     [
         pytest.param("front.shop.svc.cluster.local.", "A", ["10.120.0.9"], id="cluster ip"),
         pytest.param("FRONT.Shop.svc.cluster.local", "A", ["10.120.0.9"], id="without case"),
-        pytest.param("db.shop.svc.cluster.local", "A", ["10.20.0.5", "10.20.0.6"], id="headless: ready pods"),
+        pytest.param(
+            "db.shop.svc.cluster.local",
+            "A",
+            ["10.20.0.5", "10.20.0.6", "10.20.0.8"],
+            id="headless: ready pods",
+        ),
         pytest.param("db-0.db.shop.svc.cluster.local", "A", ["10.20.0.5"], id="hostname of a headless pod"),
         pytest.param("10-20-0-6.db.shop.svc.cluster.local", "A", ["10.20.0.6"], id="dashed headless pod"),
         pytest.param("10-20-0-9.shop.pod.cluster.local", "A", ["10.20.0.9"], id="pod by dashed address"),
@@ -70,9 +93,15 @@ ZONE = Zone(
         pytest.param(
             "_sql._tcp.db.shop.svc.cluster.local",
             "SRV",
-            [(0, 100, 5432, f"{h}.db.shop.svc.cluster.local") for h in ("10-20-0-6", "db-0")],
-            id="srv of headless pods",
+            [
+                (0, 100, port, f"{host}.db.shop.svc.cluster.local")
+                for host, port in (("10-20-0-6", 5432), ("db-0", 5432), ("upper", 9999))
+            ],
+            id="srv of headless pods, each with its own port",
         ),
+        pytest.param("dns-version.cluster.local", "TXT", ["1.1.0"], id="schema version"),
+        pytest.param("early.shop.svc.cluster.local", "A", ["10.20.0.7"], id="pods published before ready"),
+        pytest.param("upper.db.shop.svc.cluster.local", "A", ["10.20.0.8"], id="host label without case"),
     ],
 )
 def test_answer(name: str, kind: str, data: list[Any]) -> None:
@@ -92,6 +121,9 @@ def test_answer(name: str, kind: str, data: list[Any]) -> None:
         pytest.param("x.front.shop.svc.cluster.local", "A", False, id="below a cluster ip service"),
         pytest.param("10-20-0-7.db.shop.svc.cluster.local", "A", False, id="pod that is not ready"),
         pytest.param("example.com", "A", False, id="outside the cluster"),
+        pytest.param("dns-version.cluster.local", "A", True, id="the version has no address"),
+        pytest.param("idle.shop.svc.cluster.local", "A", False, id="headless without a ready pod"),
+        pytest.param("_sql._tcp.idle.shop.svc.cluster.local", "SRV", False, id="srv without a ready pod"),
         pytest.param("_grpc._tcp.front.shop.svc.cluster.local", "SRV", False, id="no such port"),
     ],
 )
@@ -107,10 +139,44 @@ def test_absent_name_is_nxdomain_with_a_soa_on_the_wire() -> None:
     assert (reply.header.rcode, len(reply.auth)) == (RCODE.NXDOMAIN, 1)
 
 
-def test_answer_too_large_for_udp_is_truncated() -> None:
-    packet = respond(ZONE, DNSRecord.question("db.shop.svc.cluster.local").pack(), limit=40)
+def asked(name: str, kind: str = "A", *, udp: bool = False, edns: int = 0) -> DNSRecord:
+    question = DNSRecord.question(name, kind)
+    if edns:
+        question.add_ar(EDNS0(udp_len=edns))
+    packet = respond(ZONE, question.pack(), udp=udp)
     assert packet is not None
-    assert DNSRecord.parse(packet).header.tc == 1
+    return DNSRecord.parse(packet)
+
+
+def test_alias_to_an_absent_name_of_the_cluster_is_nxdomain() -> None:
+    reply = asked("lost.shop.svc.cluster.local")
+    assert (reply.header.rcode, len(reply.rr)) == (RCODE.NXDOMAIN, 1)
+
+
+def test_srv_answer_brings_the_addresses_of_its_targets() -> None:
+    reply = asked("_http._tcp.front.shop.svc.cluster.local", "SRV")
+    assert [(str(r.rname), str(r.rdata)) for r in reply.ar] == [
+        ("front.shop.svc.cluster.local.", "10.120.0.9")
+    ]
+
+
+@pytest.mark.parametrize("edns", [0, 1232, 4096])
+def test_answer_too_large_for_a_datagram_is_truncated_and_whole_over_tcp(edns: int) -> None:
+    name = "many.shop.svc.cluster.local"
+    cut, whole = asked(name, udp=True, edns=edns), asked(name, edns=edns)
+    assert (cut.header.tc, len(cut.rr), whole.header.tc, len(whole.rr)) == (1, 0, 0, 99)
+    assert str(cut.q.qname) == f"{name}."
+
+
+def test_client_that_names_no_limit_gets_at_most_512_bytes() -> None:
+    """Thirty addresses fit into what a client with EDNS takes, but not into 512 bytes."""
+    packets = {}
+    for edns in (0, 1232):
+        question = DNSRecord.question("thirty.shop.svc.cluster.local")
+        if edns:
+            question.add_ar(EDNS0(udp_len=edns))
+        packets[edns] = DNSRecord.parse(respond(THIRTY, question.pack(), udp=True))
+    assert (packets[0].header.tc, packets[1232].header.tc) == (1, 0)
 
 
 def test_garbage_gets_a_format_error() -> None:

@@ -35,7 +35,7 @@ def pod(name: str, ip: str, ready: str = "True", port: int = 8080, **meta: Any) 
         pytest.param(
             pod("p", "1", "False"),
             {"publishNotReadyAddresses": True},
-            (True, True, False),
+            (True, False, False),
             id="published anyway",
         ),
     ],
@@ -64,6 +64,24 @@ def test_names_do_not_depend_on_pods() -> None:
     assert slices(service(), [pod("q", "2")])[0]["metadata"]["name"] == first
 
 
+def members(found: list[Object]) -> list[list[str]]:
+    return [[e["targetRef"]["name"] for e in s["endpoints"]] for s in found]
+
+
+def test_slices_have_a_hundred_endpoints_at_most() -> None:
+    found = slices(service(), [pod(f"p{n:03}", f"10.0.0.{n}") for n in range(230)])
+    assert [len(part) for part in members(found)] == [100, 100, 30]
+    assert len({s["metadata"]["name"] for s in found}) == 3
+
+
+def test_a_pod_stays_in_its_slice_when_others_come_and_go() -> None:
+    many = [pod(f"p{n:03}", f"10.0.0.{n}") for n in range(150)]
+    before = slices(service(), many)
+    after = slices(service(), [pod("a", "10.1.0.1"), *many[10:]], current=before)
+    changed = [a for a, b in zip(after, before, strict=True) if a != b]
+    assert members(changed) == [["a", *(f"p{n:03}" for n in range(10, 100))]]
+
+
 def test_pods_without_address_or_finished_are_left_out() -> None:
     finished = pod("q", "2")
     finished["status"]["phase"] = "Succeeded"
@@ -87,6 +105,18 @@ def test_hand_written_endpoints_are_mirrored_with_their_labels() -> None:
     assert found["metadata"]["labels"]["mirror"] == "yes"
     assert found["endpoints"] == [{"addresses": ["172.28.0.11"], "conditions": {"ready": True}}]
     assert found["ports"] == [{"name": "http", "protocol": "TCP", "port": 4143}]
+
+
+def test_mirrored_families_and_crowds_get_slices_of_their_own() -> None:
+    crowd = [{"ip": f"10.0.{n // 100}.{n % 100}"} for n in range(120)]
+    own = {**HAND_WRITTEN, "subsets": [{"addresses": [*crowd, {"ip": "fd00::1"}], "ports": [{"port": 80}]}]}
+    found = mirrored(own)
+    assert [(s["addressType"], len(s["endpoints"])) for s in found] == [
+        ("IPv4", 100),
+        ("IPv4", 20),
+        ("IPv6", 1),
+    ]
+    assert len({s["metadata"]["name"] for s in found}) == 3
 
 
 @pytest.mark.parametrize(

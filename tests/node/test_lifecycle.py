@@ -1,12 +1,14 @@
 """The pod state machine: what runs next, what the status shows, how long restarts wait."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from lab.kube.quantity import quantity
 from lab.pocket.node.lifecycle.attempts import Attempt, ContainerView, Waiting, restart_delay
-from lab.pocket.node.lifecycle.qos import qos_class, quantity
-from lab.pocket.node.lifecycle.status import Surroundings, pod_status
+from lab.pocket.node.lifecycle.qos import qos_class
+from lab.pocket.node.lifecycle.status import Failure, Surroundings, pod_status
 from lab.pocket.node.lifecycle.steps import Steps, next_steps
 
 RUNS = (Attempt(0, 100.0),)
@@ -145,6 +147,45 @@ def test_transition_time_is_kept_while_a_condition_does_not_change() -> None:
     assert again["conditions"] == first["status"]["conditions"]
 
 
+def gated(**conditions: str) -> dict[str, Any]:
+    """The Ready condition of a running pod with the gate `example.com/gate`."""
+    gated = pod()
+    gated["spec"]["readinessGates"] = [{"conditionType": "example.com/gate"}]
+    gated["status"] = {"conditions": [{"type": k, "status": v} for k, v in conditions.items()]}
+    shown = pod_status(gated, views(app=RUNS), PLACE)["conditions"]
+    return next(c for c in shown if c["type"] == "Ready")
+
+
+def test_a_readiness_gate_that_nobody_opened_keeps_the_pod_unready() -> None:
+    shown = gated()
+    assert (shown["status"], shown["reason"]) == ("False", "ReadinessGatesNotReady")
+    assert shown["message"] == (
+        'corresponding condition of pod readiness gate "example.com/gate" does not exist.'
+    )
+
+
+@pytest.mark.parametrize("status", ["True", "False"])
+def test_a_readiness_gate_decides_about_a_pod_whose_containers_are_ready(status: str) -> None:
+    assert gated(**{"example.com/gate": status})["status"] == status
+
+
+def test_a_failed_pod_says_why_whatever_its_containers_do() -> None:
+    place = replace(PLACE, failure=Failure("DeadlineExceeded", "too long"))
+    shown = pod_status(pod(), views(app=RUNS), place)
+    assert (shown["phase"], shown["reason"], shown["message"]) == ("Failed", "DeadlineExceeded", "too long")
+
+
+@pytest.mark.parametrize(("attempts", "phase"), [(DONE, "Succeeded"), (BROKEN, "Failed"), ((), "Failed")])
+def test_a_deleted_pod_ends_in_a_final_phase(attempts: tuple[Attempt, ...], phase: str) -> None:
+    assert pod_status(pod(), views(app=attempts), replace(PLACE, over=True))["phase"] == phase
+
+
+def test_a_crash_loop_shows_the_last_end_as_the_last_state() -> None:
+    [shown] = pod_status(pod(), views(app=CRASHED_TWICE), PLACE)["containerStatuses"]
+    assert shown["state"]["waiting"]["reason"] == "CrashLoopBackOff"
+    assert shown["lastState"]["terminated"]["containerID"].endswith("/app/1")
+
+
 def test_conditions_of_others_survive() -> None:
     gate = {"type": "example.com/gate", "status": "True"}
     shown = pod_status({**pod(), "status": {"conditions": [gate]}}, views(app=RUNS), PLACE)
@@ -170,4 +211,4 @@ def test_qos_class(resources: dict[str, Any], wanted: str) -> None:
 
 def test_quantities_compare_across_suffixes() -> None:
     assert quantity("0.5") == quantity("500m")
-    assert quantity("1Gi") == 2**30
+    assert quantity("1Gi") == quantity("1048576Ki") == 2**30

@@ -5,7 +5,10 @@ from typing import Any
 import pytest
 
 from lab.pocket.controllers.progress import deployment_status
-from lab.pocket.controllers.rollout import plan, replica_set, surge, template_hash
+from lab.pocket.controllers.rollout import plan
+from lab.pocket.controllers.sizes import surge
+from lab.pocket.controllers.templates import template_hash
+from lab.pocket.controllers.templating import replica_set
 
 Object = dict[str, Any]
 
@@ -94,9 +97,62 @@ def test_paused_deployment_does_not_roll_out() -> None:
     assert (found.create, dict(found.scale)) == (None, {})
 
 
+def sized(image: str, wanted: int, total: int, **more: Any) -> Object:
+    """A ReplicaSet that was last scaled when the Deployment wanted `total`, with one to surge."""
+    found = existing(image, wanted, **more)
+    notes = {"desired-replicas": str(total), "max-replicas": str(total + 1)}
+    found["metadata"]["annotations"] |= {f"deployment.kubernetes.io/{k}": v for k, v in notes.items()}
+    return found
+
+
+@pytest.mark.parametrize(
+    ("own", "replica_sets", "scale"),
+    [
+        pytest.param(
+            deployment(10),
+            [sized("old", 4, 5), sized("new", 2, 5, revision=2)],
+            {"old": 7, "new": 4},
+            id="up in the middle of a rollout",
+        ),
+        pytest.param(
+            deployment(0),
+            [sized("old", 4, 5), sized("new", 2, 5, revision=2)],
+            {"old": 0, "new": 0},
+            id="to none",
+        ),
+        pytest.param(deployment(6), [sized("new", 4, 4)], {"new": 6}, id="one alone"),
+        pytest.param(
+            deployment(6, paused=True), [sized("old", 4, 4)], {"old": 6}, id="a paused one scales, too"
+        ),
+        pytest.param(deployment(paused=True), [], {}, id="a paused one makes nothing"),
+    ],
+)
+def test_scaling_is_shared_out(own: Object, replica_sets: list[Object], scale: dict[str, int]) -> None:
+    assert dict(plan(own, replica_sets).scale) == scale
+
+
+def test_recreate_waits_for_pods_on_their_way_out() -> None:
+    recreate = deployment(strategy={"type": "Recreate"})
+    old = existing("old", 0)
+    pod = {
+        "metadata": {"ownerReferences": [{"uid": "old", "controller": True}], "deletionTimestamp": "x"},
+        "status": {"phase": "Running"},
+    }
+    assert plan(recreate, [old], [pod]).create is None
+
+
+def test_notes_of_the_deployment_reach_its_replica_set() -> None:
+    own = deployment()
+    own["metadata"]["annotations"] = {"kubernetes.io/change-cause": "a reason"}
+    found = plan(own, [existing("new", 4)]).revise["new"]
+    assert found == {"metadata": {"annotations": {"kubernetes.io/change-cause": "a reason"}}}
+
+
 def test_rollback_gives_the_old_replica_set_a_new_revision() -> None:
     found = plan(deployment(image="old"), [existing("old", 4, revision=1), existing("new", 0, revision=2)])
-    assert dict(found.revise) == {"old": "3"}
+    notes = found.revise["old"]["metadata"]["annotations"]
+    assert notes["deployment.kubernetes.io/revision"] == "3"
+    assert notes["deployment.kubernetes.io/revision-history"] == "1"
 
 
 def test_history_keeps_no_more_than_the_limit() -> None:
@@ -133,6 +189,28 @@ def test_template_hash_is_of_upstreams_alphabet() -> None:
 def test_progress_reason(replica_sets: list[Object], reason: str) -> None:
     found = deployment_status(deployment(), replica_sets, 0.0)
     assert next(c["reason"] for c in found["conditions"] if c["type"] == "Progressing") == reason
+
+
+@pytest.mark.parametrize(
+    ("paused", "reason"),
+    [
+        pytest.param(True, "DeploymentPaused", id="paused"),
+        pytest.param(False, "DeploymentResumed", id="resumed"),
+    ],
+)
+def test_pause_shows_in_progress(paused: bool, reason: str) -> None:
+    seen = {"type": "Progressing", "status": "Unknown", "reason": "DeploymentPaused"}
+    own = deployment(paused=paused) | {"status": {"conditions": [seen]}}
+    found = deployment_status(own, [existing("new", 4, 1)], 0.0)
+    assert found["conditions"][1]["reason"] == reason
+
+
+def test_failure_to_make_pods_shows_on_the_deployment() -> None:
+    replica_set = existing("new", 0)
+    failure = {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": "no room"}
+    replica_set["status"]["conditions"] = [failure]
+    shown = deployment_status(deployment(), [replica_set], 0.0)["conditions"][2]
+    assert (shown["reason"], shown["message"]) == ("FailedCreate", "no room")
 
 
 def test_rollout_without_progress_past_its_deadline_has_failed() -> None:

@@ -45,18 +45,23 @@ class Server:
     pki: Pki
     process: subprocess.Popen[bytes] | None = None
     extra: list[str] = field(default_factory=list)
+    prefix: list[str] = field(default_factory=list)
 
     @property
     def url(self) -> str:
         return f"https://127.0.0.1:{self.port}"
 
     def start(self) -> None:
-        argv = [sys.executable, "-m", "lab.pocket.apiserver.main", "--name", "test"]
+        self.launch()
+        self._wait()
+
+    def launch(self) -> None:
+        """Start the process and do not wait for it to serve."""
+        argv = [*self.prefix, sys.executable, "-m", "lab.pocket.apiserver.main", "--name", "test"]
         argv += ["--data", str(self.root), "--pki", str(self.pki.folder), "--cache", str(CACHE)]
         argv += ["--listen", f"127.0.0.1:{self.port}", *self.extra]
         with (self.root / "log").open("ab") as log:
             self.process = subprocess.Popen(argv, stdout=log, stderr=log)
-        self._wait()
 
     def _wait(self) -> None:
         for _ in range(400):
@@ -84,11 +89,23 @@ class Server:
 
     def kubectl(self, *words: str, text: str = "", code: int | None = 0, user: str = "admin") -> str:
         """Run kubectl; `code` None accepts any end. Returns stdout, or stdout and stderr on failure."""
+        done = self._kubectl(words, text, user)
+        if code is not None:
+            assert done.returncode == code, f"{words}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return done.stdout if done.returncode == 0 else done.stdout + done.stderr
+
+    def kubectl_err(self, *words: str, text: str = "") -> str:
+        """What a successful kubectl says on stderr: warnings."""
+        done = self._kubectl(words, text, "admin")
+        assert done.returncode == 0, f"{words}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return done.stderr
+
+    def _kubectl(self, words: tuple[str, ...], text: str, user: str) -> subprocess.CompletedProcess[str]:
         pki = self.pki.folder
         flags = ["--server", self.url, "--certificate-authority", str(pki / "ca.crt")]
         flags += ["--client-certificate", str(pki / f"{user}.crt"), "--client-key", str(pki / f"{user}.key")]
         flags += ["--cache-dir", str(self.root / "kubectl")]
-        done = subprocess.run(
+        return subprocess.run(
             [str(KUBECTL), *flags, *words],
             input=text,
             text=True,
@@ -96,9 +113,6 @@ class Server:
             timeout=30,
             env={"PATH": os.environ["PATH"], "HOME": str(self.root), "KUBECONFIG": os.devnull},
         )
-        if code is not None:
-            assert done.returncode == code, f"{words}: {done.returncode}\n{done.stdout}\n{done.stderr}"
-        return done.stdout if done.returncode == 0 else done.stdout + done.stderr
 
 
 class Http:
@@ -153,12 +167,12 @@ async def settle() -> None:
 class Watch:
     """An open watch, read event by event; every read is bounded."""
 
-    def __init__(self, http: Http, url: str) -> None:
-        self._http, self._url = http, url
+    def __init__(self, http: Http, url: str, headers: dict[str, str] | None = None) -> None:
+        self._http, self._url, self._headers = http, url, headers
         self._response: aiohttp.ClientResponse | None = None
 
     async def __aenter__(self) -> "Watch":
-        self._response = await self._http.session.get(self._url)
+        self._response = await self._http.session.get(self._url, headers=self._headers)
         return self
 
     async def __aexit__(self, *error: object) -> None:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from .conftest import Http, Server, config_map, pod
+from .conftest import APPLY, Http, Server, config_map, pod
 
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
 
@@ -158,3 +158,44 @@ async def test_a_pod_gets_its_accounts_token_mounted(http: Http, space: str) -> 
 async def test_a_pod_of_a_missing_account_is_refused(http: Http, space: str) -> None:
     reply = await http.post(f"{space}/pods", pod("p", serviceAccountName="ghost"))
     assert (reply.code, 'serviceaccount "ghost" not found' in reply.body["message"]) == (403, True)
+
+
+async def test_the_edit_role_writes_what_manifests_contain_and_grants_nothing(
+    http: Http, server: Server, space: str
+) -> None:
+    base = space.replace("/api/v1", RBAC)
+    reference = {"kind": "ClusterRole", "name": "edit"}
+    subjects = [{"kind": "User", "name": "eve"}]
+    await http.post(
+        f"{base}/rolebindings", {"metadata": {"name": "e"}, "roleRef": reference, "subjects": subjects}
+    )
+    eve = await as_user(server, "eve")
+    made = await eve.post(f"{space}/configmaps", config_map("a"))
+    budgets = space.replace("/api/v1", "/apis/policy/v1") + "/poddisruptionbudgets"
+    stored = await eve.post(budgets, {"metadata": {"name": "a"}, "spec": {"minAvailable": 1}})
+    granted = await eve.post(f"{base}/roles", {"metadata": {"name": "a"}})
+    await eve.close()
+    assert [reply.code for reply in (made, stored, granted)] == [201, 201, 403]
+
+
+async def test_roles_of_custom_kinds_join_the_default_roles_by_label(http: Http) -> None:
+    found = {}
+    for name in ("admin", "edit", "view"):
+        rule = (await http.get(f"{RBAC}/clusterroles/{name}")).body["aggregationRule"]
+        found[name] = rule["clusterRoleSelectors"][0]["matchLabels"]
+    label = "rbac.authorization.k8s.io/aggregate-to-"
+    assert found == {name: {f"{label}{name}": "true"} for name in found}
+
+
+async def test_who_may_only_update_creates_nothing_by_it(http: Http, server: Server, space: str) -> None:
+    verbs = ["update", "patch", "get"]
+    rule = {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": verbs}
+    await grant(http, space, {"kind": "User", "name": "kim"}, **rule)
+    base = space.replace("/api/v1", "/apis/coordination.k8s.io/v1") + "/leases"
+    body = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": "a"}}
+    kim = await as_user(server, "kim")
+    put = await kim.put(f"{base}/a", body)
+    applied = await kim.patch(f"{base}/a?fieldManager=kim", body, APPLY)
+    await kim.close()
+    assert (put.code, applied.code) == (403, 403)
+    assert 'cannot create resource "leases"' in put.body["message"]

@@ -23,6 +23,7 @@ SCHEMA: dict[str, Any] = {
                     "x-kubernetes-list-map-keys": ["name"],
                     "items": {
                         "type": "object",
+                        "required": ["name"],
                         "properties": {"name": {"type": "string"}, "value": {"type": "string"}},
                     },
                 },

@@ -65,7 +65,6 @@ BAD_QUERIES = [
     "resourceVersion=x",
     "watch=1&timeoutSeconds=x",
     "watch=1&resourceVersion=-1",
-    "watch=1&sendInitialEvents=true",
 ]
 
 

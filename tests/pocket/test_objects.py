@@ -175,3 +175,14 @@ async def test_emptying_a_dying_namespace_of_finalizers_removes_it(http: Http, s
     body = (await http.delete(space)).body
     await http.put(f"{space}/finalize", {**body, "spec": {"finalizers": []}})
     assert (await http.get(space)).code == 404
+
+
+async def test_a_finished_delete_shows_the_object_for_some_kinds_and_a_status_for_others(
+    http: Http, space: str
+) -> None:
+    await http.post(f"{space}/configmaps", config_map("a"))
+    made = (await http.post(f"{space}/pods", pod("a"))).body
+    shown = (await http.delete(f"{space}/pods/a")).body
+    told = (await http.delete(f"{space}/configmaps/a")).body
+    assert (shown["kind"], shown["metadata"]["uid"]) == ("Pod", made["metadata"]["uid"])
+    assert (told["kind"], told["status"], told["details"]["name"]) == ("Status", "Success", "a")

@@ -72,7 +72,7 @@ async def test_apply_conflicts_with_another_managers_value(http: Http, space: st
     await apply(http, f"{space}/configmaps/a", full("a", k="1"), "one")
     reply = await apply(http, f"{space}/configmaps/a", full("a", k="2"), "two")
     assert reply.code == 409
-    assert reply.body["message"] == 'Apply failed with 1 conflict: conflict with "one" using v1: .data.k'
+    assert reply.body["message"] == 'Apply failed with 1 conflict: conflict with "one": .data.k'
 
 
 async def test_a_forced_apply_takes_the_field_over(http: Http, space: str) -> None:

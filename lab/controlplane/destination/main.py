@@ -45,6 +45,7 @@ CUSTOM = (
     kinds.AUTHORIZATION_POLICIES,
     kinds.MESH_TLS_AUTHENTICATIONS,
     kinds.NETWORK_AUTHENTICATIONS,
+    kinds.TRAFFIC_SPLITS,
 )
 """These may not be installed: nothing waits for them."""
 

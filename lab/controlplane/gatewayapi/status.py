@@ -4,9 +4,10 @@ from typing import Any
 
 from lab.controlplane.model.attachment import attached, parents, selects
 from lab.controlplane.model.backends import resolve
-from lab.controlplane.model.filters import SUPPORTED
+from lab.controlplane.model.filters import mirrors_of, unsupported, unsupported_in_backend
 from lab.controlplane.model.graph import Reader
 from lab.controlplane.model.ir import PortRef
+from lab.controlplane.model.matches import grpc_match, http_match, is_expressible
 from lab.controlplane.model.services import ServicePort, address_of, ports_of, service_of
 from lab.kube.objects import Object, meta, name, namespace, spec, status
 
@@ -39,8 +40,8 @@ def _accepted(reader: Reader, route: Object, parent: Object) -> Object:
     ports = [p for p in ports_of(service) if selects(parent, route, PortRef(*where, p.number), p)]
     if not address_of(service) or not ports:
         return _condition("Accepted", "NoMatchingParent", "no port of a ClusterIP Service fits the parentRef")
-    if unknown := sorted(_filter_types(route) - set(SUPPORTED)):
-        return _condition("Accepted", "UnsupportedValue", f"filters not supported: {', '.join(unknown)}")
+    if wrong := _unsupported(route):
+        return _condition("Accepted", "UnsupportedValue", "; ".join(wrong))
     if route["kind"] == "HTTPRoute" and any(_is_taken(reader, route, where, port) for port in ports):
         return _condition("Accepted", "Conflicted", "a GRPCRoute decides about the same port")
     return _condition("Accepted", "Accepted", "", holds=True)
@@ -53,7 +54,8 @@ def _is_taken(reader: Reader, route: Object, where: tuple[str, str], port: Servi
 
 def _resolved(reader: Reader, route: Object) -> Object:
     for rule in spec(route).get("rules") or []:
-        for backend in rule.get("backendRefs") or []:
+        mirrors = [mirror.get("backendRef") or {} for mirror in mirrors_of(rule.get("filters"))]
+        for backend in (*(rule.get("backendRefs") or []), *mirrors):
             found = resolve(reader, route, backend)
             if found.ref is None:
                 kind, wanted = backend.get("kind") or "Service", "/".join(found.reference)
@@ -61,12 +63,19 @@ def _resolved(reader: Reader, route: Object) -> Object:
     return _condition("ResolvedRefs", "ResolvedRefs", "", holds=True)
 
 
-def _filter_types(route: Object) -> set[str]:
-    lists = [rule.get("filters") or [] for rule in spec(route).get("rules") or []]
-    lists += [
-        b.get("filters") or [] for r in spec(route).get("rules") or [] for b in r.get("backendRefs") or []
-    ]
-    return {str(item.get("type")) for items in lists for item in items}
+def _unsupported(route: Object) -> list[str]:
+    """What the mesh cannot do of a route, by rule."""
+    read = grpc_match if route["kind"] == "GRPCRoute" else http_match
+    found = []
+    for index, rule in enumerate(spec(route).get("rules") or []):
+        words = [f"filter {kind}" for kind in unsupported(rule.get("filters"))]
+        for backend in rule.get("backendRefs") or []:
+            names = unsupported_in_backend(backend.get("filters"))
+            words += [f"filter {kind} of backend {backend.get('name')}" for kind in names]
+        if not all(is_expressible(read(match)) for match in rule.get("matches") or []):
+            words.append("a regular expression that is not RE2's")
+        found += [f"rules[{index}]: {word} is not supported" for word in words]
+    return found
 
 
 def _condition(kind: str, reason: str, message: str, *, holds: bool = False) -> Object:

@@ -1,8 +1,8 @@
 """Program `proxy-init`: nft rules in the pod's network namespace that send its TCP through the proxy.
 
 Outbound connections go to 4140, inbound ones to 4143, except the proxy's own (by mark), loopback and
-ignored ports. The rules are plain data (`rules`), written over netlink and read back; running it again
-replaces them.
+ignored ports. What the proxy sends to its own pod, because the app calls its own Service, is inbound too.
+The rules are plain data (`rules`), written over netlink and read back; running it again replaces them.
 """
 
 import argparse
@@ -18,6 +18,7 @@ from pyroute2.nftables.main import NFTables
 from lab.base.errors import LabError
 from lab.controlplane.inject.settings import (
     ADMIN_PORT,
+    APP_MARK,
     CONTROL_PORT,
     INBOUND_PORT,
     OUTBOUND_PORT,
@@ -52,7 +53,7 @@ class Ports:
 
 @dataclass(frozen=True)
 class Rule:
-    """One rule: match TCP with `mark`, leaving by `interface` or to `ports`, then accept or redirect."""
+    """One rule: match TCP with `mark`, leaving by `interface` and to `ports`, then accept or redirect."""
 
     chain: str
     mark: int = 0
@@ -80,6 +81,9 @@ def rules(skip_inbound: Sequence[Ports], skip_outbound: Sequence[Ports]) -> list
     """The capture of one pod, in order."""
     own = [Ports(p, p) for p in (OUTBOUND_PORT, INBOUND_PORT, CONTROL_PORT, ADMIN_PORT)]
     return [
+        Rule(OUTPUT, mark=APP_MARK),
+        *(Rule(OUTPUT, interface="lo", ports=ports) for ports in (*own, *skip_inbound)),
+        Rule(OUTPUT, mark=PROXY_MARK, interface="lo", redirect=INBOUND_PORT),
         Rule(OUTPUT, mark=PROXY_MARK),
         Rule(OUTPUT, interface="lo"),
         *(Rule(OUTPUT, ports=ports) for ports in skip_outbound),
@@ -94,7 +98,7 @@ def expressions(rule: Rule) -> list[Expression]:
     out = _meta(META_L4_PROTOCOL, bytes([socket.IPPROTO_TCP]))
     if rule.mark:
         # The kernel compares the register as it holds it: in the machine's byte order.
-        out = _meta(META_MARK, struct.pack("=I", rule.mark))
+        out += _meta(META_MARK, struct.pack("=I", rule.mark))
     if rule.interface:
         name = rule.interface.encode().ljust(INTERFACE_NAME_LENGTH, b"\0")
         out += _meta(META_OUT_INTERFACE, name)

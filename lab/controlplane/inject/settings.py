@@ -16,6 +16,9 @@ ADMIN_PORT = 4191
 CONTROL_PORT = 4190
 # The mark of the proxy's own sockets, which the capture rules let pass.
 PROXY_MARK = 0x539
+# The mark of the sockets by which the proxy reaches its own app; those of PROXY_MARK that stay in the pod
+# are calls of the app to its own Service and come in through the proxy like any other caller's.
+APP_MARK = 0x53A
 
 
 @dataclass(frozen=True)

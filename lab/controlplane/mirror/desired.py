@@ -9,6 +9,7 @@ from typing import Literal
 
 from lab.controlplane.mirror.labels import (
     CLUSTER_NAME,
+    HEADLESS_MIRROR,
     MIRROR_PREFIX,
     MIRRORED_GATEWAY,
     MIRRORED_SERVICE,
@@ -84,7 +85,7 @@ def mirror_service(remote: Object, link: Link, mode: Mode) -> Object:
 def mirror_endpoints(remote: Object, link: Link, gateway: Gateway, *, has_ready: bool) -> Object:
     """The Endpoints of a gateway mirror: the gateway for every port; none if the target has no ready pod."""
     ports = [
-        {**_named(port), "port": link.gateway_port, "protocol": port.get("protocol", "TCP")}
+        {**named(port), "port": link.gateway_port, "protocol": port.get("protocol", "TCP")}
         for port in spec(remote).get("ports") or []
     ]
     has_target = has_ready and bool(gateway.addresses)
@@ -182,9 +183,10 @@ def is_mark_of(obj: Object, link: Link) -> bool:
 
 
 def remote_name_of(mirror: Object, link: Link) -> str:
-    """The remote Service's name that a mirror's name was made from; "" if it is not of this link."""
+    """The remote Service that a mirror, or a pod's mirror of it, stands for; "" if it is not of this link."""
     suffix = f"-{link.cluster}"
-    return name(mirror).removesuffix(suffix) if name(mirror).endswith(suffix) else ""
+    called = labels(mirror).get(HEADLESS_MIRROR) or name(mirror)
+    return called.removesuffix(suffix) if called.endswith(suffix) else ""
 
 
 def fq_name(remote: Object, link: Link) -> str:
@@ -223,7 +225,7 @@ def _subset(gateway: Gateway, ports: list[Object]) -> Object:
     return {key: addresses, "ports": ports}
 
 
-def _named(port: Object) -> Object:
+def named(port: Object) -> Object:
     return {"name": port["name"]} if port.get("name") else {}
 
 
@@ -245,7 +247,7 @@ def _comparable_port(port: Object) -> Object:
 
 def _comparable_subset(subset: Object) -> Object:
     return {
-        "ready": sorted(a["ip"] for a in subset.get("addresses") or []),
+        "ready": sorted((a["ip"], a.get("hostname", "")) for a in subset.get("addresses") or []),
         "notReady": sorted(a["ip"] for a in subset.get("notReadyAddresses") or []),
         "ports": sorted(
             (str(p.get("name", "")), int(p["port"]), str(p.get("protocol", "TCP")))

@@ -8,6 +8,7 @@ REMOTE_RESOURCE_VERSION = "mirror.linkerd.io/remote-resource-version"
 REMOTE_FQ_NAME = "mirror.linkerd.io/remote-svc-fq-name"
 REMOTE_GATEWAY_IDENTITY = "mirror.linkerd.io/remote-gateway-identity"
 GATEWAY_IDENTITY = "mirror.linkerd.io/gateway-identity"
+HEADLESS_MIRROR = "mirror.linkerd.io/headless-mirror-svc-name"
 EXPORTED = "mirror.linkerd.io/exported"
 FEDERATED = "mirror.linkerd.io/federated"
 

@@ -5,6 +5,8 @@ changed for its whole duration of *our* time.
 """
 
 import asyncio
+import os
+import socket
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -126,3 +128,8 @@ class Election:
                 await self.client.replace(LEASES, {**lease, "spec": {**spec(lease), "holderIdentity": ""}})
         except ApiError as error:
             log.info("lease not given back, it will expire", lease=self.name, error=error)
+
+
+def hostname() -> str:
+    """Under which name this process stands for election: its pod's."""
+    return os.environ.get("HOSTNAME") or socket.gethostname()

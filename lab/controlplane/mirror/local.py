@@ -6,16 +6,15 @@ then takes its metadata and ports from it.
 
 import argparse
 import asyncio
-import os
-import socket
 from collections.abc import Sequence
 
 from lab.base.log import get_logger, setup
 from lab.controlplane import admin
 from lab.controlplane.lifecycle import until_terminated
 from lab.controlplane.mirror import federated
+from lab.controlplane.mirror.headless import is_headless
 from lab.controlplane.mirror.labels import FEDERATED, LOCAL_DISCOVERY
-from lab.controlplane.mirror.lease import Election
+from lab.controlplane.mirror.lease import Election, hostname
 from lab.controlplane.mirror.writer import NotOurs, Writer
 from lab.kube.client import Client
 from lab.kube.informer import Informer, all_synced, run_all
@@ -53,7 +52,7 @@ class LocalMirror:
         """Join or leave, as the member's label says."""
         member = self.services.get(*member_key)
         existing = self.services.get(member_key[0], federated.federated_name(member_key[1]))
-        if member is not None and labels(member).get(FEDERATED) == "member" and not is_deleting(member):
+        if member is not None and _joins(member):
             ours = existing is None or federated.is_federated(existing)
             try:
                 wanted = federated.join_local(existing, member)
@@ -73,10 +72,15 @@ class LocalMirror:
         return None
 
 
+def _joins(service: Object) -> bool:
+    """A headless Service cannot be federated, whatever its label says."""
+    is_member = labels(service).get(FEDERATED) == "member"
+    return is_member and not is_deleting(service) and not is_headless(service)
+
+
 async def _run(options: argparse.Namespace) -> None:
     async with await Client.in_cluster() as client:
-        identity = os.environ.get("HOSTNAME") or socket.gethostname()
-        election = Election(client, options.namespace, "local-service-mirror-write", identity)
+        election = Election(client, options.namespace, "local-service-mirror-write", hostname())
 
         async def lead_for_ever() -> None:
             while True:

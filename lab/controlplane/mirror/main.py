@@ -6,8 +6,6 @@ A changed Link spec or credentials Secret starts a new Watcher; a change of stat
 import argparse
 import asyncio
 import base64
-import os
-import socket
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -19,7 +17,7 @@ from lab.base.wait import pause
 from lab.controlplane import admin
 from lab.controlplane.lifecycle import until_terminated
 from lab.controlplane.mirror import probe
-from lab.controlplane.mirror.lease import Election
+from lab.controlplane.mirror.lease import Election, hostname
 from lab.controlplane.mirror.link import Link, LinkError, link_of
 from lab.controlplane.mirror.probe import Profile
 from lab.controlplane.mirror.view import Clusters, View
@@ -42,6 +40,7 @@ class Controller:
     namespace: str
     name: str
     profile: Profile
+    identity: str = field(default_factory=hostname)
     metrics: admin.Metrics = field(default_factory=admin.Metrics)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     watcher: Watcher | None = None
@@ -54,12 +53,8 @@ class Controller:
 
     async def run(self) -> None:
         """Lead for ever; a lost lease is applied for again."""
-        election = Election(
-            self.client,
-            self.namespace,
-            f"service-mirror-write-{self.name}",
-            os.environ.get("HOSTNAME") or socket.gethostname(),
-        )
+        lease = f"service-mirror-write-{self.name}"
+        election = Election(self.client, self.namespace, lease, self.identity)
         while True:
             await election.lead(self.work)
 
@@ -124,7 +119,12 @@ def kubeconfig_of(secret: Object) -> Object:
 
 
 async def _run(options: argparse.Namespace) -> None:
-    profile = Profile(options.profile, restart_bug="restart-vs-dead-gateway" in options.emulate)
+    profile = Profile(
+        options.profile,
+        restart_bug="restart-vs-dead-gateway" in options.emulate,
+        headless=options.enable_headless_services,
+        creates_namespaces=options.enable_namespace_creation,
+    )
     async with await Client.in_cluster() as client:
         controller = Controller(client, options.namespace, options.link, profile)
         probe.declare(controller.metrics)
@@ -140,6 +140,8 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--link", required=True)
     parser.add_argument("--namespace", default="linkerd-multicluster")
     parser.add_argument("--profile", default="latest", choices=("latest", "2.14"))
+    parser.add_argument("--enable-headless-services", action="store_true")
+    parser.add_argument("--enable-namespace-creation", action="store_true")
     parser.add_argument("--emulate", action="append", default=[], choices=("restart-vs-dead-gateway",))
     parser.add_argument("--admin-port", type=int, default=9999)
     options = parser.parse_args(argv)

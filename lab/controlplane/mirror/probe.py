@@ -52,10 +52,12 @@ def observe(state: Liveness, *, success: bool, threshold: int) -> Verdict:
 
 @dataclass(frozen=True)
 class Profile:
-    """How a Linkerd version behaves where versions differ."""
+    """How a Linkerd version behaves where versions differ, and what its link switches on."""
 
     version: str
     restart_bug: bool = False
+    headless: bool = False
+    creates_namespaces: bool = False
 
     def probe(self, spec: ProbeSpec) -> ProbeSpec:
         """2.14 knew neither timeout nor threshold: one failure is enough there."""

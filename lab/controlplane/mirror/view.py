@@ -63,6 +63,15 @@ class View:
         if self.profile.restart_bug:
             self.gateway = Gateway(alive=True)
 
+    def gateway_for(self, endpoints: Object | None) -> Gateway:
+        """The gateway as these Endpoints must show it.
+
+        Without a verdict yet after a start, what the predecessor found stays until there is one.
+        """
+        if self.gateway.alive is None and desired.is_dead(endpoints):
+            return Gateway(self.gateway.addresses, alive=False)
+        return self.gateway
+
     def informers(self) -> tuple[Informer, ...]:
         return (*self.local.all(), self.remote_services, self.remote_endpoints)
 

@@ -8,9 +8,9 @@ while others can, need separate clusters; those share by weight whether ready or
 
 from dataclasses import dataclass, replace
 
-from lab.controlplane.model.filters import filters_of
+from lab.controlplane.model.filters import filters_of, unsupported_in_backend
 from lab.controlplane.model.graph import Reader
-from lab.controlplane.model.ir import INVALID, Accrual, Cluster, Destination, Match, PortRef
+from lab.controlplane.model.ir import INVALID, Accrual, Cluster, Destination, Match, PoolSource, PortRef
 from lab.controlplane.model.retries import limits, timeouts_of
 from lab.controlplane.model.services import accrual_of, is_gateway_mirror, port_of, service_of
 from lab.kube.objects import Object, annotations, namespace
@@ -83,6 +83,13 @@ def rule_cluster(reader: Reader, rule: Rule) -> Cluster:
     )
 
 
+def own_pool(rule: Rule, cluster: Cluster) -> tuple[PoolSource, ...]:
+    """The pool that the rule brings along; none when its only backend's is used."""
+    if cluster.pool != rule.name:
+        return ()
+    return (PoolSource(rule.name, tuple((b.ref, b.weight) for b in rule.backends if b.ref and b.weight)),)
+
+
 def destinations(reader: Reader, rule: Rule, backends: list[Object], match: Match) -> tuple[Destination, ...]:
     """Where the requests of a rule go; none when there is no backend with a weight, or none can be
     resolved.
@@ -93,7 +100,9 @@ def destinations(reader: Reader, rule: Rule, backends: list[Object], match: Matc
     if needs_split(rule, backends):
         return tuple(
             Destination(
-                service_cluster(reader, b.ref).name if b.ref else INVALID,
+                service_cluster(reader, b.ref).name
+                if b.ref and not unsupported_in_backend(source.get("filters"))
+                else INVALID,
                 b.weight,
                 filters_of(source.get("filters"), match),
             )

@@ -15,14 +15,19 @@ INVALID = ""
 
 @dataclass(frozen=True, order=True)
 class PortRef:
-    """One port of one Service of the local cluster."""
+    """One port of one Service of the local cluster; with a `pod`, of that one pod of it.
+
+    A pod is known by its host name, or by its address where it has none.
+    """
 
     namespace: str
     service: str
     port: int
+    pod: str = ""
 
     def __str__(self) -> str:
-        return f"{self.namespace}/{self.service}/{self.port}"
+        pod = f"/{self.pod}" if self.pod else ""
+        return f"{self.namespace}/{self.service}/{self.port}{pod}"
 
 
 @dataclass(frozen=True, order=True)
@@ -140,12 +145,27 @@ class Copy:
 
 
 @dataclass(frozen=True)
+class Cors:
+    """Which pages of other origins may read answers. "*" in a list stands for everything; `max_age` in
+    seconds.
+    """
+
+    origins: tuple[str, ...] = ()
+    methods: tuple[str, ...] = ()
+    headers: tuple[str, ...] = ()
+    exposed: tuple[str, ...] = ()
+    credentials: bool = False
+    max_age: int = 5
+
+
+@dataclass(frozen=True)
 class Filters:
     request: HeaderChange = HeaderChange()
     response: HeaderChange = HeaderChange()
     redirect: Redirect | None = None
     rewrite: Rewrite | None = None
     copies: tuple[Copy, ...] = ()
+    cors: Cors | None = None
 
 
 NO_FILTERS = Filters()
@@ -173,6 +193,19 @@ class Retry:
 
 
 @dataclass(frozen=True)
+class Session:
+    """Requests that carry what the first answer set (a cookie, or a header) go to the same endpoint.
+
+    `lifetime` in seconds; 0: as long as the client keeps it.
+    """
+
+    name: str
+    header: bool = False
+    lifetime: float = 0
+    path: str = "/"
+
+
+@dataclass(frozen=True)
 class Destination:
     cluster: str
     weight: int = 1
@@ -181,7 +214,9 @@ class Destination:
 
 @dataclass(frozen=True)
 class Entry:
-    """One line of a route table. No destinations and no redirect: every such request gets 500."""
+    """One line of a route table. No destinations and no redirect: every such request gets 500, or 503 where
+    calls are `grpc`, whose clients are to see UNAVAILABLE.
+    """
 
     name: str
     match: Match
@@ -189,6 +224,8 @@ class Entry:
     filters: Filters = NO_FILTERS
     timeouts: Timeouts = Timeouts()
     retry: Retry | None = None
+    session: Session | None = None
+    grpc: bool = False
 
 
 @dataclass(frozen=True)
@@ -201,12 +238,13 @@ class RouteTable:
 
 @dataclass(frozen=True)
 class OutboundPort:
-    """What happens to connections made to `address`:`ref.port`. `tunnel` names the service behind a
+    """What happens to connections made to `address`:`number`. `tunnel` names the service behind a
     gateway.
     """
 
     ref: PortRef
     address: str
+    number: int
     protocol: Protocol
     table: str
     tcp_cluster: str

@@ -2,6 +2,8 @@
 
 import re
 
+import re2
+
 from lab.controlplane.model.ir import Match, MatchKind, TextMatch
 from lab.kube.objects import Object
 
@@ -51,6 +53,23 @@ def grpc_rank(match: Object) -> tuple[int, ...]:
     method = match.get("method") or {}
     lengths = len(method.get("service") or ""), len(method.get("method") or "")
     return -lengths[0], -lengths[1], -len(match.get("headers") or [])
+
+
+def is_expressible(match: Match) -> bool:
+    """Whether all regular expressions of a match are ones that Envoy takes; it has RE2, and so has this."""
+    path = [match.path] if match.path_kind == "regex" else []
+    others = [text.value for text in (*match.headers, *match.query) if text.kind == "regex"]
+    return all(map(_compiles, [*path, *others]))
+
+
+def _compiles(pattern: str) -> bool:
+    options = re2.Options()
+    options.log_errors = False
+    try:
+        re2.compile(pattern, options)
+    except re2.error:
+        return False
+    return True
 
 
 def _texts(conditions: list[Object] | None, *, fold: bool) -> tuple[TextMatch, ...]:

@@ -2,16 +2,18 @@
 Pure.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lab.controlplane.model.attachment import attached, consumer_namespaces
 from lab.controlplane.model.backends import service_cluster
 from lab.controlplane.model.graph import Reader
-from lab.controlplane.model.ir import Cluster, OutboundPort, PoolSource, PortRef, Upstream
+from lab.controlplane.model.ir import Cluster, Endpoint, OutboundPort, PoolSource, PortRef, Upstream
+from lab.controlplane.model.pools import meshed_pods
 from lab.controlplane.model.services import (
     FQ_NAME,
     ServicePort,
     address_of,
+    hosts_of,
     is_gateway_mirror,
     ports_of,
     service_of,
@@ -48,7 +50,15 @@ def service_views(reader: Reader, namespace: str, name: str, client: str) -> tup
         ref = PortRef(namespace, name, port.number)
         own = client in consumer_namespaces(reader, ref) and _has_routes(reader, ref, port, client)
         found.append(reader.get(_view, ref, port, client if own else ""))
+        found += [reader.get(_view, pod, port, "") for pod in hosts_of(reader, ref)]
+        found += [reader.get(_pod_view, ref, port, pod) for pod in meshed_pods(reader, ref)]
     return tuple(found)
+
+
+def _pod_view(reader: Reader, ref: PortRef, port: ServicePort, pod: Endpoint) -> ServiceView:
+    """One pod of a headless Service, which apps dial by its own address."""
+    view = reader.get(_view, replace(ref, pod=pod.address), port, "")
+    return replace(view, port=replace(view.port, address=pod.address, number=pod.port))
 
 
 def _has_routes(reader: Reader, ref: PortRef, port: ServicePort, client: str) -> bool:
@@ -64,6 +74,7 @@ def _view(reader: Reader, ref: PortRef, port: ServicePort, consumer: str) -> Ser
     outbound = OutboundPort(
         ref=ref,
         address=address_of(service),
+        number=ref.port,
         protocol=port.protocol,
         table=above.table.name,
         tcp_cluster=tcp.name,

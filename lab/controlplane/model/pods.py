@@ -10,6 +10,7 @@ from lab.controlplane.model.services import (
     OPAQUE_PORTS,
     authority_of,
     covers,
+    hosts_of,
     port_ranges,
     ports_of,
     service_of,
@@ -81,8 +82,9 @@ def exported(reader: Reader, namespace_: str, name_: str) -> tuple[Exported, ...
         return ()
     found = []
     for port in ports_of(service, reader.cell("namespace", namespace_)):
-        ref = PortRef(namespace(service), name(service), port.number)
-        table = upstream(reader, ref, port).table
-        tcp = "" if port.protocol == "http" else f"outbound-tcp/{ref}"
-        found.append(Exported(ref, authority_of(ref), table, tcp))
+        whole = PortRef(namespace(service), name(service), port.number)
+        for ref in (whole, *hosts_of(reader, whole)):
+            table = upstream(reader, ref, port).table
+            tcp = "" if port.protocol == "http" else f"outbound-tcp/{ref}"
+            found.append(Exported(ref, authority_of(ref), table, tcp))
     return tuple(found)

@@ -4,6 +4,8 @@ union. Pure.
 Remote endpoints are whatever the remote cluster's objects said last: losing its API changes nothing here.
 """
 
+from collections.abc import Iterator
+
 from lab.controlplane.identity.names import TRUST_DOMAIN, workload_name
 from lab.controlplane.inject.settings import INIT_CONTAINER, PROXY_CONTAINER
 from lab.controlplane.model.graph import Reader
@@ -69,19 +71,39 @@ def _in_cluster(reader: Reader, ref: PortRef, cluster: str) -> set[Endpoint]:
     port = port_of(service, ref.port) if service else None
     if service is None or port is None:
         return set()
-    slices = reader.cell("slices", cluster, ref.namespace, ref.service)
-    if not slices:
+    if not reader.cell("slices", cluster, ref.namespace, ref.service):
         return _from_endpoints(reader, ref, port.name, cluster)
-    found = set()
-    for part in slices:
-        numbers = [p.get("port") for p in part.get("ports") or [] if (p.get("name") or "") == port.name]
-        for endpoint in part.get("endpoints") or []:
-            if numbers and (endpoint.get("conditions") or {}).get("ready") is not False:
-                for address in endpoint.get("addresses") or []:
-                    target = endpoint.get("targetRef")
-                    identity = _identity(reader, target, int(numbers[0]), cluster)
-                    found.add(Endpoint(address, int(numbers[0]), identity))
-    return found
+    listed = _from_slices(reader, ref, port.name, cluster)
+    return {endpoint for source, endpoint in listed if _counts(source, ref.pod)}
+
+
+def meshed_pods(reader: Reader, ref: PortRef) -> tuple[Endpoint, ...]:
+    """The meshed pods behind a port of a headless Service of this cluster, ready or not."""
+    service = service_of(reader, ref.namespace, ref.service) or {}
+    port = port_of(service, ref.port)
+    if spec(service).get("clusterIP") != "None" or port is None:
+        return ()
+    found = {endpoint for _, endpoint in _from_slices(reader, ref, port.name, LOCAL) if endpoint.identity}
+    return tuple(sorted(found))
+
+
+def _from_slices(
+    reader: Reader, ref: PortRef, port_name: str, cluster: str
+) -> Iterator[tuple[Object, Endpoint]]:
+    """Every address of a Service port with the slice's entry that it is from."""
+    for part in reader.cell("slices", cluster, ref.namespace, ref.service) or ():
+        numbers = [int(p["port"]) for p in part.get("ports") or [] if (p.get("name") or "") == port_name]
+        for source in part.get("endpoints") or [] if numbers else ():
+            identity = _identity(reader, source.get("targetRef"), numbers[0], cluster)
+            for address in source.get("addresses") or []:
+                yield source, Endpoint(address, numbers[0], identity)
+
+
+def _counts(endpoint: Object, pod: str) -> bool:
+    """Who asks for one pod gets it, ready or not."""
+    if pod:
+        return pod == endpoint.get("hostname") or pod in (endpoint.get("addresses") or [])
+    return (endpoint.get("conditions") or {}).get("ready") is not False
 
 
 def _from_endpoints(reader: Reader, ref: PortRef, port_name: str, cluster: str) -> set[Endpoint]:
@@ -97,6 +119,7 @@ def _from_endpoints(reader: Reader, ref: PortRef, port_name: str, cluster: str) 
         for port in subset.get("ports") or []
         if (port.get("name") or "") == port_name
         for address in subset.get("addresses") or []
+        if ref.pod in ("", address.get("hostname"))
     }
 
 

@@ -3,7 +3,7 @@ Pure.
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lab.controlplane.model.graph import Reader
 from lab.controlplane.model.ir import Accrual, PortRef, Protocol
@@ -93,9 +93,20 @@ def accrual_of(service: Object) -> Accrual | None:
     )
 
 
+def hosts_of(reader: Reader, ref: PortRef) -> tuple[PortRef, ...]:
+    """The port at each pod with a host name, where a gateway serves them singly: exported and headless."""
+    service = service_of(reader, ref.namespace, ref.service) or {}
+    if labels(service).get(EXPORTED) != "true" or spec(service).get("clusterIP") != "None":
+        return ()
+    slices = reader.cell("slices", LOCAL, ref.namespace, ref.service) or ()
+    names = {str(e["hostname"]) for s in slices for e in s.get("endpoints") or [] if e.get("hostname")}
+    return tuple(replace(ref, pod=hostname) for hostname in sorted(names))
+
+
 def authority_of(ref: PortRef, domain: str = "cluster.local") -> str:
-    """The name under which a gateway serves a Service port."""
-    return f"{ref.service}.{ref.namespace}.svc.{domain}:{ref.port}"
+    """The name under which a gateway serves a Service port, or one pod's."""
+    pod = f"{ref.pod}." if ref.pod else ""
+    return f"{pod}{ref.service}.{ref.namespace}.svc.{domain}:{ref.port}"
 
 
 def seconds(text: str, default: float = 0.0) -> float:

@@ -7,6 +7,7 @@ nobody. Cells:
     service/slices/endpoints/pod <cluster> <namespace> <name>   (slices: a tuple; cluster "" is the local one)
     services <cluster>          names of all Services       namespace <name>
     routes <namespace> <service>      routes of any namespace attached to it
+    splits <namespace> <service>      TrafficSplits of it
     inbound-routes <namespace>        routes attached to a Server of that namespace
     policy <namespace>          policy objects by kind      cluster <name>     settings of a linked cluster
 """
@@ -49,6 +50,8 @@ class World:
             self._put_grouped(_slice_cells, old, new, cluster)
         elif kind in ROUTE_KINDS:
             self._put_grouped(_route_cells, old, new, cluster)
+        elif kind == "TrafficSplit":
+            self._put_grouped(_split_cells, old, new, cluster)
         elif kind in POLICY_KINDS:
             self._put_grouped(_policy_cells, old, new, cluster)
         elif kind == "Namespace":
@@ -103,6 +106,10 @@ def _policy_cells(obj: Object, cluster: str) -> list[Cell]:
 def _route_cells(obj: Object, cluster: str) -> list[Cell]:
     found: list[Cell] = [("routes", *parent) for parent in service_parents(obj)]
     return [*found, ("inbound-routes", namespace(obj))] if server_parents(obj) else found
+
+
+def _split_cells(obj: Object, cluster: str) -> list[Cell]:
+    return [("splits", namespace(obj), str(spec(obj).get("service", "")))]
 
 
 def is_service_parent(parent: Object) -> bool:

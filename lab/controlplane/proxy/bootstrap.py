@@ -52,6 +52,14 @@ class Places:
     admin_port: int = ADMIN_PORT
 
 
+# A regular expression of a route may be as long as the API lets it be. Envoy's own limit (100 instructions)
+# would refuse the route table that it is in; RE2's limit of memory still holds.
+RUNTIME = {
+    "re2.max_program_size.error_level": 1_000_000,
+    "re2.max_program_size.warn_level": 1_000_000,
+}
+
+
 def bootstrap(identity: Identity, places: Places) -> Message:
     """The whole bootstrap, ready to be written as JSON."""
     source = {"ads": {}, "resource_api_version": "V3", "initial_fetch_timeout": "0s"}
@@ -86,6 +94,7 @@ def bootstrap(identity: Identity, places: Places) -> Message:
         },
         "stats_config": {"histogram_bucket_settings": [_latencies()]},
         "overload_manager": {"resource_monitors": [_connection_limit()]},
+        "layered_runtime": {"layers": [{"name": "lab", "static_layer": RUNTIME}]},
     }
 
 

@@ -79,17 +79,17 @@ def outbound_cluster(cluster: Cluster, settings: Settings) -> Any:
 
 def passthrough_cluster() -> Any:
     """Whatever is no Service of ours: to where the app wanted to go, untouched."""
-    return _original_destination(names.PASSTHROUGH, CONNECT_TIMEOUT)
+    return _original_destination(names.PASSTHROUGH, CONNECT_TIMEOUT, names.PROXY_MARK)
 
 
 def local_clusters() -> tuple[Any, Any]:
     """The app of this pod, by HTTP and by plain TCP, at the address its client dialled."""
-    http = _original_destination(names.LOCAL_HTTP, LOCAL_CONNECT_TIMEOUT)
+    http = _original_destination(names.LOCAL_HTTP, LOCAL_CONNECT_TIMEOUT, names.APP_MARK)
     options = http_protocol_options_pb2.HttpProtocolOptions(
         use_downstream_protocol_config=_both_protocols(None)
     )
     http.typed_extension_protocol_options[_HTTP_OPTIONS].CopyFrom(any_of(options))
-    return http, _original_destination(names.LOCAL_TCP, LOCAL_CONNECT_TIMEOUT)
+    return http, _original_destination(names.LOCAL_TCP, LOCAL_CONNECT_TIMEOUT, names.APP_MARK)
 
 
 def ads_source() -> Any:
@@ -98,27 +98,27 @@ def ads_source() -> Any:
     )
 
 
-def marked() -> Any:
-    """Sockets that the pod's capture rules let pass."""
+def marked(mark: int = names.PROXY_MARK) -> Any:
+    """Sockets that the pod's capture rules know by their mark."""
     option = socket_option_pb2.SocketOption(
         description="SO_MARK",
         level=1,
         name=36,
-        int_value=names.PROXY_MARK,
+        int_value=mark,
         state=socket_option_pb2.SocketOption.STATE_PREBIND,
     )
     source = address_pb2.SocketAddress(address="0.0.0.0", port_value=0)
     return address_pb2.BindConfig(source_address=source, socket_options=[option])
 
 
-def _original_destination(name: str, connect_timeout: float) -> Any:
+def _original_destination(name: str, connect_timeout: float, mark: int) -> Any:
     return cluster_pb2.Cluster(
         name=name,
         type=cluster_pb2.Cluster.ORIGINAL_DST,
         lb_policy=cluster_pb2.Cluster.CLUSTER_PROVIDED,
         connect_timeout=duration(connect_timeout),
         circuit_breakers=_no_limits(),
-        upstream_bind_config=marked(),
+        upstream_bind_config=marked(mark),
     )
 
 

@@ -18,7 +18,7 @@ from envoy.extensions.filters.network.http_connection_manager.v3 import http_con
 from lab.controlplane.model.ir import Exported, Gateway
 from lab.controlplane.xds import names
 from lab.controlplane.xds.clusters import Settings
-from lab.controlplane.xds.http import HCM, connection_manager, network_filter, use_ads_routes
+from lab.controlplane.xds.http import HCM, network_filter, routed
 from lab.controlplane.xds.inbound import TLS, tls_inspector
 from lab.controlplane.xds.matches import text_matcher
 from lab.controlplane.xds.messages import any_of, duration, header, socket_address, uint32
@@ -32,7 +32,7 @@ FORWARDED = "forwarded"
 
 def gateway_listener(settings: Settings) -> Any:
     """The listener at 4143; it never changes, only the route table behind it does."""
-    manager = use_ads_routes(connection_manager(GATEWAY, (http_check(),)), GATEWAY)
+    manager = routed(GATEWAY, GATEWAY, (http_check(),))
     manager.upgrade_configs.append(hcm.HttpConnectionManager.UpgradeConfig(upgrade_type="CONNECT"))
     manager.http2_protocol_options.CopyFrom(protocol_pb2.Http2ProtocolOptions(allow_connect=True))
     chain = lc.FilterChain(

@@ -11,6 +11,7 @@ from envoy.config.listener.v3 import listener_components_pb2
 from envoy.extensions.filters.http.router.v3 import router_pb2
 from envoy.extensions.filters.network.http_connection_manager.v3 import http_connection_manager_pb2 as hcm
 
+from lab.controlplane.xds import browsers
 from lab.controlplane.xds.clusters import ads_source
 from lab.controlplane.xds.messages import any_of, boolean, duration
 
@@ -32,6 +33,12 @@ def connection_manager(stat_prefix: str, filters: tuple[Any, ...] = ()) -> Any:
         server_header_transformation=hcm.HttpConnectionManager.PASS_THROUGH,
         preserve_external_request_id=True,
     )
+
+
+def routed(stat_prefix: str, table: str, first: tuple[Any, ...] = ()) -> Any:
+    """A manager that takes the route table of this name from the control plane."""
+    filters = (http_filter(name, config) for name, config in browsers.FILTERS)
+    return use_ads_routes(connection_manager(stat_prefix, (*first, *filters)), table)
 
 
 def use_ads_routes(manager: Any, table: str) -> Any:

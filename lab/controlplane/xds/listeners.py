@@ -18,7 +18,7 @@ from envoy.type.v3 import range_pb2
 from lab.controlplane.model.ir import OutboundPort
 from lab.controlplane.model.services import DEFAULT_OPAQUE, port_ranges
 from lab.controlplane.xds import names
-from lab.controlplane.xds.http import HCM, connection_manager, network_filter, use_ads_routes
+from lab.controlplane.xds.http import HCM, network_filter, routed
 from lab.controlplane.xds.messages import any_of, duration, header, host_range, socket_address, uint32
 
 HTTP_VERSIONS = ("http/1.0", "http/1.1", "h2c")
@@ -50,7 +50,7 @@ def service_chains(port: OutboundPort) -> tuple[Any, ...]:
     """The filter chains of one Service port."""
     chains = []
     if port.protocol != "opaque":
-        manager = use_ads_routes(connection_manager(f"{names.OUTBOUND}-{port.ref}"), port.table)
+        manager = routed(f"{names.OUTBOUND}-{port.ref}", port.table)
         match = _match(port)
         if port.protocol == "detect":
             match.application_protocols.extend(HTTP_VERSIONS)
@@ -107,11 +107,9 @@ def silent_ports(ports: Iterable[OutboundPort]) -> tuple[int, ...]:
     opaque = {low for low, _ in port_ranges(DEFAULT_OPAQUE)}
     detected: set[int] = set()
     for port in ports:
-        (opaque if port.protocol == "opaque" else detected).add(port.ref.port)
+        (opaque if port.protocol == "opaque" else detected).add(port.number)
     return tuple(sorted(opaque - detected))
 
 
 def _match(port: OutboundPort) -> Any:
-    return lc.FilterChainMatch(
-        prefix_ranges=[host_range(port.address)], destination_port=uint32(port.ref.port)
-    )
+    return lc.FilterChainMatch(prefix_ranges=[host_range(port.address)], destination_port=uint32(port.number))

@@ -4,9 +4,9 @@ Cluster names hold no dot, so that statistics read `cluster.outbound/<namespace>
 and their label in Prometheus text is the whole name.
 """
 
-from lab.controlplane.inject.settings import INBOUND_PORT, OUTBOUND_PORT, PROXY_MARK
+from lab.controlplane.inject.settings import APP_MARK, INBOUND_PORT, OUTBOUND_PORT, PROXY_MARK
 
-__all__ = ["INBOUND_PORT", "OUTBOUND_PORT", "PROXY_MARK"]
+__all__ = ["APP_MARK", "INBOUND_PORT", "OUTBOUND_PORT", "PROXY_MARK"]
 
 OUTBOUND = "outbound"
 INBOUND = "inbound"

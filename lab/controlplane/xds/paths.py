@@ -15,7 +15,6 @@ _CODES = {
     307: rc.RedirectAction.TEMPORARY_REDIRECT,
     308: rc.RedirectAction.PERMANENT_REDIRECT,
 }
-_DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 def redirect_action(redirect: Redirect) -> Any:
@@ -25,7 +24,7 @@ def redirect_action(redirect: Redirect) -> Any:
         action.scheme_redirect = redirect.scheme
     if redirect.host:
         action.host_redirect = redirect.host
-    if redirect.port and redirect.port != _DEFAULT_PORTS.get(redirect.scheme or "http"):
+    if redirect.port:
         action.port_redirect = redirect.port
     if redirect.path and redirect.path.full:
         action.path_redirect = redirect.path.value

@@ -15,7 +15,8 @@ from envoy.extensions.retry.host.previous_hosts.v3 import previous_hosts_pb2
 from google.protobuf.wrappers_pb2 import UInt32Value
 
 from lab.controlplane.model.ir import Copy, Destination, Entry, HeaderChange, Retry, RouteTable, Timeouts
-from lab.controlplane.xds import names
+from lab.controlplane.xds import browsers, names
+from lab.controlplane.xds.browsers import cors_policy, session_state
 from lab.controlplane.xds.matches import route_match
 from lab.controlplane.xds.messages import any_of, boolean, duration, header
 from lab.controlplane.xds.paths import apply_rewrite, redirect_action
@@ -43,10 +44,15 @@ def route(entry: Entry) -> Any:
     """One line of the table."""
     found = rc.Route(match=route_match(entry.match), name=entry.name)
     _apply_headers(found, entry.filters.request, entry.filters.response)
+    if entry.filters.cors:
+        found.typed_per_filter_config[browsers.CORS].CopyFrom(any_of(cors_policy(entry.filters.cors)))
+    if entry.session:
+        found.typed_per_filter_config[browsers.SESSION].CopyFrom(any_of(session_state(entry.session)))
     if entry.filters.redirect:
         found.redirect.CopyFrom(redirect_action(entry.filters.redirect))
     elif not entry.destinations:
-        found.direct_response.CopyFrom(error(500, "the route has no valid backend"))
+        status = 503 if entry.grpc else 500
+        found.direct_response.CopyFrom(error(status, "the route has no valid backend"))
     else:
         found.route.CopyFrom(_action(entry))
     return found
@@ -91,7 +97,9 @@ def _action(entry: Entry) -> Any:
         timeout=duration(entry.timeouts.request),
         retry_policy=retry_policy(entry.retry, entry.timeouts),
         request_mirror_policies=[_mirror(copy) for copy in entry.filters.copies],
-        cluster_not_found_response_code=rc.RouteAction.INTERNAL_SERVER_ERROR,
+        cluster_not_found_response_code=rc.RouteAction.SERVICE_UNAVAILABLE
+        if entry.grpc
+        else rc.RouteAction.INTERNAL_SERVER_ERROR,
     )
     if entry.timeouts.idle:
         action.idle_timeout.CopyFrom(duration(entry.timeouts.idle))

@@ -89,7 +89,12 @@ def sidecar_tables(reader: Reader, proxy: Proxy) -> ResourceSet:
 
 
 def outbound_listeners(reader: Reader, client: str) -> Resource:
-    ports = [view.port for view in reader.get(views, client) if view.port.address]
+    dialled: dict[tuple[str, int], OutboundPort] = {}
+    for view in reader.get(views, client):
+        if view.port.address:
+            # A pod behind two headless Services is dialled by one address; Envoy takes one chain for it.
+            dialled.setdefault((view.port.address, view.port.number), view.port)
+    ports = tuple(dialled.values())
     chains = [chain for port in ports for chain in reader.get(_chains, port)]
     return resource(names.OUTBOUND, outbound_listener(ports, chains))
 

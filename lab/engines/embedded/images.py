@@ -12,19 +12,28 @@ from fnmatch import fnmatchcase
 from lab.engines.embedded.spawn import Program
 from lab.pocket.node.runtime import UnknownImage
 
+APPS = "lab.apps.main:main"
+ECHO_ADVANCED = Program(entry=APPS, argv=("echo-advanced",))
 SHIPPED = {
-    "multicluster.lab/apps": "lab.apps.main:main",
-    "multicluster.lab/controlplane": "lab.controlplane.main:main",
-    "multicluster.lab/proxy": "lab.controlplane.proxy.main:main",
+    "multicluster.lab/apps": Program(entry=APPS),
+    "multicluster.lab/controlplane": Program(entry="lab.controlplane.main:main"),
+    "multicluster.lab/proxy": Program(entry="lab.controlplane.proxy.main:main"),
+    # The echo server of the Gateway API's conformance suite, under every name it has had.
+    "registry.k8s.io/gateway-api/conformance/echo-advanced": ECHO_ADVANCED,
+    "registry.k8s.io/gateway-api/echo-advanced": ECHO_ADVANCED,
+    "gcr.io/k8s-staging-gateway-api/echo-advanced": ECHO_ADVANCED,
+    "gcr.io/istio-release/app": ECHO_ADVANCED,
 }
 PACKAGE = "lab"
 
 # Commands that every container finds on its PATH: name -> entry and first arguments.
 COMMANDS: dict[str, Program] = {
-    "client": Program(entry="lab.apps.main:main", argv=("client",)),
-    "echo-client": Program(entry="lab.apps.main:main", argv=("client",)),
-    "loadgen": Program(entry="lab.apps.main:main", argv=("loadgen",)),
+    "client": Program(entry=APPS, argv=("client",)),
+    "echo-client": Program(entry=APPS, argv=("client",)),
+    "loadgen": Program(entry=APPS, argv=("loadgen",)),
 }
+# Commands that an image brings along, by the first argument of its program; they win over those of all.
+OWN_COMMANDS = {ECHO_ADVANCED.argv: {"client": Program(entry=APPS, argv=("echo-advanced-client",))}}
 
 
 @dataclass(frozen=True)
@@ -47,8 +56,8 @@ class Images:
         for pattern, argv in self.patterns.items():
             if fnmatchcase(image, pattern) or fnmatchcase(bare(image), pattern):
                 return _program(argv)
-        if entry := SHIPPED.get(bare(image)):
-            return Program(entry=entry)
+        if found := SHIPPED.get(bare(image)):
+            return found
         known = ", ".join([*SHIPPED, *self.patterns])
         raise UnknownImage(
             f"no local program stands for image {image!r}; pods of this lab are processes, so map it in the"
@@ -56,9 +65,13 @@ class Images:
         )
 
 
-def shim(argv: Sequence[str]) -> Program | None:
-    """A command of the shipped table as a Python program that starts by fork; None for all others."""
-    if argv and (found := COMMANDS.get(argv[0])):
+def shim(argv: Sequence[str], container: Program | None = None) -> Program | None:
+    """A command of the shipped tables as a Python program that starts by fork; None for all others.
+
+    `container` is the program of the container that the command is run in.
+    """
+    own = OWN_COMMANDS.get(container.argv[:1], {}) if container and container.entry == APPS else {}
+    if argv and (found := own.get(argv[0]) or COMMANDS.get(argv[0])):
         return Program(entry=found.entry, argv=(*found.argv, *argv[1:]))
     return None
 

@@ -26,6 +26,13 @@ from lab.engines.embedded.namespaces import (
 from lab.pocket.node.runtime import Mount
 
 PRIVATE_FOLDERS = ("/tmp", "/run", "/dev/shm")
+DEVICES = ("null", "zero", "full", "random", "urandom", "tty", "ptmx", "pts", "shm")
+DEVICE_LINKS = {
+    "fd": "/proc/self/fd",
+    "stdin": "/proc/self/fd/0",
+    "stdout": "/proc/self/fd/1",
+    "stderr": "/proc/self/fd/2",
+}
 STAGING = "/tmp"
 _MS_RELATIME = 1 << 21
 _KEPT_FLAGS = os.ST_NOSUID | os.ST_NODEV | os.ST_NOEXEC | os.ST_NOATIME
@@ -37,16 +44,22 @@ class View:
     def __init__(self) -> None:
         self._writable = {"/": False}
 
-    def build(self, mounts: Sequence[Mount], keep: Iterable[str]) -> None:
-        """Lay out the whole view; `keep` are host folders that stay visible wherever they are."""
+    def build(self, mounts: Sequence[Mount], keep: Iterable[str], cwd: str = "/") -> None:
+        """Lay out the whole view; `keep` are host folders that stay visible wherever they are.
+
+        The working folder is made if there is none, as container runtimes do.
+        """
         mount("none", "/", flags=MS_REC | MS_PRIVATE)
         umount("/run", MNT_DETACH)  # with it go the lab's network namespaces: pods must not pin them
         ordered = sorted(mounts, key=lambda m: m.target.count("/"))
         sources = {m.target: take_tree(os.path.realpath(m.source)) for m in ordered if m.source}
+        self._own_devices()
         for folder in PRIVATE_FOLDERS:
             if os.path.isdir(folder):
                 self.hide(folder, keep)
         placed = [self._place(m, sources) for m in ordered]
+        if not os.path.exists(cwd):
+            self._create(cwd, is_folder=True)
         for target, each in zip(placed, ordered, strict=True):
             if each.read_only:
                 _make_read_only(target)
@@ -61,6 +74,20 @@ class View:
             self._create(path, is_folder=stat.S_ISDIR(os.fstat(fd).st_mode))
             put_tree(fd, path)
             self._writable[path] = False
+
+    def _own_devices(self) -> None:
+        """A /dev with the devices that any container has, in which files can be mounted at little cost."""
+        places = {name: f"/dev/{name}" for name in DEVICES if os.path.lexists(f"/dev/{name}")}
+        links = {name: os.readlink(path) for name, path in places.items() if os.path.islink(path)}
+        held = {path: take_tree(path) for name, path in places.items() if name not in links}
+        mount("tmpfs", "/dev", "tmpfs", data="mode=755")
+        self._writable["/dev"] = True
+        for path, fd in held.items():
+            self._create(path, is_folder=stat.S_ISDIR(os.fstat(fd).st_mode))
+            put_tree(fd, path)
+            self._writable[path] = False
+        for name, goal in {**links, **DEVICE_LINKS}.items():
+            os.symlink(goal, f"/dev/{name}")
 
     def _place(self, item: Mount, sources: dict[str, int]) -> str:
         target = os.path.realpath(item.target)

@@ -6,7 +6,8 @@ the launcher, by init's children and by the network worker; it decides nothing.
 
 import ctypes
 import os
-from collections.abc import Iterator
+import struct
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -28,7 +29,11 @@ MS_PRIVATE = 1 << 18
 MNT_DETACH = 2
 
 PR_SET_PDEATHSIG = 1
+PR_SET_KEEPCAPS = 8
 PR_SET_NAME = 15
+PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE = 47, 2
+CAP_DAC_READ_SEARCH = 2
+_CAPABILITY_VERSION_3 = 0x20080522
 
 _SYS_OPEN_TREE, _SYS_MOVE_MOUNT = 428, 429  # the same number on every architecture
 _AT_FDCWD = -100
@@ -104,6 +109,42 @@ def pivot_root(new_root: str, old_root: str) -> None:
     if number is None:
         raise OSError(f"pivot_root is not known for machine type {os.uname().machine}")
     _checked(_libc.syscall(number, new_root.encode(), old_root.encode()), f"pivot_root({new_root!r})")
+
+
+def become_user(user: int, group: int, groups: Sequence[int]) -> None:
+    """Give up being root, but for reading: this program and others may lie where only root can go."""
+    os.setgroups(groups)
+    os.setresgid(group, group, group)
+    _checked(_libc.prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0), "prctl(keep capabilities)")
+    os.setresuid(user, user, user)
+    if user != 0:
+        kept = 1 << CAP_DAC_READ_SEARCH
+        sets = struct.pack(
+            "=6I", kept, kept, kept, 0, 0, 0
+        )  # effective, permitted, inheritable; low and high
+        _checked(_libc.capset(struct.pack("=Ii", _CAPABILITY_VERSION_3, 0), sets), "capset")
+        ambient = _libc.prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_DAC_READ_SEARCH, 0, 0)
+        _checked(ambient, "prctl(raise ambient capability)")
+
+
+def has_many_users() -> bool:
+    """Whether this user namespace has more users than the one who made it."""
+    ranges = (line.split() for line in Path("/proc/self/uid_map").read_text().splitlines())
+    return sum(int(count) for _inside, _outside, count in ranges) > 1
+
+
+def signal_fd(numbers: Sequence[int]) -> int:
+    """A descriptor that hands out these signals with their senders; they must be blocked."""
+    mask = sum(1 << number - 1 for number in numbers)
+    fd: int = _libc.signalfd(-1, struct.pack("=Q", mask).ljust(128, b"\0"), os.O_CLOEXEC | os.O_NONBLOCK)
+    _checked(min(fd, 0), "signalfd")
+    return fd
+
+
+def read_sender(fd: int) -> int:
+    """Who sent the next signal of such a descriptor: a pid, or 0 for somebody outside this pid namespace."""
+    sender: int = struct.unpack_from("=I", os.read(fd, 128), 12)[0]
+    return sender
 
 
 def set_process_name(name: str) -> None:

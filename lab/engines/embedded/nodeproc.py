@@ -8,6 +8,7 @@ import asyncio
 import signal
 from argparse import ArgumentParser
 from collections.abc import Coroutine, Sequence
+from dataclasses import replace
 from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from lab.base.log import get_logger, setup
 from lab.base.state import LabDir
 from lab.engines.embedded.control import Control
 from lab.engines.embedded.kubeconfig import client_certificate
+from lab.engines.embedded.namespaces import has_many_users
 from lab.engines.embedded.runtime import InitRuntime
 from lab.engines.embedded.services.proxy import ServiceProxy
 from lab.kube.client import Client
@@ -58,14 +60,15 @@ async def _until_stopped(work: Coroutine[Any, Any, None]) -> int:
 
 
 async def _serve(lab: LabDir, plan: ClusterPlan) -> None:
-    config = node_config(lab, plan)
     async with (
         await Client.from_kubeconfig_data(_kubeconfig(lab, plan)) as client,
         Control.connect(lab) as control,
         asyncio.TaskGroup() as group,
     ):
+        why_no_limits = (await control.call("list"))["why_no_limits"]
+        config = replace(node_config(lab, plan), why_no_limits=why_no_limits)
         runtime = InitRuntime(control, plan.name)
-        proxy = ServiceProxy.of(client, plan.service_cidr)
+        proxy = ServiceProxy.of(client, plan.service_cidr, plan.node_name)
         parts = {
             "agent": run_agent(config, runtime, client),
             "controllers": run_controllers(
@@ -92,6 +95,7 @@ def node_config(lab: LabDir, plan: ClusterPlan) -> NodeConfig:
         api_host=str(IPv4Network(plan.service_cidr)[1]),
         cluster_domain=plan.cluster_domain,
         memory_dir=lab.root / "memory",
+        many_users=has_many_users(),
     )
 
 

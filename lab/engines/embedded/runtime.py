@@ -1,9 +1,12 @@
 """The node's PodRuntime over init's control socket: init runs the containers, the node decides."""
 
+import socket
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import asdict
 
+from lab.base.errors import LabError
 from lab.engines.embedded.control import Control
+from lab.engines.embedded.namespaces import inside
 from lab.pocket.node.runtime import Container, ContainerState, Exec, Sandbox
 
 
@@ -31,6 +34,17 @@ class InitRuntime:
     async def exec(self, container_id: str, argv: Sequence[str], *, tty: bool) -> Exec:
         answer, fds = await self._control.call_with_fds("exec", (), id=container_id, argv=list(argv), tty=tty)
         return Exec(answer["id"], tuple(fds))
+
+    async def attach(self, container_id: str) -> int:
+        _answer, fds = await self._control.call_with_fds("attach", (), id=container_id)
+        return fds[0]
+
+    def connector(self, pod_uid: str) -> socket.socket:
+        try:
+            with inside(f"pod-{pod_uid}"):
+                return socket.socket()
+        except OSError as error:
+            raise LabError(f"pod {pod_uid} has no network: {error}") from error
 
     async def containers(self) -> list[ContainerState]:
         answer = await self._control.call("containers", cluster=self._cluster)

@@ -23,6 +23,7 @@ from lab.base.state import LabDir, make_private, short_path, write_private
 from lab.base.wait import until
 from lab.engines.embedded import wire
 from lab.engines.embedded.hostpid import HostProcess, start_ticks
+from lab.engines.embedded.init.cgroups import record_of, sweep
 
 LAUNCH_SECONDS = 20.0
 KILL_SECONDS = 5.0
@@ -92,6 +93,7 @@ async def end(lab: LabDir) -> bool:
                 raise LabError(f"lab {lab.name}: process {process.pid} survives SIGKILL") from error
         lab.host.unlink(missing_ok=True)
         lab.control_socket.unlink(missing_ok=True)
+        sweep(record_of(lab))
     return process is not None
 
 

@@ -19,7 +19,9 @@ from dataclasses import dataclass, field
 from typing import NoReturn
 
 from lab.engines.embedded import namespaces as ns
+from lab.engines.embedded.init.cgroups import Group
 from lab.engines.embedded.mounts import View
+from lab.pocket.node.identity import ROOT, Identity
 from lab.pocket.node.runtime import Mount
 
 OOM_SCORE_OF_CONTAINERS = 500
@@ -49,6 +51,8 @@ class Process:
     mounts: tuple[Mount, ...] | None = None
     keep_paths: tuple[str, ...] = ()
     join: int = 0
+    identity: Identity = ROOT
+    group: Group | None = None
 
 
 def become(process: Process, status: int) -> NoReturn:
@@ -58,11 +62,15 @@ def become(process: Process, status: int) -> NoReturn:
         os.setsid()
         _reset_signals()
         ns.set_process_name(process.name)
+        if process.group:
+            process.group.join()
         status = _take_descriptors(process, status)
         _join_namespaces(process)
         os.environ.clear()
         os.environ.update(process.env)
         os.chdir(process.cwd)
+        if process.identity != ROOT:
+            ns.become_user(process.identity.user, process.identity.group, process.identity.groups)
     except OSError as error:
         os.write(status, f"{error.strerror or error}".encode())
         os._exit(code)
@@ -166,7 +174,7 @@ def _join_namespaces(process: Process) -> None:
     if process.mounts is not None:
         os.umask(0o022)
         ns.unshare(ns.NEWNS)
-        View().build(process.mounts, process.keep_paths)
+        View().build(process.mounts, process.keep_paths, process.cwd)
         with open("/proc/self/oom_score_adj", "w") as file:
             file.write(str(OOM_SCORE_OF_CONTAINERS))
 

@@ -27,6 +27,7 @@ from lab.mesh.protocol import LinkSpec
 NAMESPACE = "linkerd-multicluster"
 GATEWAY_IDENTITY = f"linkerd-gateway.{NAMESPACE}.serviceaccount.identity.linkerd.{TRUST_DOMAIN}"
 ACCESS_ROLE = "linkerd-multicluster-controller-access-local-resources"
+CREATION_ROLE = "linkerd-multicluster-controller-create-namespaces"
 CLUSTER_NAME = "multicluster.linkerd.io/cluster-name"
 RBAC = "rbac.authorization.k8s.io"
 
@@ -162,8 +163,19 @@ def controller(target: str, spec: LinkSpec, profile: str) -> list[Object]:
             "roleRef": access_ref,
             "subjects": [subject],
         },
+        *([_namespace_creation(target, subject)] if spec.creates_namespaces else []),
         _deployment(called, target, spec, profile),
     ]
+
+
+def _namespace_creation(target: str, subject: Object) -> Object:
+    return {
+        "apiVersion": f"{RBAC}/v1",
+        "kind": "ClusterRoleBinding",
+        "metadata": {"name": _creation_binding(target)},
+        "roleRef": {"apiGroup": RBAC, "kind": "ClusterRole", "name": CREATION_ROLE},
+        "subjects": [subject],
+    }
 
 
 def removals(target: str, profile: str) -> list[tuple[Kind, str, str]]:
@@ -173,6 +185,7 @@ def removals(target: str, profile: str) -> list[tuple[Kind, str, str]]:
         (LINKS, NAMESPACE, target),
         (DEPLOYMENTS, NAMESPACE, called),
         (CLUSTER_ROLE_BINDINGS, "", _binding(target)),
+        (CLUSTER_ROLE_BINDINGS, "", _creation_binding(target)),
         (ROLE_BINDINGS, NAMESPACE, _role(target)),
         (ROLES, NAMESPACE, _role(target)),
         (SERVICE_ACCOUNTS, NAMESPACE, called),
@@ -180,6 +193,15 @@ def removals(target: str, profile: str) -> list[tuple[Kind, str, str]]:
         (SECRETS, LINKERD_NAMESPACE, f"cluster-credentials-{target}"),
         (LEASES, NAMESPACE, f"service-mirror-write-{target}"),
     ]
+
+
+def outdated(target: str, spec: LinkSpec, profile: str) -> list[tuple[Kind, str, str]]:
+    """What the link has from other settings or another version, and must not keep."""
+    called = controller_name(target, "latest" if profile == "2.14" else "2.14")
+    found = [(DEPLOYMENTS, NAMESPACE, called), (SERVICE_ACCOUNTS, NAMESPACE, called)]
+    if not spec.creates_namespaces:
+        found.append((CLUSTER_ROLE_BINDINGS, "", _creation_binding(target)))
+    return found
 
 
 def _role(target: str) -> str:
@@ -190,17 +212,23 @@ def _binding(target: str) -> str:
     return f"{ACCESS_ROLE}-{target}"
 
 
+def _creation_binding(target: str) -> str:
+    return f"{CREATION_ROLE}-{target}"
+
+
 def _meta(called: str) -> Object:
     return {"name": called, "namespace": NAMESPACE}
 
 
 def _deployment(called: str, target: str, spec: LinkSpec, profile: str) -> Object:
     labels = {"component": "controller", "mirror.linkerd.io/cluster-name": target}
-    emulate = [f"--emulate={behaviour}" for behaviour in spec.emulate]
+    switches = [f"--emulate={behaviour}" for behaviour in spec.emulate]
+    switches += ["--enable-headless-services"] if spec.headless else []
+    switches += ["--enable-namespace-creation"] if spec.creates_namespaces else []
     container = {
         "name": "controller",
         "image": "multicluster.lab/controlplane",
-        "args": ["service-mirror", f"--link={target}", f"--profile={profile}", *emulate],
+        "args": ["service-mirror", f"--link={target}", f"--profile={profile}", *switches],
         "ports": [{"name": "admin-http", "containerPort": 9999}],
         "readinessProbe": {
             "httpGet": {"path": "/ready", "port": 9999},

@@ -6,15 +6,14 @@ from pathlib import Path
 import yaml
 
 from lab.base.errors import LabError
+from lab.base.shipped import MANIFESTS
 from lab.kube.objects import Object
-
-ROOT = Path(__file__).parents[3] / "manifests"
 
 
 @cache
 def documents(folder: str) -> tuple[Object, ...]:
     """All objects in a folder of manifests, in file order; callers must not change them."""
-    place = ROOT / folder
+    place = MANIFESTS / folder
     files = sorted(place.glob("*.yaml"))
     if not files:
         raise LabError(f"no manifests in {place}", remedy="the installation is incomplete; install it again")

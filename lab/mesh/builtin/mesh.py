@@ -34,6 +34,7 @@ log = get_logger(__name__)
 
 INJECTOR_TIMEOUT = 30.0
 LINK_TIMEOUT = 30.0
+_PROFILE_FLAGS = {"linkerd-proxy-injector": "--profile", "linkerd-destination": "--mesh-version"}
 TOKEN_SECRET = "linkerd-service-mirror-remote-access-default-token"
 
 
@@ -41,6 +42,7 @@ class BuiltinMesh:
     """Implements lab.mesh.protocol.Mesh for one lab."""
 
     def __init__(self, lab: LabDir, version: MeshVersion | None = None) -> None:
+        self.lab = lab
         self._version = version or MeshVersion()
         self._anchor = lab_anchor(lab)
 
@@ -71,6 +73,7 @@ class BuiltinMesh:
         )
         known = Target(target.name, target.api_url, target.api_ca, token, addresses)
         objects = link_objects.objects(known, spec, self._version.profile)
+        await remove_all(source.client, link_objects.outdated(target.name, spec, self._version.profile))
         await apply_all(source.client, objects)
         log.info("linked", source=source.name, target=target.name, modes=",".join(sorted(spec.modes)))
 
@@ -106,9 +109,8 @@ class BuiltinMesh:
     def _filled(self, obj: Object) -> Object:
         if kind(obj) == MUTATING_WEBHOOKS:
             return control_plane.with_bundle(obj, self._anchor)
-        if kind(obj) == DEPLOYMENTS and name(obj) == "linkerd-proxy-injector":
-            return control_plane.with_arguments(obj, f"--profile={self._version.profile}")
-        return obj
+        flag = _PROFILE_FLAGS.get(name(obj)) if kind(obj) == DEPLOYMENTS else None
+        return control_plane.with_arguments(obj, f"{flag}={self._version.profile}") if flag else obj
 
     def _settings(self) -> list[Object]:
         return [

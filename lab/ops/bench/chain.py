@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from lab.controlplane.inject.settings import INBOUND_PORT, OUTBOUND_PORT, PROXY_MARK
+from lab.controlplane.inject.settings import APP_MARK, INBOUND_PORT, OUTBOUND_PORT, PROXY_MARK
 
 Message = dict[str, Any]
 
@@ -72,7 +72,7 @@ def server_sidecar() -> Message:
         "name": "app",
         "type": "ORIGINAL_DST",
         "lb_policy": "CLUSTER_PROVIDED",
-        "upstream_bind_config": _marked(),
+        "upstream_bind_config": _marked(APP_MARK),
     }
     filters = [
         _listener_filter("original_dst.v3.OriginalDst", "original_dst"),
@@ -173,7 +173,7 @@ def _tls() -> Message:
     return {"tls_params": versions, "tls_certificates": [pair]}
 
 
-def _marked() -> Message:
+def _marked(mark: int = PROXY_MARK) -> Message:
     """Connections that the capture rules let pass."""
-    option = {"level": 1, "name": 36, "int_value": PROXY_MARK, "state": "STATE_PREBIND"}
+    option = {"level": 1, "name": 36, "int_value": mark, "state": "STATE_PREBIND"}
     return {"source_address": {"address": "0.0.0.0", "port_value": 0}, "socket_options": [option]}

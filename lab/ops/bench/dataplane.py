@@ -61,17 +61,19 @@ async def measure(running: Running, scene: Scene) -> AsyncIterator[Row]:
             yield figure.skipped(wrk.MISSING)
         return
     async with Control.connect(running.dir) as control:
-        load = _Loader(control, await _uid(scene.west, "client"), await _uid(scene.west, "static-client"))
+        load = Loader(
+            control, await pod_uid(scene.west, "client"), await pod_uid(scene.west, "static-client")
+        )
         sides = await Sides.of(scene)
         for path in PATHS:
             await load.warm_up(path)
             latencies = [(ours.p50, static.p50) for ours, static in await load.pairs(path, ONE)]
-            yield path.latency.measured(paired_ratio(latencies), _note(latencies, "{:.2f} ms"))
+            yield path.latency.measured(paired_ratio(latencies), note(latencies, "{:.2f} ms"))
             before = await spent(control)
             rates = [(ours.rate, static.rate) for ours, static in await load.pairs(path, MANY)]
             cost = cpu_per_request(before, await spent(control), sides, rates)
-            note = f"{_note(rates, '{:,.0f}/s')}; proxy CPU per request {cost:.2f}x"
-            yield path.throughput.measured(paired_ratio(rates), note)
+            how = f"{note(rates, '{:,.0f}/s')}; proxy CPU per request {cost:.2f}x"
+            yield path.throughput.measured(paired_ratio(rates), how)
 
 
 @dataclass(frozen=True)
@@ -110,13 +112,13 @@ def cpu_per_request(
     return ours / (used(sides.static) / sum(rate for _, rate in rates))
 
 
-async def _uid(client: Client, pod: str) -> str:
+async def pod_uid(client: Client, pod: str) -> str:
     return uid(await client.get(PODS, pod, SPACE))
 
 
 @dataclass(frozen=True)
-class _Loader:
-    """Runs the load tool in the two client pods of west, which are known by uid."""
+class Loader:
+    """Runs the load tool in the two client pods of west, which are known by uid (one may be both)."""
 
     control: Control
     ours: str
@@ -149,7 +151,7 @@ class _Loader:
         return wrk.parse(await execute(self.control, "west", f"{pod}/load", argv, LIMIT_SECONDS))
 
 
-def _note(pairs: Sequence[tuple[float, float]], form: str) -> str:
+def note(pairs: Sequence[tuple[float, float]], form: str) -> str:
     """The medians of both sides, and between which ratios the middle half of the pairs lies."""
     ours, static = (form.format(median(side)) for side in zip(*pairs, strict=True))
     low, _, high = quantiles((first / second for first, second in pairs), n=4)

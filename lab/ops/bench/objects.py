@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from lab.controlplane.identity.names import workload_name
 from lab.kube.objects import Object
 from lab.ops.bench.chain import APP_PORT, CERTIFICATES, Message
 
@@ -40,6 +41,10 @@ def namespace() -> Object:
         "kind": "Namespace",
         "metadata": {"name": SPACE, "annotations": {"linkerd.io/inject": "enabled"}},
     }
+
+
+def annotated(obj: Object, notes: Mapping[str, str]) -> Object:
+    return {**obj, "metadata": {**obj["metadata"], "annotations": dict(notes)}}
 
 
 def service(
@@ -126,3 +131,26 @@ def pod(name: str, containers: list[Object], *, meshed: bool, captured: bool = F
             "volumes": volumes,
         },
     }
+
+
+def policy(app: str, port: int) -> list[Object]:
+    """Only the identity of this namespace's pods may call the app."""
+
+    def head(version: str, kind: str, **spec: Any) -> Object:
+        meta = {"name": app, "namespace": SPACE}
+        return {"apiVersion": f"policy.linkerd.io/{version}", "kind": kind, "metadata": meta, "spec": spec}
+
+    group = "policy.linkerd.io"
+    authentication = {"group": group, "kind": "MeshTLSAuthentication", "name": app}
+    return [
+        head(
+            "v1beta3", "Server", podSelector={"matchLabels": {"app": app}}, port=port, proxyProtocol="HTTP/1"
+        ),
+        head("v1alpha1", "MeshTLSAuthentication", identities=[workload_name("default", SPACE)]),
+        head(
+            "v1alpha1",
+            "AuthorizationPolicy",
+            targetRef={"group": group, "kind": "Server", "name": app},
+            requiredAuthenticationRefs=[authentication],
+        ),
+    ]

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from lab.base.errors import CheckFailed
 from lab.engines.embedded.hostpid import HostProcess, start_ticks
 
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -72,6 +73,18 @@ def lab_pids(init: int) -> list[int]:
     """The processes of a lab: all that share init's pid namespace."""
     inode = namespace(init, "pid")
     return [pid for pid in pids() if inode and namespace(pid, "pid") == inode]
+
+
+def started_with(word: str) -> int:
+    """The one process whose command line contains `word`. Raises CheckFailed when there is none."""
+    for pid in pids():
+        try:
+            line = Path(f"/proc/{pid}/cmdline").read_bytes()
+        except OSError:
+            continue  # it ended
+        if word.encode() in line:
+            return pid
+    raise CheckFailed(f"no process was started with {word}")
 
 
 def pss(found: Iterable[int]) -> int:

@@ -15,7 +15,7 @@ from typing import Any
 
 from lab.base.errors import LabError
 from lab.ops.answer import Answer
-from lab.ops.bench import dataplane, idle, lifecycle, mirror, propagation, scene
+from lab.ops.bench import dataplane, features, idle, lifecycle, mirror, propagation, scale, scene
 from lab.ops.bench.groups import Group, chosen, wanted
 from lab.ops.bench.model import Figure, Row
 from lab.ops.bench.table import render
@@ -28,8 +28,9 @@ async def _two_clusters(bench: Workbench) -> AsyncIterator[Row]:
     async with await running.connect("west") as west, await running.connect("east") as east:
         built = scene.Scene(west, east)
         await scene.build(built)
-        async for row in dataplane.measure(running, built):
-            yield row
+        for part in (dataplane, features):
+            async for row in part.measure(running, built):
+                yield row
         async for row in propagation.measure(built):
             yield row
     await running.down()
@@ -38,8 +39,13 @@ async def _two_clusters(bench: Workbench) -> AsyncIterator[Row]:
 GROUPS = (
     Group("two clusters", lifecycle.TWO, lifecycle.measure_two),
     Group("three clusters", idle.FIGURES, idle.measure),
-    Group("data plane", (*dataplane.FIGURES, propagation.FIGURE), _two_clusters),
+    Group(
+        "data plane",
+        (*dataplane.FIGURES, *features.FIGURES.values(), propagation.FIGURE),
+        _two_clusters,
+    ),
     Group("mirror", mirror.FIGURES, mirror.measure),
+    Group("scale", scale.FIGURES, scale.measure),
     Group("ten clusters", (lifecycle.UP_TEN,), lifecycle.measure_ten, on_request=True),
 )
 

@@ -2,7 +2,8 @@
 by side, over the same links and with the same app.
 
 west: `client` (our sidecar), `static-client` (its own Envoy); each holds an idle container for the load tool.
-east: `backend` (our sidecar, exported flat and through the gateway), `static-backend`, `static-gateway`.
+east: `backend` (our sidecar, exported flat and through the gateway), `guarded` (the same under a policy),
+`static-backend`, `static-gateway`.
 """
 
 from dataclasses import dataclass
@@ -34,6 +35,13 @@ READY_SECONDS = 40.0
 PEER = "static.bench.lab"
 GATEWAY_PORT = 5143
 FLAT, GATED = "flat", "gated"
+GUARDED = "guarded"
+FEATURES = {
+    GUARDED: (GUARDED, {}),
+    "retried": ("backend", {"retry.linkerd.io/http": "5xx", "timeout.linkerd.io/request": "10s"}),
+    "broken": ("backend", {"balancer.linkerd.io/failure-accrual": "consecutive"}),
+}
+"""Services of east with one thing more than the plain flat one: the app behind it, and annotations."""
 STATIC_FLAT, STATIC_GATED = "static-flat", "static-gated"
 
 
@@ -65,6 +73,11 @@ async def build(scene: Scene) -> None:
     await _servers(scene.east)
     await _apply(scene.east, objects.service(FLAT, export_labels(["flat"]), app="backend"))
     await _apply(scene.east, objects.service(GATED, export_labels(["gateway"]), app="backend"))
+    for name, (app, notes) in FEATURES.items():
+        plain = objects.service(name, export_labels(["flat"]), app=app)
+        await _apply(scene.east, objects.annotated(plain, notes))
+    for obj in objects.policy(GUARDED, APP_PORT):
+        await _apply(scene.east, obj)
     server = await ready(scene.east, "static-backend")
     await _start(
         scene.east, "static-gateway", chain.gateway({PEER: Upstream(server, APP_PORT, PEER)}), port=False
@@ -74,7 +87,7 @@ async def build(scene: Scene) -> None:
     await _apply(scene.east, balancer)
     node = await _balancer_address(scene.east)
     await _clients(scene.west, server, node)
-    for pod in ("backend", "static-gateway"):
+    for pod in ("backend", GUARDED, "static-gateway"):
         await ready(scene.east, pod)
     for pod in ("client", "static-client"):
         await ready(scene.west, pod)
@@ -104,7 +117,8 @@ async def _servers(east: Client) -> None:
     await _apply(east, objects.configuration("backend", chain.backend()))
     await _apply(east, objects.configuration("server", chain.server_sidecar()))
     app = objects.envoy("backend", "app")
-    await _apply(east, objects.pod("backend", [app], meshed=True))
+    for name in ("backend", GUARDED):
+        await _apply(east, objects.pod(name, [app], meshed=True))
     await _apply(
         east,
         objects.pod(

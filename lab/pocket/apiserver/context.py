@@ -36,6 +36,7 @@ class Settings:
     service_cidr: str = "10.96.0.0/16"
     kubernetes_endpoint: tuple[str, int] | None = None
     cache: Path | None = None
+    history: int = 4096
 
 
 @dataclass

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 Object = dict[str, Any]
+_VALUE, _CAUSES = 4096, 100  # characters of a wrong value, and wrong values, that an answer repeats
 
 
 class StatusError(Exception):
@@ -22,17 +23,19 @@ class StatusError(Exception):
         self.reason = reason
         self.message = message
         self.details = dict(details or {})
+        self.metadata: Object = {}
 
     def body(self) -> Object:
         status: Object = {
             "kind": "Status",
             "apiVersion": "v1",
-            "metadata": {},
+            "metadata": self.metadata,
             "status": "Failure",
             "message": self.message,
-            "reason": self.reason,
             "code": self.code,
         }
+        if self.reason:  # a webhook may refuse without one
+            status["reason"] = self.reason
         if self.details:
             status["details"] = self.details
         return status
@@ -80,7 +83,8 @@ def required(field: str, message: str = "") -> Cause:
 def _quoted(value: Any) -> str:
     import json
 
-    return json.dumps(value, ensure_ascii=False)
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= _VALUE else f"{text[:_VALUE]}…"
 
 
 def invalid_value(field: str, value: Any, message: str) -> Cause:
@@ -108,6 +112,13 @@ def already_exists(target: Target) -> StatusError:
     return StatusError(409, "AlreadyExists", f"{target} already exists", target.details())
 
 
+def not_unique(target: Target) -> StatusError:
+    """A generated name met an existing object, as often as the server tried."""
+    text = "the server was not able to generate a unique name for the object"
+    details = target.details(retryAfterSeconds=1)
+    return StatusError(409, "AlreadyExists", f"{target} already exists, {text}", details)
+
+
 def conflict(target: Target, why: str = "") -> StatusError:
     reason = why or (
         "the object has been modified; please apply your changes to the latest version and try again"
@@ -122,13 +133,17 @@ def forbidden(target: Target, why: str) -> StatusError:
 
 
 def invalid(target: Target, causes: Sequence[Cause]) -> StatusError:
-    texts = [str(cause) for cause in causes]
+    texts = [str(cause) for cause in causes[:_CAUSES]]
+    if len(causes) > _CAUSES:
+        texts.append(f"and {len(causes) - _CAUSES} more")
     listed = texts[0] if len(texts) == 1 else "[" + ", ".join(texts) + "]"
     kind = f"{target.kind}.{target.group}" if target.group else target.kind
     details: Object = {"name": target.name, "kind": target.kind}
     if target.group:
         details["group"] = target.group
-    details["causes"] = [{"reason": c.reason, "message": c.message, "field": c.field} for c in causes]
+    details["causes"] = [
+        {"reason": c.reason, "message": c.message, "field": c.field} for c in causes[:_CAUSES]
+    ]
     return StatusError(422, "Invalid", f'{kind} "{target.name}" is invalid: {listed}', details)
 
 

@@ -6,6 +6,7 @@ Started by the embedded engine (one per cluster) and by tests; see `--help` for 
 import argparse
 import asyncio
 import gc
+import resource
 import signal
 import socket
 import ssl
@@ -16,6 +17,7 @@ from aiohttp import web
 
 from lab.base.errors import LabError
 from lab.base.log import get_logger, setup
+from lab.base.tls import thrifty
 
 from .admission.services import Addresses
 from .admission.webhooks import Webhooks
@@ -29,16 +31,24 @@ from .http.server import Front
 from .openapi.documents import Documents
 from .resources.builtin import table
 from .resources.registry import Registry
-from .storage.store import Store
+from .storage.store import HISTORY, Store, StoreFailed
 
 log = get_logger(__name__)
+_COLLECT = (10_000, 20, 50)
+"""Rarer than Python's own: a request leaves no cycles, and a full round stops a big cluster for 50 ms."""
 _SHUTDOWN_SECONDS = 2.0
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     settings = parse(argv)
     setup()
-    asyncio.run(_run(settings))
+    _allow_many_files()
+    thrifty()
+    try:
+        asyncio.run(_run(settings))
+    except StoreFailed as error:
+        log.error("cannot serve", cluster=settings.name, error=error, remedy=error.remedy)
+        return error.exit_code
     return 0
 
 
@@ -53,6 +63,9 @@ def parse(argv: Sequence[str] | None) -> Settings:
     parser.add_argument("--service-cidr", default="10.96.0.0/16")
     parser.add_argument("--kubernetes-endpoint", type=_address, metavar="IP:PORT")
     parser.add_argument("--cache", type=Path, help="folder for derived OpenAPI documents")
+    parser.add_argument(
+        "--history", type=int, default=HISTORY, help="how many changes a watcher may be behind"
+    )
     found = parser.parse_args(argv)
     return Settings(
         name=found.name,
@@ -64,6 +77,7 @@ def parse(argv: Sequence[str] | None) -> Settings:
         service_cidr=found.service_cidr,
         kubernetes_endpoint=found.kubernetes_endpoint,
         cache=found.cache,
+        history=found.history,
     )
 
 
@@ -74,7 +88,7 @@ def _address(text: str) -> tuple[str, int]:
 
 def build(settings: Settings) -> Api:
     """All parts over one store, with the cluster's first objects in place."""
-    store = Store(settings.data / "store.db")
+    store = Store(settings.data / "store.db", settings.history)
     registry = Registry(table())
     tokens = Tokens(store, settings.pki / "sa.key", settings.pki / "sa.pub")
     api = Api(
@@ -84,7 +98,7 @@ def build(settings: Settings) -> Api:
         authenticator=Authenticator(tokens),
         authorizer=Authorizer(store),
         tokens=tokens,
-        webhooks=Webhooks(store),
+        webhooks=Webhooks(store, registry),
         documents=Documents(settings, registry),
         addresses=Addresses(store),
     )
@@ -110,6 +124,12 @@ async def _warm(api: Api) -> None:
         log.warning("no schemas of built-in kinds", error=error)
 
 
+def _allow_many_files() -> None:
+    """Thousands of watches are thousands of descriptors; the usual limit is 1024."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
 async def _run(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
@@ -124,6 +144,7 @@ async def _run(settings: Settings) -> None:
     for number in settings.listen_fds:
         listeners.append(await loop.create_server(server, sock=socket.socket(fileno=number), ssl=context))
     gc.freeze()
+    gc.set_threshold(*_COLLECT)
     warming = asyncio.create_task(_warm(api), name="schemas")
     for listener in listeners:
         for sock in listener.sockets:

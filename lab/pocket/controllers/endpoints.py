@@ -5,6 +5,7 @@ Pure. The endpointslice controller compares with what is there and writes the di
 
 from collections import defaultdict
 from collections.abc import Iterable
+from itertools import count
 from typing import Any
 
 from lab.kube.kinds import ENDPOINT_SLICES, ENDPOINTS
@@ -20,10 +21,12 @@ from lab.kube.objects import (
     uid,
 )
 from lab.kube.selectors import LabelSelector, from_label_selector
+from lab.pocket.controllers.packing import packed
 
 SERVICE_LABEL = "kubernetes.io/service-name"
 MANAGED_BY = "endpointslice.kubernetes.io/managed-by"
 MANAGER = "endpointslice-controller.k8s.io"
+ENDPOINTS_MANAGED = {"endpoints.kubernetes.io/managed-by": "endpoint-controller"}
 HEADLESS_LABEL = "service.kubernetes.io/headless"
 Port = tuple[str, str, int, str]
 """Name, protocol, number, appProtocol."""
@@ -52,14 +55,29 @@ def selected(service: Object, pods: Iterable[Object]) -> list[Object]:
     return sorted(found, key=name)
 
 
-def slices(service: Object, pods: Iterable[Object], zone: str = "") -> list[Object]:
-    """One EndpointSlice per distinct set of port numbers; at least one, if only an empty one."""
-    groups: dict[tuple[Port, ...], list[Object]] = defaultdict(list)
+def slices(
+    service: Object, pods: Iterable[Object], zone: str = "", current: Iterable[Object] = ()
+) -> list[Object]:
+    """EndpointSlices per distinct set of port numbers; at least one, if only an empty one.
+
+    `current` are the slices that are there: a pod stays in the slice that it is in.
+    """
+    groups: dict[tuple[Port, ...], dict[str, Object]] = defaultdict(dict)
     for pod in selected(service, pods):
-        groups[ports(service, pod)].append(pod)
+        groups[ports(service, pod)][uid(pod)] = pod
     if not groups:
-        groups[()] = []
-    return [_slice(service, group, members, zone) for group, members in sorted(groups.items())]
+        groups[()] = {}
+    seen = list(current)
+    made = []
+    for group, members in sorted(groups.items()):
+        shown = [_port(port) for port in group]
+        held = {name(s): _members(s) for s in seen if (s.get("ports") or []) == shown}
+        names = (_slice_name(service, group, number) for number in count())
+        for slice_name, part in packed(list(members), held, names).items():
+            made.append(
+                _slice(service, slice_name, shown, [_endpoint(service, members[m], zone) for m in part])
+            )
+    return made
 
 
 def ports(service: Object, pod: Object) -> tuple[Port, ...]:
@@ -87,42 +105,52 @@ def endpoints_object(service: Object, pods: Iterable[Object]) -> Object:
     return {
         "apiVersion": ENDPOINTS.api_version,
         "kind": ENDPOINTS.kind,
-        "metadata": {"name": name(service), "namespace": namespace(service), "labels": own},
+        "metadata": {
+            "name": name(service),
+            "namespace": namespace(service),
+            "labels": {**own, **ENDPOINTS_MANAGED},
+        },
         "subsets": [_subset(service, group, members) for group, members in sorted(groups.items())],
     }
 
 
-def is_serving(service: Object, pod: Object) -> bool:
-    """The pod answers, or the Service does not care."""
-    return is_condition_true(pod, "Ready") or _any_pod(service)
+def _slice_name(service: Object, group: tuple[Port, ...], number: int) -> str:
+    ident: list[Any] = [name(service), [[p[0], p[2]] for p in group]]
+    suffix = content_hash([*ident, number] if number else ident)[:5]
+    return f"{name(service)[:57]}-{suffix}"
 
 
-def _slice(service: Object, group: tuple[Port, ...], pods: list[Object], zone: str) -> Object:
+def _members(found: Object) -> list[str]:
+    return [str((each.get("targetRef") or {}).get("uid")) for each in found.get("endpoints") or ()]
+
+
+def _slice(
+    service: Object, slice_name: str, shown_ports: list[dict[str, Any]], endpoints: list[dict[str, Any]]
+) -> Object:
     own = {SERVICE_LABEL: name(service), MANAGED_BY: MANAGER}
     if _is_headless(service):
         own[HEADLESS_LABEL] = ""
-    suffix = content_hash([name(service), [[p[0], p[2]] for p in group]])[:5]
     return {
         "apiVersion": ENDPOINT_SLICES.api_version,
         "kind": ENDPOINT_SLICES.kind,
         "metadata": {
-            "name": f"{name(service)[:57]}-{suffix}",
+            "name": slice_name,
             "namespace": namespace(service),
             "labels": {**labels(service), **own},
             "ownerReferences": [owner_reference({"apiVersion": "v1", "kind": "Service", **service})],
         },
         "addressType": "IPv4",
-        "endpoints": [_endpoint(service, pod, zone) for pod in pods],
-        "ports": [_port(port) for port in group],
+        "endpoints": endpoints,
+        "ports": shown_ports,
     }
 
 
 def _endpoint(service: Object, pod: Object, zone: str) -> dict[str, Any]:
-    serving, terminating = is_serving(service, pod), is_deleting(pod)
+    serving, terminating = is_condition_true(pod, "Ready"), is_deleting(pod)
     endpoint: dict[str, Any] = {
         "addresses": [pod["status"]["podIP"]],
         "conditions": {
-            "ready": serving and (not terminating or _any_pod(service)),
+            "ready": _any_pod(service) or (serving and not terminating),
             "serving": serving,
             "terminating": terminating,
         },
@@ -139,12 +167,17 @@ def _endpoint(service: Object, pod: Object, zone: str) -> dict[str, Any]:
 def _subset(service: Object, group: tuple[Port, ...], pods: list[Object]) -> dict[str, Any]:
     subset: dict[str, Any] = {}
     for field, wanted in (("addresses", True), ("notReadyAddresses", False)):
-        found = [_address(service, pod) for pod in pods if is_serving(service, pod) == wanted]
+        found = [_address(service, pod) for pod in pods if _is_published(service, pod) == wanted]
         if found:
             subset[field] = found
     if group:
         subset["ports"] = [_port(port) for port in group]
     return subset
+
+
+def _is_published(service: Object, pod: Object) -> bool:
+    """The pod answers, or the Service does not care."""
+    return is_condition_true(pod, "Ready") or _any_pod(service)
 
 
 def _address(service: Object, pod: Object) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from lab.kube.kinds import ENDPOINT_SLICES, ENDPOINTS
 from lab.kube.objects import Key, Object, key, labels, name, namespace
 from lab.kube.reconcile import Reconciler
 from lab.pocket.controllers.endpoints import (
+    ENDPOINTS_MANAGED,
     MANAGED_BY,
     MANAGER,
     SERVICE_LABEL,
@@ -26,7 +27,7 @@ class EndpointSliceController:
         self._reconciler: Reconciler[Key] = Reconciler("endpointslice", self._reconcile)
         self._slices: dict[Key, dict[Key, Object]] = {}
         self._deleted: set[Key] = set()
-        """Services that went away: their Endpoints go too. Endpoints that never had one are left alone."""
+        """Services that went away: their Endpoints go too. Those that never had one are left alone."""
         watches.endpoint_slices.subscribe(self._slice_changed)
         watches.services.subscribe(self._service_changed)
         watches.endpoints.subscribe(self._changed)
@@ -66,7 +67,8 @@ class EndpointSliceController:
         endpoints = self._watches.endpoints.get(*service_key)
         if service is not None and selector(service) is not None:
             pods = self._watches.pods.list(service_key[0])
-            await self._write(service_key, MANAGER, slices(service, pods, self._zone))
+            current = self._current(service_key, MANAGER).values()
+            await self._write(service_key, MANAGER, slices(service, pods, self._zone, current))
             await ensure(self._client, ENDPOINTS, endpoints_object(service, pods), endpoints)
             return
         if is_mirrored(service, endpoints) and endpoints is not None:
@@ -75,15 +77,21 @@ class EndpointSliceController:
             await self._write(service_key, MIRROR_MANAGER, [])
         if service is None:
             await self._write(service_key, MANAGER, [])
-            if endpoints is not None and service_key in self._deleted:
+            if endpoints is not None and (service_key in self._deleted or _is_ours(endpoints)):
                 await remove(self._client, ENDPOINTS, endpoints)
         self._deleted.discard(service_key)
 
     async def _write(self, service: Key, manager: str, desired: list[Object]) -> None:
-        current = {
-            name(s): s for s in self._slices.get(service, {}).values() if labels(s).get(MANAGED_BY) == manager
-        }
+        current = self._current(service, manager)
         for obj in desired:
             await ensure(self._client, ENDPOINT_SLICES, obj, current.pop(name(obj), None))
         for stale in current.values():
             await remove(self._client, ENDPOINT_SLICES, stale)
+
+    def _current(self, service: Key, manager: str) -> dict[str, Object]:
+        found = self._slices.get(service, {}).values()
+        return {name(s): s for s in found if labels(s).get(MANAGED_BY) == manager}
+
+
+def _is_ours(endpoints: Object) -> bool:
+    return ENDPOINTS_MANAGED.items() <= labels(endpoints).items()

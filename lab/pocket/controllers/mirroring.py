@@ -8,6 +8,7 @@ from typing import Any
 from lab.kube.kinds import ENDPOINT_SLICES
 from lab.kube.objects import Object, annotations, content_hash, labels, name, namespace, owner_reference
 from lab.pocket.controllers.endpoints import MANAGED_BY, SERVICE_LABEL
+from lab.pocket.controllers.packing import LIMIT
 
 MANAGER = "endpointslicemirroring-controller.k8s.io"
 SKIP = "endpointslice.kubernetes.io/skip-mirror"
@@ -23,20 +24,31 @@ def is_mirrored(service: Object | None, endpoints: Object | None) -> bool:
 
 
 def mirrored(endpoints: Object) -> list[Object]:
-    """One EndpointSlice per subset."""
-    return [_slice(endpoints, subset) for subset in endpoints.get("subsets") or ()]
+    """EndpointSlices per subset and address family, each of no more endpoints than a slice may have."""
+    made = []
+    for subset in endpoints.get("subsets") or ():
+        listed = [
+            *(_endpoint(address, ready=True) for address in subset.get("addresses") or ()),
+            *(_endpoint(address, ready=False) for address in subset.get("notReadyAddresses") or ()),
+        ]
+        for family, is_six in (("IPv4", False), ("IPv6", True)):
+            part = [each for each in listed if (":" in each["addresses"][0]) == is_six]
+            for start in range(0, len(part) or not is_six, LIMIT):
+                number = [family, start] if is_six or start else []
+                made.append(_slice(endpoints, subset, family, part[start : start + LIMIT], number))
+    return made
 
 
-def _slice(endpoints: Object, subset: dict[str, Any]) -> Object:
+def _slice(
+    endpoints: Object, subset: dict[str, Any], family: str, part: list[dict[str, Any]], number: list[Any]
+) -> Object:
     ports = [
         {"name": p.get("name") or "", "protocol": p.get("protocol") or "TCP", "port": p["port"]}
         | ({"appProtocol": p["appProtocol"]} if p.get("appProtocol") else {})
         for p in subset.get("ports") or ()
     ]
-    suffix = content_hash([name(endpoints), ports])[:5]
+    suffix = content_hash([name(endpoints), ports, *number])[:5]
     kept = {k: v for k, v in annotations(endpoints).items() if k != LAST_CHANGE}
-    ready = [_endpoint(address, ready=True) for address in subset.get("addresses") or ()]
-    unready = [_endpoint(address, ready=False) for address in subset.get("notReadyAddresses") or ()]
     return {
         "apiVersion": ENDPOINT_SLICES.api_version,
         "kind": ENDPOINT_SLICES.kind,
@@ -47,8 +59,8 @@ def _slice(endpoints: Object, subset: dict[str, Any]) -> Object:
             "annotations": kept,
             "ownerReferences": [owner_reference({"apiVersion": "v1", "kind": "Endpoints", **endpoints})],
         },
-        "addressType": "IPv4",
-        "endpoints": ready + unready,
+        "addressType": family,
+        "endpoints": part,
         "ports": ports,
     }
 

@@ -5,11 +5,14 @@ import json
 from typing import Any
 
 from lab.kube.client import Client, Request
-from lab.kube.errors import ApiError, Conflict, NotFound
+from lab.kube.errors import Conflict, NotFound
 from lab.kube.kinds import NAMESPACES, Kind
 from lab.kube.objects import Object, is_deleting, name, namespace
 from lab.kube.reconcile import Reconciler
+from lab.pocket.controllers.discovery import served_kinds
+from lab.pocket.controllers.remains import conditions
 from lab.pocket.controllers.watches import Watches
+from lab.pocket.controllers.writing import difference
 
 AGAIN = 0.25
 """Seconds between looks at a namespace whose pods still end or whose finalizers others must remove."""
@@ -41,9 +44,11 @@ class NamespaceController:
         owner = self._watches.namespaces.get("", space)
         if owner is None or not is_deleting(owner) or "kubernetes" not in _finalizers(owner):
             return None
-        kinds = await namespaced_kinds(self._client)
-        left = await asyncio.gather(*(self._clear(kind, space) for kind in kinds))
-        if any(left):
+        kinds = [k for k in await served_kinds(self._client, "list", "delete") if k.namespaced]
+        found = await asyncio.gather(*(self._clear(kind, space) for kind in kinds))
+        left = {kind: objects for kind, objects in zip(kinds, found, strict=True) if objects}
+        if left:
+            await self._tell(owner, left)
             return AGAIN
         body = {
             **owner,
@@ -58,15 +63,23 @@ class NamespaceController:
             return None
         return None
 
-    async def _clear(self, kind: Kind, space: str) -> int:
-        """Delete all objects of a kind; how many are still there."""
+    async def _tell(self, owner: Object, left: dict[Kind, list[Object]]) -> None:
+        wanted = {"conditions": conditions(owner, left)}
+        if patch := difference(wanted, owner.get("status") or {}):
+            try:
+                await self._client.patch(NAMESPACES, name(owner), {"status": patch}, sub="status")
+            except NotFound:
+                return  # it went meanwhile
+
+    async def _clear(self, kind: Kind, space: str) -> list[Object]:
+        """Delete all objects of a kind; those that are still there."""
         path = kind.path(space)
         found = await self._list(path)
         if not found:
-            return 0
+            return []
         fresh = [obj for obj in found if not is_deleting(obj)]
         await asyncio.gather(*(self._delete(kind, obj, space) for obj in fresh))
-        return len(await self._list(path))
+        return await self._list(path)
 
     async def _delete(self, kind: Kind, obj: Object, space: str) -> None:
         try:
@@ -81,30 +94,6 @@ class NamespaceController:
             return []  # the kind itself went away
         items: list[Object] = answer.get("items") or []
         return items
-
-
-async def namespaced_kinds(client: Client) -> list[Kind]:
-    """Every namespaced resource type that the server can list and delete."""
-    groups = json.loads(await client.raw(Request("GET", "/apis")))
-    versions = [g["preferredVersion"]["groupVersion"] for g in groups.get("groups") or ()]
-    answers = await asyncio.gather(*(_resources(client, version) for version in ["v1", *versions]))
-    return [kind for answer in answers for kind in answer]
-
-
-async def _resources(client: Client, group_version: str) -> list[Kind]:
-    path = f"/api/{group_version}" if "/" not in group_version else f"/apis/{group_version}"
-    try:
-        answer = json.loads(await client.raw(Request("GET", path)))
-    except ApiError as error:
-        if error.status in (404, 503):
-            return []  # an aggregated or just removed group; its objects cannot be seen either
-        raise
-    group, _, version = group_version.rpartition("/")
-    return [
-        Kind(group, version, str(r["kind"]), str(r["name"]), namespaced=True)
-        for r in answer.get("resources") or ()
-        if r.get("namespaced") and "/" not in r["name"] and {"list", "delete"} <= set(r.get("verbs") or ())
-    ]
 
 
 def _finalizers(owner: Object) -> list[Any]:

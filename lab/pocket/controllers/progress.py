@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from lab.kube.objects import Object, condition, name, now, parse_time
-from lab.pocket.controllers.rollout import current, is_complete, surge
+from lab.pocket.controllers.rollout import is_complete
+from lab.pocket.controllers.sizes import surge, wanted
+from lab.pocket.controllers.templating import current
 
 DEADLINE = 600
 
@@ -19,15 +21,15 @@ def deployment_status(deployment: Object, replica_sets: Sequence[Object], at: fl
         for field in ("replicas", "readyReplicas", "availableReplicas")
     }
     new = current(deployment, replica_sets)
-    wanted = _replicas(deployment)
     return {
         **counts,
         "updatedReplicas": int(((new or {}).get("status") or {}).get("replicas") or 0),
-        "unavailableReplicas": max(sum(_replicas(r) for r in replica_sets) - counts["availableReplicas"], 0),
+        "unavailableReplicas": max(sum(wanted(r) for r in replica_sets) - counts["availableReplicas"], 0),
         "observedGeneration": deployment["metadata"].get("generation", 0),
         "conditions": [
-            _available(deployment, counts["availableReplicas"] >= wanted - surge(deployment)[1]),
+            _available(deployment, counts["availableReplicas"] >= wanted(deployment) - surge(deployment)[1]),
             _progressing(deployment, replica_sets, counts, at),
+            *_failure(deployment, new or next(iter(replica_sets), None)),
         ],
     }
 
@@ -53,13 +55,16 @@ def _progressing(
 ) -> dict[str, Any]:
     new = current(deployment, replica_sets)
     what = f'ReplicaSet "{name(new)}"' if new else f'Deployment "{name(deployment)}"'
+    seen = condition(deployment, "Progressing") or {}
+    if deployment["spec"].get("paused"):
+        return _condition(deployment, "Progressing", "Unknown", "DeploymentPaused", "Deployment is paused")
     if is_complete(deployment, replica_sets):
         told = ("True", "NewReplicaSetAvailable", f"{what} has successfully progressed.")
         return _condition(deployment, "Progressing", *told)
-    if deployment["spec"].get("paused"):
-        return _condition(deployment, "Progressing", "Unknown", "DeploymentPaused", "Deployment is paused")
+    if seen.get("reason") == "DeploymentPaused":
+        told = ("Unknown", "DeploymentResumed", "Deployment is resumed")
+        return _condition(deployment, "Progressing", *told)
     moved = _moved(deployment, new, counts)
-    seen = condition(deployment, "Progressing") or {}
     if not moved and seen.get("reason") == "NewReplicaSetAvailable" and _is_observed(deployment):
         return seen  # pods were lost after a finished rollout: that is not a rollout
     if not moved and seen and _is_observed(deployment) and at > _deadline(deployment):
@@ -67,6 +72,15 @@ def _progressing(
         return _condition(deployment, "Progressing", *told)
     told = ("True", "ReplicaSetUpdated", f"{what} is progressing.")
     return _condition(deployment, "Progressing", *told, moved=moved)
+
+
+def _failure(deployment: Object, replica_set: Object | None) -> list[dict[str, Any]]:
+    """ReplicaFailure, as the ReplicaSet of the present template tells it."""
+    seen = condition(replica_set or {}, "ReplicaFailure")
+    if seen is None:
+        return []
+    told = (str(seen.get(field) or "") for field in ("status", "reason", "message"))
+    return [_condition(deployment, "ReplicaFailure", *told)]
 
 
 def _moved(deployment: Object, new: Object | None, counts: dict[str, int]) -> bool:
@@ -107,8 +121,3 @@ def _condition(
 def _is_observed(deployment: Object) -> bool:
     seen = (deployment.get("status") or {}).get("observedGeneration")
     return bool(seen == deployment["metadata"].get("generation", 0))
-
-
-def _replicas(obj: Object) -> int:
-    count = obj["spec"].get("replicas")
-    return 1 if count is None else int(count)

@@ -1,8 +1,10 @@
 """The scheduler of a cluster with one node: binds every pod that the node may run, and says why not.
 
-Only what a user of a one-node cluster can notice is looked at: readiness of the node, `nodeSelector`,
-`schedulingGates` and taints that forbid scheduling.
+Only what a user of a one-node cluster can notice is looked at: readiness of the node, `nodeSelector` and
+required node affinity, `schedulingGates`, taints that forbid scheduling, and claims that nothing has bound.
 """
+
+from collections.abc import Callable
 
 from lab.kube.client import Client
 from lab.kube.errors import Conflict, NotFound
@@ -14,15 +16,18 @@ from lab.kube.objects import (
     is_condition_true,
     is_deleting,
     key,
-    labels,
     name,
     namespace,
     now,
     uid,
 )
 from lab.kube.reconcile import Reconciler
+from lab.pocket.controllers.affinity import is_wanted, tolerates
 from lab.pocket.controllers.watches import Watches
 from lab.pocket.events import Recorder
+
+NAME = "default-scheduler"
+UNSCHEDULABLE = {"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"}
 
 
 class Scheduler:
@@ -32,7 +37,8 @@ class Scheduler:
         self._client, self._watches, self._recorder = client, watches, recorder
         self._reconciler: Reconciler[Key] = Reconciler("scheduler", self._reconcile)
         watches.pods.subscribe(self._pod_changed)
-        watches.nodes.subscribe(self._node_changed)
+        watches.nodes.subscribe(self._all_may_fit)
+        watches.persistent_volume_claims.subscribe(self._all_may_fit)
 
     async def run(self) -> None:
         await self._reconciler.run()
@@ -41,7 +47,7 @@ class Scheduler:
         if new is not None and is_pending(new):
             self._reconciler.enqueue(key(new))
 
-    def _node_changed(self, old: Object | None, new: Object | None) -> None:
+    def _all_may_fit(self, old: Object | None, new: Object | None) -> None:
         for pod in self._watches.pods.list():
             if is_pending(pod):
                 self._reconciler.enqueue(key(pod))
@@ -51,6 +57,9 @@ class Scheduler:
         if pod is None or not is_pending(pod):
             return
         nodes = self._watches.nodes.list()
+        if unbound := unbound_claim(pod, self._watches.persistent_volume_claims.get):
+            await self._unschedulable(pod, [unbound] * len(nodes))
+            return
         problems = {name(node): problem(pod, node) for node in nodes}
         fitting = next((node for node, why in problems.items() if not why), None)
         if fitting is None:
@@ -91,31 +100,33 @@ class Scheduler:
 
 
 def is_pending(pod: Object) -> bool:
-    """Waits for a node."""
-    return not pod["spec"].get("nodeName") and not is_deleting(pod) and not pod["spec"].get("schedulingGates")
+    """Waits for a node, and for this scheduler to name one."""
+    spec = pod["spec"]
+    ours = spec.get("schedulerName") in (None, "", NAME)
+    return ours and not spec.get("nodeName") and not spec.get("schedulingGates") and not is_deleting(pod)
 
 
 def problem(pod: Object, node: Object) -> str:
     """Why the node may not run the pod; "" when it may."""
-    wanted = pod["spec"].get("nodeSelector") or {}
-    if any(labels(node).get(label) != value for label, value in wanted.items()):
+    if not is_wanted(pod["spec"], node):
         return "node(s) didn't match Pod's node affinity/selector"
-    if (node.get("spec") or {}).get("unschedulable"):
+    if (node.get("spec") or {}).get("unschedulable") and not tolerates(pod["spec"], UNSCHEDULABLE):
         return "node(s) were unschedulable"
     if not is_condition_true(node, "Ready"):
         return "node(s) were not ready"
     for taint in (node.get("spec") or {}).get("taints") or ():
-        if taint.get("effect") in ("NoSchedule", "NoExecute") and not _tolerates(pod, taint):
+        if taint.get("effect") in ("NoSchedule", "NoExecute") and not tolerates(pod["spec"], taint):
             return f"node(s) had untolerated taint {{{taint['key']}: {taint.get('value', '')}}}"
     return ""
 
 
-def _tolerates(pod: Object, taint: dict[str, str]) -> bool:
-    for toleration in pod["spec"].get("tolerations") or ():
-        same_key = not toleration.get("key") or toleration["key"] == taint["key"]
-        exists = toleration.get("operator") == "Exists" or toleration.get("value", "") == taint.get(
-            "value", ""
-        )
-        if same_key and exists and toleration.get("effect") in (None, "", taint["effect"]):
-            return True
-    return False
+def unbound_claim(pod: Object, claim: Callable[[str, str], Object | None]) -> str:
+    """Why the pod's claims keep it from running; "" when they are bound, or there are none."""
+    for volume in pod["spec"].get("volumes") or ():
+        if wanted := (volume.get("persistentVolumeClaim") or {}).get("claimName"):
+            found = claim(namespace(pod), wanted)
+            if found is None:
+                return f'persistentvolumeclaim "{wanted}" not found'
+            if (found.get("status") or {}).get("phase") != "Bound":
+                return "pod has unbound immediate PersistentVolumeClaims"
+    return ""

@@ -12,6 +12,7 @@ from lab.kube.kinds import CONFIG_MAPS, ENDPOINT_SLICES, NAMESPACES, PODS, SECRE
 from lab.pocket.events import Recorder
 from lab.pocket.node import registration
 from lab.pocket.node.api.server import serve as serve_api
+from lab.pocket.node.claims import Claims
 from lab.pocket.node.config import NodeConfig
 from lab.pocket.node.dns.index import Index
 from lab.pocket.node.dns.server import serve as serve_dns
@@ -24,21 +25,23 @@ from lab.pocket.node.runtime import PodRuntime
 
 async def run(config: NodeConfig, runtime: PodRuntime, client: Client) -> None:
     """Be the cluster's node until cancelled."""
+    pods_here = Informer(client, PODS, fields=f"spec.nodeName={config.name}")
+    recorder = Recorder(client, "kubelet", config.name)
     kit = Kit(
         config=config,
         runtime=runtime,
         client=client,
-        recorder=Recorder(client, "kubelet", config.name),
+        recorder=recorder,
         execs=Execs(runtime),
         config_maps=Informer(client, CONFIG_MAPS),
         secrets=Informer(client, SECRETS),
         service_accounts=Informer(client, SERVICE_ACCOUNTS),
+        services=Informer(client, SERVICES),
         log_times=LogTimes(),
+        claims=Claims(client, pods_here, recorder, config.claims_dir),
     )
-    pods_here = Informer(client, PODS, fields=f"spec.nodeName={config.name}")
-    services, slices = Informer(client, SERVICES), Informer(client, ENDPOINT_SLICES)
-    namespaces = Informer(client, NAMESPACES)
-    index = Index(services, slices, namespaces)
+    slices, namespaces = Informer(client, ENDPOINT_SLICES), Informer(client, NAMESPACES)
+    index = Index(kit.services, slices, namespaces)
     pods = Pods(kit, pods_here)
     async with asyncio.TaskGroup() as group:
         informers = (
@@ -46,7 +49,8 @@ async def run(config: NodeConfig, runtime: PodRuntime, client: Client) -> None:
             kit.config_maps,
             kit.secrets,
             kit.service_accounts,
-            services,
+            kit.claims.informer,
+            kit.services,
             slices,
             namespaces,
         )
@@ -55,6 +59,7 @@ async def run(config: NodeConfig, runtime: PodRuntime, client: Client) -> None:
         group.create_task(registration.run(config, client), name="registration")
         group.create_task(kit.recorder.run(), name="events")
         group.create_task(pods.run(), name="pods")
+        group.create_task(kit.claims.run(), name="claims")
         group.create_task(kit.log_times.run(pods.log_files), name="log times")
         group.create_task(serve_api(config.kubelet_socket, pods, kit), name="kubelet api")
         group.create_task(

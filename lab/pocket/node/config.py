@@ -27,6 +27,15 @@ class NodeConfig:
     cluster_domain: str = "cluster.local"
     memory_dir: Path | None = None
     """A folder on a tmpfs for `emptyDir` volumes with medium Memory; without one they live in `pods_dir`."""
+    many_users: bool = True
+    """False in a lab of an ordinary user: containers can only be root there, which is that user outside."""
+    why_no_limits: str = ""
+    """Why resource limits are not enforced; empty when they are."""
     dns_port: int = 53
     zone: str = ""
     """The value of the zone label; empty = the cluster's name."""
+
+    @property
+    def claims_dir(self) -> Path:
+        """The folders of PersistentVolumeClaims, beside those of the pods that they outlive."""
+        return self.pods_dir.with_name("claims")

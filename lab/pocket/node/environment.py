@@ -76,7 +76,10 @@ def _value_from(
     if reference := source.get("fieldRef"):
         return field_value(pod, reference["fieldPath"])
     if reference := source.get("resourceFieldRef"):
-        return resource_value(_named(pod, reference.get("containerName")) or container, reference)
+        other = reference.get("containerName")
+        return resource_value(container_named(pod, other) if other else container, reference)
+    if not {"configMapKeyRef", "secretKeyRef"} & source.keys():
+        raise BadReference(f"valueFrom of type {', '.join(source)} is not supported here")
     kind, reference = (
         ("ConfigMap", source["configMapKeyRef"])
         if "configMapKeyRef" in source
@@ -93,7 +96,10 @@ def _value_from(
     raise BadReference(f'{kind.lower()} "{reference["name"]}" has no key "{reference["key"]}"')
 
 
-def _named(pod: Object, name: str | None) -> dict[str, Any] | None:
+def container_named(pod: Object, name: str | None) -> dict[str, Any]:
+    """A container of the pod, for a resourceFieldRef. Raises BadReference if it has none of that name."""
     spec = pod["spec"]
-    everything = [*(spec.get("initContainers") or ()), *(spec.get("containers") or ())]
-    return next((c for c in everything if c["name"] == name), None)
+    for container in [*(spec.get("initContainers") or ()), *(spec.get("containers") or ())]:
+        if container["name"] == name:
+            return dict(container)
+    raise BadReference(f"container {name} not found")

@@ -4,10 +4,13 @@ The runtime reports an end as an event, which may arrive before the caller asks 
 """
 
 import asyncio
+import contextlib
 import os
+import signal
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from lab.base.errors import LabError
 from lab.pocket.node.pipes import read_all
 from lab.pocket.node.runtime import ContainerState, Exec, PodRuntime
 
@@ -47,14 +50,18 @@ class Execs:
     async def resize(self, exec_id: str, columns: int, rows: int) -> None:
         await self._runtime.resize(exec_id, columns, rows)
 
-    async def run(self, container_id: str, argv: Sequence[str], *, timeout: float) -> Output:
-        """Run a command to its end, as probes and hooks do. Raises TimeoutError."""
-        async with asyncio.timeout(timeout):
-            started = await self.open(container_id, argv)
-            stdin, *outputs = started.fds
-            os.close(stdin)
+    async def run(self, container_id: str, argv: Sequence[str]) -> Output:
+        """Run a command to its end, as probes and hooks do; one that nobody waits for any more is killed."""
+        started = await self.open(container_id, argv)
+        stdin, *outputs = started.fds
+        os.close(stdin)
+        try:
             texts = await asyncio.gather(*(read_all(fd) for fd in outputs))
             return Output(await self.end(started.id), b"".join(texts).decode(errors="replace"))
+        except asyncio.CancelledError:
+            with contextlib.suppress(LabError):  # it has just ended by itself
+                await self._runtime.signal(started.id, signal.SIGKILL)
+            raise
 
     def ended(self, state: ContainerState) -> None:
         """The runtime reports an end."""

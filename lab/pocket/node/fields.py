@@ -10,7 +10,7 @@ from typing import Any
 
 from lab.base.errors import LabError
 from lab.kube.objects import Object
-from lab.pocket.node.lifecycle.qos import quantity
+from lab.kube.quantity import quantity
 
 _KEYED = re.compile(r"^metadata\.(labels|annotations)\['(.+)'\]$")
 

@@ -2,18 +2,21 @@
 
 import asyncio
 import shutil
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from lab.base.errors import LabError
 from lab.base.state import make_private
 from lab.kube.objects import Object, namespace, uid
 from lab.pocket.node import hostfiles
 from lab.pocket.node.environment import expand
 from lab.pocket.node.fields import BadReference
+from lab.pocket.node.identity import fs_group, has_other_users
 from lab.pocket.node.kit import Kit
 from lab.pocket.node.runtime import Mount
 from lab.pocket.node.volumes import content
+from lab.pocket.node.volumes.places import Places
 from lab.pocket.node.volumes.tokens import Tokens
 from lab.pocket.node.volumes.tree import write_tree
 
@@ -29,6 +32,8 @@ class PodFolder:
         self._kit, self._pod = kit, pod
         self.root = kit.config.pods_dir / uid(pod)
         self._memory = (kit.config.memory_dir or kit.config.pods_dir) / uid(pod)
+        group = fs_group(pod) if kit.config.many_users else None
+        self.places = Places(self.root, self._memory, partial(kit.claims.folder, namespace(pod)), group)
         self.tokens = Tokens(kit.client)
         self._volumes: list[dict[str, Any]] = list(pod["spec"].get("volumes") or ())
         self.references = content.references(self._volumes)
@@ -38,7 +43,7 @@ class PodFolder:
         make_private(self.root)
         self._write_etc(pod, ip)
         for volume in self._volumes:
-            self._make(volume)
+            self._set_up(volume, partial(self.places.make, volume))
         await self.refresh(pod)
 
     async def refresh(self, pod: Object) -> None:
@@ -49,9 +54,10 @@ class PodFolder:
         wishes = list(content.token_wishes(written) | ({account} if self._has_account else set()))
         values = await asyncio.gather(*(self.tokens.get(pod, wish) for wish in wishes))
         tokens = dict(zip(wishes, values, strict=True))
-        sources = content.Sources(pod, self._kit.lookup(namespace(pod)), tokens)
+        mode = content.OPEN_TOKEN_MODE if has_other_users(pod) else content.TOKEN_MODE
+        sources = content.Sources(pod, self._kit.lookup(namespace(pod)), tokens, mode)
         for volume in written:
-            self._write(volume, sources)
+            self._set_up(volume, partial(self._write, volume, sources))
         if self._has_account:
             write_tree(self.root / "volumes" / ACCOUNT_VOLUME, self._account(tokens[account]))
 
@@ -69,6 +75,16 @@ class PodFolder:
         folder = self.root / "logs" / container
         folder.mkdir(parents=True, exist_ok=True)
         return folder / f"{attempt}.log"
+
+    def termination_path(self, container: str, attempt: int) -> Path:
+        """The file that this attempt finds mounted at its terminationMessagePath; anyone may write it."""
+        folder = self.root / "termination" / container
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / str(attempt)
+        if not path.exists():
+            path.touch()
+            path.chmod(0o666)
+        return path
 
     def remove(self) -> None:
         """Drop the folder with everything in it."""
@@ -98,37 +114,22 @@ class PodFolder:
         etc.mkdir(exist_ok=True)
         (etc / "hosts").write_text(hostfiles.hosts(pod, ip, self._kit.config.cluster_domain))
         (etc / "resolv.conf").write_text(hostfiles.resolv_conf(pod, self._kit.config))
-        (etc / "hostname").write_text(hostfiles.hostname(pod) + "\n")
-
-    def _make(self, volume: dict[str, Any]) -> None:
-        """Make the folder of a volume whose content is not the node's."""
-        if "hostPath" in volume:
-            _host_path(volume["name"], volume["hostPath"])
-        elif "emptyDir" in volume:
-            path = self._source(volume)
-            path.mkdir(parents=True, exist_ok=True)
-            path.chmod(0o777)
-        elif not content.is_written(volume):
-            kinds = ", ".join(kind for kind in volume if kind != "name")
-            raise BadReference(f'volume "{volume["name"]}": {kinds or "this type"} is not supported here')
+        (etc / "hostname").write_text(hostfiles.hostname(pod, self._kit.config.cluster_domain) + "\n")
 
     def _write(self, volume: dict[str, Any], sources: content.Sources) -> None:
+        write_tree(self.places.of(volume), content.files(volume, sources), self.places.group)
+
+    def _set_up(self, volume: dict[str, Any], work: Callable[[], object]) -> None:
         try:
-            write_tree(self._source(volume), content.files(volume, sources))
+            work()
         except BadReference as error:
             raise BadReference(f'MountVolume.SetUp failed for volume "{volume["name"]}" : {error}') from error
-
-    def _source(self, volume: dict[str, Any]) -> Path:
-        if "hostPath" in volume:
-            return Path(volume["hostPath"]["path"])
-        memory = (volume.get("emptyDir") or {}).get("medium") == "Memory"
-        return (self._memory if memory else self.root) / "volumes" / str(volume["name"])
 
     def _mount(self, mount: dict[str, Any], env: dict[str, str]) -> Mount:
         volume = next((v for v in self._volumes if v["name"] == mount["name"]), None)
         if volume is None:
             raise BadReference(f'volumeMount {mount["mountPath"]!r}: no volume "{mount["name"]}" in the pod')
-        source = self._source(volume)
+        source = self.places.of(volume)
         sub = mount.get("subPath") or expand(mount.get("subPathExpr") or "", env)
         if sub:
             if Path(sub).is_absolute() or ".." in Path(sub).parts:
@@ -137,14 +138,5 @@ class PodFolder:
             if not source.exists():
                 source.mkdir(parents=True)
             source = source.resolve()
-        return Mount(mount["mountPath"], str(source), read_only=bool(mount.get("readOnly")))
-
-
-def _host_path(name: str, source: dict[str, Any]) -> None:
-    path, kind = Path(source["path"]), source.get("type") or ""
-    if kind == "DirectoryOrCreate":
-        path.mkdir(parents=True, exist_ok=True)
-    elif kind == "FileOrCreate":
-        path.touch()
-    elif kind and not path.exists():
-        raise LabError(f'volume "{name}": hostPath {path} does not exist (type {kind})')
+        read_only = mount.get("readOnly") or (volume.get("persistentVolumeClaim") or {}).get("readOnly")
+        return Mount(mount["mountPath"], str(source), read_only=bool(read_only))

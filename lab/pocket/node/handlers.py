@@ -1,4 +1,4 @@
-"""Carries out one probe or hook: an HTTP GET, a TCP connect, a command, or a pause.
+"""Carries out one probe or hook: an HTTP GET, a TCP connect, a gRPC health check, a command, or a pause.
 
 Called by probes and by lifecycle hooks. Answers with an outcome; never raises for what the container
 does wrong.
@@ -14,6 +14,8 @@ from typing import Any
 from lab.base.errors import LabError
 from lab.base.wait import pause
 from lab.pocket.node.execs import Execs
+from lab.pocket.node.grpchealth import serving
+from lab.pocket.node.outcome import Outcome
 
 HEAD_LIMIT = 8192
 
@@ -27,26 +29,20 @@ class Target:
     ip: str
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """Whether it went well, and what to tell if not."""
-
-    ok: bool
-    message: str = ""
-
-
-async def perform(handler: Mapping[str, Any], target: Target, execs: Execs, timeout: float) -> Outcome:
+async def perform(
+    handler: Mapping[str, Any], target: Target, execs: Execs, timeout: float | None = None
+) -> Outcome:
     """Carry out the handler within `timeout` seconds."""
     try:
         async with asyncio.timeout(timeout):
-            return await _dispatch(handler, target, execs, timeout)
+            return await _dispatch(handler, target, execs)
     except TimeoutError:
-        return Outcome(False, f"no answer within {timeout:g} s")
+        return Outcome(False, f"no answer within {timeout or 0:g} s")
     except (OSError, LabError) as error:
         return Outcome(False, str(error))
 
 
-async def _dispatch(handler: Mapping[str, Any], target: Target, execs: Execs, timeout: float) -> Outcome:
+async def _dispatch(handler: Mapping[str, Any], target: Target, execs: Execs) -> Outcome:
     if request := handler.get("httpGet"):
         return await _http(request, target)
     if socket := handler.get("tcpSocket"):
@@ -54,8 +50,10 @@ async def _dispatch(handler: Mapping[str, Any], target: Target, execs: Execs, ti
         writer.close()
         return Outcome(True)
     if command := handler.get("exec"):
-        output = await execs.run(target.container_id, command.get("command") or (), timeout=timeout)
+        output = await execs.run(target.container_id, command.get("command") or ())
         return Outcome(output.code == 0, output.text.strip()[:1024] or f"exit code {output.code}")
+    if (grpc := handler.get("grpc")) is not None:
+        return await serving(target.ip, _port(grpc["port"], target), grpc.get("service") or "")
     if "sleep" in handler:
         await pause(float(handler["sleep"]["seconds"]))
         return Outcome(True)

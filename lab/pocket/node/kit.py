@@ -6,6 +6,7 @@ from lab.kube.client import Client
 from lab.kube.informer import Informer
 from lab.kube.objects import Object
 from lab.pocket.events import Recorder
+from lab.pocket.node.claims import Claims
 from lab.pocket.node.config import NodeConfig
 from lab.pocket.node.environment import Lookup
 from lab.pocket.node.execs import Execs
@@ -23,7 +24,9 @@ class Kit:
     config_maps: Informer
     secrets: Informer
     service_accounts: Informer
+    services: Informer
     log_times: LogTimes
+    claims: Claims
 
     def lookup(self, namespace: str) -> Lookup:
         """ConfigMaps and Secrets of one namespace, from memory."""

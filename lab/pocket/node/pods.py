@@ -48,11 +48,13 @@ class Pods:
                 self._kit.service_accounts,
                 self._kit.config_maps,
                 self._kit.secrets,
+                self._kit.claims.informer,
+                self._kit.services,
             ):
                 await informer.synced.wait()
             await self._adopt()
             self._informer.subscribe(self._pod_changed)
-            for informer in (self._kit.config_maps, self._kit.secrets):
+            for informer in (self._kit.config_maps, self._kit.secrets, self._kit.claims.informer):
                 informer.subscribe(self._source_changed)
             await follower
         finally:

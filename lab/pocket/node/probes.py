@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from lab.base.wait import pause
-from lab.pocket.node.handlers import Outcome
+from lab.pocket.node.outcome import Outcome
 
 QUICK = 0.1
 QUICK_FOR = 20.0

@@ -52,7 +52,12 @@ def _last_attempt(seen: Mapping[str, Any]) -> Attempt | None:
     state = seen.get("state") or {}
     if ended := state.get("terminated"):
         return Attempt(
-            number, _seconds(ended, "startedAt"), int(ended["exitCode"]), _seconds(ended, "finishedAt")
+            number,
+            _seconds(ended, "startedAt"),
+            int(ended["exitCode"]),
+            _seconds(ended, "finishedAt"),
+            ended.get("reason", ""),
+            ended.get("message", ""),
         )
     if running := state.get("running"):
         return Attempt(number, _seconds(running, "startedAt"), LOST, time.time())

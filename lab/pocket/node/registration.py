@@ -69,6 +69,9 @@ def node_status(config: NodeConfig, since: str) -> dict[str, Any]:
         "PIDPressure": ("False", "KubeletHasSufficientPID", "kubelet has sufficient PID available"),
         "Ready": ("True", "KubeletReady", "kubelet is posting ready status"),
     }
+    if config.why_no_limits:
+        text = f"limits of containers are shown, but not enforced: {config.why_no_limits}"
+        healthy["LimitsNotEnforced"] = ("True", "NoControlGroups", text)
     return {
         "addresses": [
             {"type": "InternalIP", "address": config.ip},

@@ -9,7 +9,13 @@ from typing import Any
 
 from lab.kube.objects import Object
 from lab.pocket.node.kit import Kit
-from lab.pocket.node.lifecycle.status import Surroundings, backoff_message, backs_off, pod_status
+from lab.pocket.node.lifecycle.status import (
+    Failure,
+    Surroundings,
+    backoff_message,
+    backs_off,
+    pod_status,
+)
 from lab.pocket.node.statuswriter import StatusWriter
 from lab.pocket.node.tracked import Tracked
 
@@ -20,9 +26,13 @@ class Reporter:
     def __init__(self, kit: Kit, pod: Object, containers: Mapping[str, Tracked]) -> None:
         self._kit, self._containers = kit, containers
         self._writer = StatusWriter(kit.client, pod)
+        seen = pod.get("status") or {}
+        failed = seen.get("phase") == "Failed" and seen.get("reason")
+        self.failure = Failure(seen["reason"], seen.get("message", "")) if failed else None
+        """Set once the pod has failed as a whole."""
 
-    def publish(self, pod: Object, ip: str) -> None:
-        """Have the status as it is now written soon."""
+    def publish(self, pod: Object, ip: str, *, over: bool = False) -> None:
+        """Have the status as it is now written soon; `over` when nothing of the pod runs any more."""
         views = {n: tracked.view() for n, tracked in self._containers.items()}
         seen = self.seen(pod, ip)
         for tracked in self._containers.values():
@@ -30,7 +40,8 @@ class Reporter:
                 tracked.announced = True
                 message = backoff_message(seen, views[tracked.name])
                 tracked.event("BackOff", message[0].upper() + message[1:], warning=True)
-        self._writer.want(pod_status(seen, views, Surroundings(self._kit.config.ip, ip, time.time())))
+        place = Surroundings(self._kit.config.ip, ip, time.time(), self.failure, over)
+        self._writer.want(pod_status(seen, views, place))
 
     def seen(self, pod: Object, ip: str) -> Object:
         """The pod with the status as this node knows it, foreign conditions from the API server."""

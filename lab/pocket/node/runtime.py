@@ -5,6 +5,7 @@ the lab's init process; tests implement it in memory. Containers outlive the nod
 restart the node calls `containers()` and adopts what is still running.
 """
 
+import socket
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -43,13 +44,24 @@ class Container:
     working_dir: str = ""
     mounts: tuple[Mount, ...] = ()
     log_path: str = ""
+    user: int = 0
+    group: int = 0
+    groups: tuple[int, ...] = ()
+    stdin: bool = False
+    stdin_once: bool = False
+    """The first client's end of input is the program's."""
+    tty: bool = False
+    memory: int = 0
+    cpu: float = 0.0
+    """Limits in bytes and processors; 0 is none."""
 
 
 @dataclass(frozen=True)
 class ContainerState:
     """A container as the runtime sees it; times are Unix seconds, `exit_code` is None while it runs.
 
-    An exit by signal N is code 128 + N, as container runtimes report it.
+    An exit by signal N is code 128 + N, as container runtimes report it; `oom_killed` says that the
+    kernel killed it for want of memory.
     """
 
     id: str
@@ -58,6 +70,7 @@ class ContainerState:
     started_at: float
     exit_code: int | None = None
     finished_at: float | None = None
+    oom_killed: bool = False
 
 
 @dataclass(frozen=True)
@@ -93,11 +106,17 @@ class PodRuntime(Protocol):
     async def exec(self, container_id: str, argv: Sequence[str], *, tty: bool) -> Exec:
         """Run a command in the container's namespaces; its end arrives as an event under its id."""
 
+    async def attach(self, container_id: str) -> int:
+        """The caller's own end of a container's input (its terminal with `tty`); it must have `stdin`."""
+
+    def connector(self, pod_uid: str) -> socket.socket:
+        """A TCP socket inside the pod's network, connected to nothing yet."""
+
     async def containers(self) -> list[ContainerState]:
         """All containers of this cluster, running or ended but not yet removed."""
 
     async def resize(self, exec_id: str, columns: int, rows: int) -> None:
-        """Set the terminal size of a `tty` exec."""
+        """Set the terminal size of an exec or a container with `tty`."""
 
     def events(self) -> AsyncIterator[ContainerState]:
         """Ends of containers and execs, as they happen (from the moment of the call)."""

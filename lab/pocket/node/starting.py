@@ -3,22 +3,26 @@
 What goes wrong becomes the container's waiting reason, as `kubectl describe pod` shows it.
 """
 
+import asyncio
 import time
+from typing import Any
 
 from lab.base.errors import LabError
 from lab.kube.objects import Object, namespace, uid
+from lab.kube.quantity import quantity
 from lab.pocket.node.environment import environment, expand
 from lab.pocket.node.fields import BadReference
 from lab.pocket.node.folder import PodFolder
 from lab.pocket.node.handlers import perform
 from lab.pocket.node.hostfiles import hostname
+from lab.pocket.node.identity import identity
 from lab.pocket.node.lifecycle.attempts import Waiting
-from lab.pocket.node.runtime import Container, UnknownImage
+from lab.pocket.node.runtime import Container, Mount, UnknownImage
+from lab.pocket.node.serviceenv import service_variables
 from lab.pocket.node.tracked import Tracked
 
 RETRY = 5.0
 IMAGE_RETRY = 10.0
-HOOK_LIMIT = 30.0
 
 
 async def start(pod: Object, tracked: Tracked, folder: PodFolder) -> None:
@@ -49,10 +53,13 @@ def compose(pod: Object, tracked: Tracked, folder: PodFolder) -> Container:
         "KUBERNETES_SERVICE_HOST": config.api_host,
         "KUBERNETES_SERVICE_PORT": str(config.api_port),
         "KUBERNETES_SERVICE_PORT_HTTPS": str(config.api_port),
-        "HOSTNAME": hostname(pod),
+        "HOSTNAME": hostname(pod, config.cluster_domain),
     }
+    if pod["spec"].get("enableServiceLinks") is not False:
+        base = {**service_variables(tracked.kit.services.list(namespace(pod))), **base}
+    limits = (spec.get("resources") or {}).get("limits") or {}
     env = environment(pod, spec, base, tracked.kit.lookup(namespace(pod)))
-    number = tracked.next_number
+    number, who = tracked.next_number, identity(pod, spec, many_users=config.many_users)
     return Container(
         id=f"{uid(pod)}/{tracked.name}/{number}",
         pod_uid=uid(pod),
@@ -61,9 +68,22 @@ def compose(pod: Object, tracked: Tracked, folder: PodFolder) -> Container:
         args=tuple(expand(str(part), env) for part in spec.get("args") or ()),
         env=env,
         working_dir=str(spec.get("workingDir") or ""),
-        mounts=folder.mounts(spec, env),
+        mounts=(*folder.mounts(spec, env), _last_words_mount(spec, folder, number)),
         log_path=str(folder.log_path(tracked.name, number)),
+        user=who.user,
+        group=who.group,
+        groups=who.groups,
+        stdin=bool(spec.get("stdin")),
+        stdin_once=bool(spec.get("stdinOnce")),
+        tty=bool(spec.get("tty")),
+        memory=int(quantity(limits.get("memory") or 0)),
+        cpu=float(quantity(limits.get("cpu") or 0)),
     )
+
+
+def _last_words_mount(spec: dict[str, Any], folder: PodFolder, number: int) -> Mount:
+    path = spec.get("terminationMessagePath") or "/dev/termination-log"
+    return Mount(path, str(folder.termination_path(spec["name"], number)))
 
 
 def _wait(tracked: Tracked, reason: str, message: str, seconds: float) -> None:
@@ -76,7 +96,11 @@ async def _post_start(tracked: Tracked) -> None:
     hook = (tracked.spec.get("lifecycle") or {}).get("postStart")
     if not hook or not tracked.view().running:
         return
-    outcome = await perform(hook, tracked.target(), tracked.kit.execs, HOOK_LIMIT)
+    tracked.hook = asyncio.create_task(perform(hook, tracked.target(), tracked.kit.execs))
+    await asyncio.wait({tracked.hook})
+    if tracked.hook.cancelled():
+        return
+    outcome = tracked.hook.result()
     if not outcome.ok:
         tracked.event("FailedPostStartHook", f"PostStartHook failed: {outcome.message}", warning=True)
         tracked.failed(tracked.name, "postStart")

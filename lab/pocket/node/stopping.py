@@ -9,6 +9,8 @@ import signal
 from lab.pocket.node.handlers import perform
 from lab.pocket.node.tracked import Tracked
 
+LEAST_GRACE = 2.0
+"""Seconds between SIGTERM and SIGKILL even when a preStop hook has used up the grace period, as upstream."""
 LAST_WAIT = 5.0
 """Seconds to wait for the end of a killed process: the kernel needs a moment, never long."""
 
@@ -26,7 +28,7 @@ async def stop(tracked: Tracked, grace: float, why: str) -> None:
             tracked.event("FailedPreStopHook", f"PreStopHook failed: {outcome.message}", warning=True)
     if grace > 0:
         await tracked.kit.runtime.signal(tracked.id, signal.SIGTERM)
-        if await _ended(tracked, max(deadline - clock(), 1.0)):
+        if await _ended(tracked, max(deadline - clock(), min(grace, LEAST_GRACE))):
             return
     await tracked.kit.runtime.signal(tracked.id, signal.SIGKILL)
     await _ended(tracked, LAST_WAIT)

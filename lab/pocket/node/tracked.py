@@ -9,9 +9,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from lab.kube.objects import Object, uid
-from lab.pocket.node.handlers import Outcome, Target, perform
+from lab.pocket.node.folder import PodFolder
+from lab.pocket.node.handlers import Target, perform
 from lab.pocket.node.kit import Kit
+from lab.pocket.node.lastwords import last_words
 from lab.pocket.node.lifecycle.attempts import Attempt, ContainerView, Waiting
+from lab.pocket.node.outcome import Outcome
 from lab.pocket.node.probes import Rule, watch
 from lab.pocket.node.runtime import ContainerState
 
@@ -23,6 +26,7 @@ class Tracked:
     pod: Object
     spec: dict[str, Any]
     kit: Kit
+    folder: PodFolder
     changed: Callable[[], None]
     failed: Callable[[str, str], None]
     attempts: list[Attempt] = field(default_factory=list)
@@ -32,6 +36,8 @@ class Tracked:
     waiting: Waiting | None = None
     announced: bool = False
     """The back-off after the latest attempt has been told as an event."""
+    hook: asyncio.Task[Outcome] | None = None
+    """The postStart hook while it runs."""
     stopping: asyncio.Task[None] | None = None
     hurried: asyncio.Task[None] | None = None
     ended: asyncio.Event = field(default_factory=asyncio.Event)
@@ -53,8 +59,8 @@ class Tracked:
 
     def adopt(self, state: ContainerState) -> None:
         """Take in an attempt that the runtime knows of (after a restart of the node)."""
-        number = int(state.id.rsplit("/", 1)[1])
-        self.attempts.append(Attempt(number, state.started_at, state.exit_code, state.finished_at))
+        attempt = Attempt(int(state.id.rsplit("/", 1)[1]), state.started_at)
+        self.attempts.append(attempt if state.exit_code is None else self._ended(attempt, state))
         self.attempts.sort(key=lambda attempt: attempt.number)
         self.next_number = self.attempts[-1].number + 1
 
@@ -64,8 +70,8 @@ class Tracked:
             self.attempts.append(Attempt(self.next_number, state.started_at))
             self.next_number += 1
         self.waiting, self.ended, self.announced = None, asyncio.Event(), False
-        self.started = "startupProbe" not in self.spec
-        self.ready = self.started and "readinessProbe" not in self.spec
+        self.started = not self.spec.get("startupProbe")
+        self.ready = self.started and not self.spec.get("readinessProbe")
         self._ip = ip
         if self._early and self._early.id == state.id:
             state, self._early = self._early, None
@@ -95,19 +101,33 @@ class Tracked:
             task.cancel()
         self._probes.clear()
         self.started = self.ready = False
-        self.attempts[-1] = replace(
-            self.attempts[-1],
-            exit_code=state.exit_code or 0,
-            finished_at=state.finished_at or state.started_at,
-        )
+        self.attempts[-1] = self._ended(self.attempts[-1], state)
         self.ended.set()
         self.changed()
+
+    def _ended(self, attempt: Attempt, state: ContainerState) -> Attempt:
+        code = state.exit_code or 0
+        file = self.folder.termination_path(self.name, attempt.number)
+        log = self.folder.log_path(self.name, attempt.number)
+        return replace(
+            attempt,
+            exit_code=code,
+            finished_at=state.finished_at or state.started_at,
+            reason="OOMKilled" if state.oom_killed else "",
+            message=last_words(self.spec, file, log, code),
+        )
 
     def cancel(self) -> None:
         """Stop probing and whatever else runs for this container; the container itself is left alone."""
         for task in [*self._probes, *filter(None, (self.stopping, self.hurried))]:
             task.cancel()
         self._probes.clear()
+        self.abandon_hook()
+
+    def abandon_hook(self) -> None:
+        """The pod is being deleted: nobody waits for its postStart hook any longer."""
+        if self.hook:
+            self.hook.cancel()
 
     def target(self) -> Target:
         return Target(self.spec, self.id, self._ip)
@@ -137,7 +157,7 @@ class Tracked:
             return
         self._probes.pop().cancel()
         self.started = True
-        self.ready = "readinessProbe" not in self.spec
+        self.ready = not self.spec.get("readinessProbe")
         self._probe_running()
         self.changed()
 

@@ -11,16 +11,18 @@ from pathlib import Path
 
 from lab.base.errors import LabError
 from lab.base.wait import Backoff
-from lab.kube.objects import Object, is_deleting, name, namespace, uid
+from lab.kube.objects import Object, is_deleting, uid
 from lab.pocket.node.ending import begin_stop, delete_object, grace_of, hurry, stop_all
+from lab.pocket.node.fields import BadReference
 from lab.pocket.node.folder import PodFolder
-from lab.pocket.node.hostfiles import hostname
 from lab.pocket.node.kit import Kit
 from lab.pocket.node.lifecycle.attempts import Waiting
 from lab.pocket.node.lifecycle.steps import init_containers, main_containers, next_steps
+from lab.pocket.node.limits import Limits
 from lab.pocket.node.recovery import recover
 from lab.pocket.node.reporting import Reporter
 from lab.pocket.node.runtime import ContainerState
+from lab.pocket.node.sandboxing import make_sandbox
 from lab.pocket.node.starting import start
 from lab.pocket.node.tracked import Tracked
 
@@ -32,11 +34,13 @@ class PodWorker:
         self._kit, self._pod, self._gone = kit, pod, False
         self._wake = asyncio.Event()
         self._folder = PodFolder(kit, pod)
+        self._limits = Limits(self._folder)
         self._backoff = Backoff(0.1, 5.0)
         self._ip, self._stale = "", False
         specs = init_containers(pod) + main_containers(pod)
         self._containers = {
-            spec["name"]: Tracked(pod, spec, kit, self._wake.set, self._probe_failed) for spec in specs
+            spec["name"]: Tracked(pod, spec, kit, self._folder, self._wake.set, self._probe_failed)
+            for spec in specs
         }
         self._reporter = Reporter(kit, pod, self._containers)
         self._known = list(known)
@@ -50,6 +54,9 @@ class PodWorker:
         if pod is None:
             self._gone = True
         else:
+            if is_deleting(pod):
+                for tracked in self._containers.values():
+                    tracked.abandon_hook()
             if is_deleting(self._pod) and grace_of(pod) < grace_of(self._pod):
                 hurry(self._containers, grace_of(pod))
             self._stale |= pod["metadata"].get("labels") != self._pod["metadata"].get("labels")
@@ -103,6 +110,10 @@ class PodWorker:
 
     async def _step(self) -> float | None:
         """Do what is due; return when more falls due without an event."""
+        if self._is_over_a_limit() and not self._known:
+            self._stop_running()
+            self._reporter.publish(self._pod, self._ip)
+            return None
         try:
             if not self._ip and not await self._prepare():
                 return None
@@ -111,30 +122,47 @@ class PodWorker:
                 await self._folder.refresh(self._reporter.seen(self._pod, self._ip))
             self._backoff.reset()
         except LabError as error:
-            self._kit.recorder.record(self._pod, "FailedMount", str(error), warning=True)
+            reason = "FailedMount" if isinstance(error, BadReference) else "FailedCreatePodSandBox"
+            self._kit.recorder.record(self._pod, reason, str(error), warning=True)
             self._stale = bool(self._ip)
             self._reporter.publish(self._pod, self._ip)
             return time.time() + self._backoff.next()
+        if self._reporter.failure:
+            self._wake.set()  # what still ran has been adopted, and is stopped in the next step
+            return None
         views = {n: tracked.view() for n, tracked in self._containers.items()}
         steps = next_steps(self._pod, views, time.time())
         for sidecar in steps.stop:
             begin_stop(self._pod, self._containers[sidecar], f"Stopping container {sidecar}")
         if steps.start:
             seen = self._reporter.seen(self._pod, self._ip)
-            await asyncio.gather(*(start(seen, self._containers[c], self._folder) for c in steps.start))
+            for container in steps.start:  # in order: a postStart hook holds up the containers behind it
+                await start(seen, self._containers[container], self._folder)
             self._wake.set()
         self._reporter.publish(self._pod, self._ip)
-        dues = [at for at in (steps.wake_at, self._folder.tokens.renew_at) if at is not None]
+        look_at = self._limits.next_look(self._reporter.seen(self._pod, self._ip))
+        dues = [at for at in (steps.wake_at, self._folder.tokens.renew_at, look_at) if at is not None]
         return min(dues, default=None)
+
+    def _is_over_a_limit(self) -> bool:
+        """A pod that is, now or since before, has failed: nothing of it is started again."""
+        if self._reporter.failure is None:
+            self._reporter.failure = self._limits.exceeded(self._reporter.seen(self._pod, self._ip))
+            if failure := self._reporter.failure:
+                self._kit.recorder.record(self._pod, failure.reason, failure.message, warning=True)
+        return self._reporter.failure is not None
+
+    def _stop_running(self) -> None:
+        for tracked in self._containers.values():
+            if tracked.view().running:
+                begin_stop(self._pod, tracked, f"Stopping container {tracked.name}")
 
     async def _prepare(self) -> bool:
         """Sandbox and volumes; False for a pod that has already finished and left nothing running."""
         done = (self._pod.get("status") or {}).get("phase") in ("Succeeded", "Failed")
         if done and not any(state.exit_code is None for state in self._known):
             return False
-        sandbox = await self._kit.runtime.sandbox(
-            uid(self._pod), namespace(self._pod), name(self._pod), hostname(self._pod)
-        )
+        sandbox = await make_sandbox(self._kit, self._pod)
         await self._folder.prepare(self._reporter.seen(self._pod, sandbox.ip), sandbox.ip)
         self._ip = sandbox.ip
         recover(self._pod, self._containers, self._known, sandbox.ip)
@@ -149,6 +177,8 @@ class PodWorker:
             return  # the time that was waited for has come
 
     def _probe_failed(self, container: str, probe: str) -> None:
+        if is_deleting(self._pod):
+            return  # it is on its way out already
         tracked = self._containers[container]
         why = f"Container {container} failed {probe} probe, will be restarted"
         if probe == "postStart":
@@ -161,7 +191,7 @@ class PodWorker:
         grace = 0.0 if self._gone else grace_of(self._pod)
         await stop_all(self._pod, self._containers, grace)
         if not self._gone and self._ip:
-            self._reporter.publish(self._pod, self._ip)
+            self._reporter.publish(self._pod, self._ip, over=True)
             await self._reporter.flush()
         await self._kit.runtime.remove_sandbox(uid(self._pod))
         self._folder.remove()

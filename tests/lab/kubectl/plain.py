@@ -98,8 +98,13 @@ metadata: {name: meshed, annotations: {linkerd.io/inject: enabled}}
 ---
 apiVersion: v1
 kind: Pod
-metadata: {name: caller, namespace: meshed}
+metadata: {name: caller, namespace: meshed, labels: {app: caller}}
 spec: {containers: [{name: caller, image: multicluster.lab/apps, args: [echo]}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: caller, namespace: meshed}
+spec: {selector: {app: caller}, ports: [{port: 80, targetPort: 8080}]}
 """
 POD = """
 apiVersion: v1
@@ -151,7 +156,7 @@ def bring_up_plain(cli: Cli, folder: Path) -> Iterator[RunningLab]:
         yield running
 
 
-def kubectl(lab: RunningLab, *words: str, code: int = 0) -> str:
+def kubectl(lab: RunningLab, *words: str, code: int | None = 0) -> str:
     """Run in namespace plain unless the words name another."""
     return lab.kubectl("one", "-n", "plain", *words, code=code)
 

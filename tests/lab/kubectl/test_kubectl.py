@@ -253,3 +253,11 @@ def test_a_meshed_pod_has_its_sidecar_and_reaches_services(lab: RunningLab) -> N
     assert "2/2" in lab.kubectl("one", "get", "-n", "meshed", "pod", "caller", "--no-headers")
     words = ("exec", "-n", "meshed", "caller", "-c", "caller", "--", "client", "http://echo.plain/far")
     assert json.loads(lab.kubectl("one", *words))["body"]["path"] == "/far"
+
+
+def test_a_meshed_pod_reaches_itself_through_its_own_service_under_mtls(lab: RunningLab) -> None:
+    lab.kubectl("one", "wait", "-n", "meshed", "--for=condition=Ready", "pod/caller", "--timeout=20s")
+    words = ("exec", "-n", "meshed", "caller", "-c", "caller", "--", "client", "http://caller.meshed")
+    said = json.loads(lab.kubectl("one", *words))
+    assert (said["status"], said["body"]["pod"]) == (200, "caller")
+    assert said["body"]["client"].startswith("default.meshed.serviceaccount.identity.")

@@ -14,7 +14,7 @@ from pyroute2.nftables.main import NFTables
 from lab.controlplane.identity.client import SO_MARK
 from lab.controlplane.inject import capture
 from lab.controlplane.inject.capture import Ports, install, parse_ports, read_back, rules
-from lab.controlplane.inject.settings import OUTBOUND_PORT, PROXY_MARK
+from lab.controlplane.inject.settings import APP_MARK, INBOUND_PORT, OUTBOUND_PORT, PROXY_MARK
 
 CLONE_NEWNET = 0x40000000
 
@@ -57,9 +57,9 @@ def network() -> None:
         ip.route("add", dst="default", gateway="10.9.0.1")
 
 
-def reaches_the_proxy(address: tuple[str, int], mark: int = 0) -> bool:
-    """Whether a connection to `address` ends at the proxy's outbound port."""
-    with socket.create_server(("0.0.0.0", OUTBOUND_PORT)), socket.socket() as client:
+def reaches_the_proxy(address: tuple[str, int], mark: int = 0, port: int = OUTBOUND_PORT) -> bool:
+    """Whether a connection to `address` ends at the proxy's `port`."""
+    with socket.create_server(("0.0.0.0", port)), socket.socket() as client:
         client.settimeout(0.3)
         if mark:
             client.setsockopt(socket.SOL_SOCKET, SO_MARK, mark)
@@ -70,11 +70,22 @@ def reaches_the_proxy(address: tuple[str, int], mark: int = 0) -> bool:
         return True
 
 
-def captured(address: tuple[str, int], mark: int = 0, skip: str = "") -> bool:
+def captured(address: tuple[str, int], mark: int = 0, skip: str = "", port: int = OUTBOUND_PORT) -> bool:
     def work() -> bool:
         network()
         install(rules((), parse_ports(skip)))
-        return reaches_the_proxy(address, mark)
+        return reaches_the_proxy(address, mark, port)
+
+    return bool(in_namespace(work))
+
+
+def comes_in(mark: int, skip: str = "") -> bool:
+    """Whether a connection of the proxy to its own pod ends at its inbound port."""
+
+    def work() -> bool:
+        network()
+        install(rules(parse_ports(skip), ()))
+        return reaches_the_proxy(("10.9.0.2", 80), mark, INBOUND_PORT)
 
     return bool(in_namespace(work))
 
@@ -88,6 +99,18 @@ def test_an_outbound_connection_ends_at_the_proxy() -> None:
 
 def test_the_proxys_own_connections_pass() -> None:
     assert not captured(("192.0.2.1", 80), mark=PROXY_MARK)
+
+
+def test_the_proxy_reaches_its_own_pod_through_its_inbound_side() -> None:
+    assert comes_in(PROXY_MARK)
+
+
+def test_the_proxy_reaches_its_own_app_directly() -> None:
+    assert not comes_in(APP_MARK)
+
+
+def test_the_proxy_reaches_a_port_of_its_own_pod_that_is_skipped_directly() -> None:
+    assert not comes_in(PROXY_MARK, skip="80")
 
 
 def test_a_skipped_port_passes() -> None:

@@ -37,6 +37,8 @@ class Pair:
     mesh: BuiltinMesh
     controller: Controller
 
+    stop: Callable[[], object] = lambda: None
+
     async def export(
         self, name: str = "web", namespace: str = "shop", ready: bool = True, **labels: str
     ) -> None:
@@ -130,7 +132,7 @@ async def link(unlinked: tuple[MeshCluster, MeshCluster, BuiltinMesh]) -> AsyncI
     controller = Controller(client, "linkerd-multicluster", "east", Profile("latest"))
     running = asyncio.create_task(controller.run())
     try:
-        yield Pair(west, east, mesh, controller)
+        yield Pair(west, east, mesh, controller, running.cancel)
     finally:
         running.cancel()
         with contextlib.suppress(asyncio.CancelledError):

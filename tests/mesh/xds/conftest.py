@@ -8,6 +8,7 @@ and its way to the app is made a fixed one. Everything else is what a proxy in a
 import asyncio
 import json
 import os
+import random
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
@@ -106,9 +107,15 @@ def authority(tmp_path: Path) -> Authority:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port to listen at a little later; none that the kernel may give to a client in the meantime."""
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("0.0.0.0", port))
+            except OSError:
+                continue
+            return port
 
 
 @dataclass
@@ -123,7 +130,7 @@ class App:
     seen: list[dict[str, str]] = field(default_factory=list)
 
     async def answer(self, request: web.Request) -> web.Response:
-        self.seen.append({k.lower(): v for k, v in request.headers.items()})
+        self.seen.append({":path": request.path_qs, **{k.lower(): v for k, v in request.headers.items()}})
         await request.read()
         if self.delay:
             await asyncio.sleep(self.delay)

@@ -3,6 +3,8 @@
 import asyncio
 from typing import Any
 
+from lab.base.wait import until
+
 ECHO, MIRROR, PRIVATE = "127.0.1.1", "127.0.1.3", "127.0.1.4"
 GATEWAY = "127.0.3.1"
 GATEWAY_ID = "linkerd-gateway.shop.serviceaccount.identity.linkerd.cluster.local"
@@ -98,3 +100,40 @@ async def test_opaque_connections_pass_the_gateway_as_bytes(bench: Any) -> None:
     assert await found.get(MIRROR) == (200, "one")
     assert "forwarded" not in found.apps["one"].seen[-1]
     assert "l5d-client-id" not in found.apps["one"].seen[-1]
+
+
+async def test_one_pod_of_a_headless_service_is_reached_by_its_name(bench: Any) -> None:
+    found = await through_gateway(bench)
+    await found.app("two")
+    other = {"kind": "Pod", "name": "two", "namespace": "shop"}
+    first = {"kind": "Pod", "name": "one", "namespace": "shop"}
+    port = found.outbound_port
+    exported = meta("db", {"mirror.linkerd.io/exported": "true"})
+    spec = {"clusterIP": "None", "ports": [{"name": "http", "port": port, "targetPort": 9000}]}
+    slice_ = {
+        "kind": "EndpointSlice",
+        "metadata": meta("db-x", {"kubernetes.io/service-name": "db"}),
+        "ports": [{"name": "http", "port": 9000}],
+        "endpoints": [
+            {"addresses": ["127.0.2.1"], "hostname": "db-0", "targetRef": first},
+            {"addresses": ["127.0.2.2"], "hostname": "db-1", "targetRef": other},
+        ],
+    }
+    mirror, endpoints = mirror_of("db", "127.0.1.6", port, {})
+    name = {"mirror.linkerd.io/remote-svc-fq-name": "db-1.db.shop.svc.cluster.local"}
+    for obj in (mirror, endpoints):
+        obj["metadata"]["annotations"].update(name)
+    two = pod("two", "default", "127.0.2.2:9000")
+    found.world.load(
+        [two, {"kind": "Service", "metadata": exported, "spec": spec}, slice_, mirror, endpoints]
+    )
+    await found.envoy("two")
+
+    async def answer() -> str:
+        return str((await found.get("127.0.1.6"))[1])
+
+    async def is_two() -> bool:
+        return await answer() == "two"
+
+    await until(is_two, timeout=5, what="pod db-1 answers", every=0.02)
+    assert {await answer() for _ in range(10)} == {"two"}

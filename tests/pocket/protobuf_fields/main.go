@@ -24,13 +24,20 @@ import (
 	authentication "k8s.io/api/authentication/v1"
 	authorization "k8s.io/api/authorization/v1"
 	autoscaling "k8s.io/api/autoscaling/v1"
+	autoscaling2 "k8s.io/api/autoscaling/v2"
 	batch "k8s.io/api/batch/v1"
+	certificates "k8s.io/api/certificates/v1"
 	coordination "k8s.io/api/coordination/v1"
 	core "k8s.io/api/core/v1"
 	discovery "k8s.io/api/discovery/v1"
 	events "k8s.io/api/events/v1"
+	flowcontrol "k8s.io/api/flowcontrol/v1"
+	networking "k8s.io/api/networking/v1"
+	node "k8s.io/api/node/v1"
 	policy "k8s.io/api/policy/v1"
 	rbac "k8s.io/api/rbac/v1"
+	scheduling "k8s.io/api/scheduling/v1"
+	storage "k8s.io/api/storage/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	meta "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -39,19 +46,29 @@ import (
 
 var roots = map[string][]any{
 	"v1": {core.ConfigMap{}, core.Endpoints{}, core.Event{}, core.Namespace{}, core.Node{}, core.Pod{}, core.Secret{},
-		core.ServiceAccount{}, core.Service{}, core.Binding{}, meta.DeleteOptions{}},
-	"admissionregistration.k8s.io/v1": {admission.MutatingWebhookConfiguration{}, admission.ValidatingWebhookConfiguration{}},
-	"apps/v1":                         {apps.Deployment{}, apps.ReplicaSet{}, apps.StatefulSet{}, apps.DaemonSet{}},
-	"authentication.k8s.io/v1":        {authentication.TokenRequest{}, authentication.TokenReview{}, authentication.SelfSubjectReview{}},
+		core.ServiceAccount{}, core.Service{}, core.Binding{}, core.LimitRange{}, core.PersistentVolume{},
+		core.PersistentVolumeClaim{}, core.PodTemplate{}, core.ReplicationController{}, core.ResourceQuota{},
+		meta.DeleteOptions{}},
+	"admissionregistration.k8s.io/v1": {admission.MutatingWebhookConfiguration{}, admission.ValidatingWebhookConfiguration{},
+		admission.ValidatingAdmissionPolicy{}, admission.ValidatingAdmissionPolicyBinding{}},
+	"apps/v1":                  {apps.Deployment{}, apps.ReplicaSet{}, apps.StatefulSet{}, apps.DaemonSet{}, apps.ControllerRevision{}},
+	"authentication.k8s.io/v1": {authentication.TokenRequest{}, authentication.TokenReview{}, authentication.SelfSubjectReview{}},
 	"authorization.k8s.io/v1": {authorization.SelfSubjectAccessReview{}, authorization.SelfSubjectRulesReview{},
 		authorization.SubjectAccessReview{}, authorization.LocalSubjectAccessReview{}},
-	"autoscaling/v1":               {autoscaling.Scale{}},
-	"batch/v1":                     {batch.Job{}},
-	"coordination.k8s.io/v1":       {coordination.Lease{}},
-	"discovery.k8s.io/v1":          {discovery.EndpointSlice{}},
-	"events.k8s.io/v1":             {events.Event{}},
-	"policy/v1":                    {policy.Eviction{}},
-	"rbac.authorization.k8s.io/v1": {rbac.Role{}, rbac.RoleBinding{}, rbac.ClusterRole{}, rbac.ClusterRoleBinding{}},
+	"autoscaling/v1":                  {autoscaling.Scale{}, autoscaling.HorizontalPodAutoscaler{}},
+	"autoscaling/v2":                  {autoscaling2.HorizontalPodAutoscaler{}},
+	"batch/v1":                        {batch.Job{}, batch.CronJob{}},
+	"certificates.k8s.io/v1":          {certificates.CertificateSigningRequest{}},
+	"coordination.k8s.io/v1":          {coordination.Lease{}},
+	"discovery.k8s.io/v1":             {discovery.EndpointSlice{}},
+	"events.k8s.io/v1":                {events.Event{}},
+	"flowcontrol.apiserver.k8s.io/v1": {flowcontrol.FlowSchema{}, flowcontrol.PriorityLevelConfiguration{}},
+	"networking.k8s.io/v1":            {networking.Ingress{}, networking.IngressClass{}, networking.NetworkPolicy{}},
+	"node.k8s.io/v1":                  {node.RuntimeClass{}},
+	"policy/v1":                       {policy.Eviction{}, policy.PodDisruptionBudget{}},
+	"rbac.authorization.k8s.io/v1":    {rbac.Role{}, rbac.RoleBinding{}, rbac.ClusterRole{}, rbac.ClusterRoleBinding{}},
+	"scheduling.k8s.io/v1":            {scheduling.PriorityClass{}},
+	"storage.k8s.io/v1":               {storage.StorageClass{}},
 }
 
 var known = map[reflect.Type]string{
@@ -95,7 +112,8 @@ func block[T any](values map[string]T) string {
 
 func (out table) message(t reflect.Type) string {
 	parts := strings.Split(t.PkgPath(), "/")
-	name := parts[len(parts)-2] + "." + t.Name()
+	group, version := parts[len(parts)-2], strings.TrimSuffix(parts[len(parts)-1], "v1")
+	name := group + version + "." + t.Name() // autoscalingv2.MetricSpec
 	if _, done := out.Messages[name]; done {
 		return name
 	}

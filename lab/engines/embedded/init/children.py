@@ -58,12 +58,12 @@ class Children:
         if len(tasks) != 1:
             raise LabError(f"init has {len(tasks)} threads and must not fork: a warm import started one")
         # A signal to the child before it has handlers of its own would be written to init's wake-up pipe.
-        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         pid = os.fork()
         if pid == 0:
             gc.freeze()
         else:
-            signal.pthread_sigmask(signal.SIG_SETMASK, [])
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         return pid
 
     def _when_closed(self, fd: int, callback: Callable[[str], None]) -> None:

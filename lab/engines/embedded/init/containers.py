@@ -15,13 +15,18 @@ from typing import Any
 from lab.base.errors import LabError
 from lab.engines.embedded.images import Images, shim
 from lab.engines.embedded.init import processes
+from lab.engines.embedded.init.cgroups import Cgroups, Group, Limits
 from lab.engines.embedded.init.children import Children
+from lab.engines.embedded.init.loop import Loop
 from lab.engines.embedded.init.server import Reply
+from lab.engines.embedded.init.streams import open_streams, pipes, relay, terminal
 from lab.engines.embedded.spawn import Process, Program
 from lab.engines.embedded.wire import Message
+from lab.pocket.node.identity import Identity
 from lab.pocket.node.runtime import Mount
 
 KEPT_ENDED = 3
+REMOVE_AFTER, REMOVE_TRIES = 0.1, 20
 Publish = Callable[[str, Message], None]
 
 
@@ -35,11 +40,16 @@ class Record:
     process: Process
     is_exec: bool = False
     pid: int = 0
-    mount_ns: int = 0
+    mounts: int = -1
+    """A descriptor of its mount namespace, which keeps the kernel from giving the number to another one."""
     started_at: float = 0.0
     exit_code: int | None = None
     finished_at: float | None = None
     announced: bool = False
+    input: int = -1
+    """Init's own end of the input; that of a terminal carries the output too."""
+    stdin_once: bool = False
+    oom_killed: bool = False
 
     def state(self) -> dict[str, Any]:
         """The fields of runtime.ContainerState."""
@@ -50,7 +60,18 @@ class Record:
             "started_at": self.started_at,
             "exit_code": self.exit_code,
             "finished_at": self.finished_at,
+            "oom_killed": self.oom_killed,
         }
+
+    def forget_input(self) -> None:
+        """Its descriptor is closed: the number may soon be another's."""
+        self.input = -1
+
+    def close_input(self) -> None:
+        """The program reads the end of its input; a terminal is closed by its relay instead."""
+        if self.input >= 0 and not self.process.tty:
+            os.close(self.input)
+            self.forget_input()
 
 
 @dataclass(frozen=True)
@@ -65,7 +86,8 @@ class Surroundings:
 class Containers:
     """Containers of all clusters."""
 
-    def __init__(self, children: Children, publish: Publish) -> None:
+    def __init__(self, loop: Loop, children: Children, cgroups: Cgroups, publish: Publish) -> None:
+        self._loop, self._cgroups = loop, cgroups
         self._children = children
         self._publish = publish
         self._records: dict[str, Record] = {}
@@ -82,31 +104,44 @@ class Containers:
         env = {"PATH": self.surroundings.path, "HOME": "/root", **spec["env"], "HOSTNAME": hostname}
         mounts = tuple(Mount(**m) for m in spec["mounts"])
         _check_program(program, env["PATH"], mounts)
-        log = _open_log(spec["log_path"])
-        null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+        streams = open_streams(spec["log_path"], stdin=spec["stdin"], tty=spec["tty"])
         process = Process(
             program=program,
             name=spec["id"].split("/")[1] if "/" in spec["id"] else spec["id"],
             netns=f"pod-{spec['pod_uid']}",
             env=env,
             cwd=spec["working_dir"] or "/",
-            stdio=(null, log, log),
+            stdio=streams.inner,
+            tty=spec["tty"],
             hostname=hostname,
             mounts=mounts,
             keep_paths=self.surroundings.keep_paths,
+            identity=Identity(spec["user"], spec["group"], tuple(spec["groups"])),
+            group=self._cgroups.make(Limits(spec["memory"], spec["cpu"])),
         )
-        record = Record(spec["id"], request["cluster"], spec["pod_uid"], process)
+        record = Record(spec["id"], request["cluster"], spec["pod_uid"], process, input=streams.outer)
+        record.stdin_once = spec["stdin_once"]
         self._run(record, reply, ())
-        os.close(log)
-        os.close(null)
+        if spec["tty"]:
+            relay(self._loop, streams.outer, streams.log, record.forget_input)
+        streams.close_inner()
+
+    def attach(self, request: Message, reply: Reply) -> None:
+        """Answer with an end of a container's input."""
+        record = self._running(request["id"])
+        if record.input < 0:
+            raise LabError(f"container {record.id} takes no input: it has no `stdin`, or its input has ended")
+        reply.ok(None, (record.input,))
+        if record.stdin_once:
+            record.close_input()
 
     def exec(self, request: Message, reply: Reply) -> None:
         """Run a command in a container; answers with the caller's ends of its streams."""
         target = self._running(request["id"])
         argv = tuple(request["argv"])
         tty = bool(request["tty"])
-        program = shim(argv) or Program(argv=argv)
-        inner, outer = _terminal() if tty else _pipes()
+        program = shim(argv, target.process.program) or Program(argv=argv)
+        inner, outer = terminal() if tty else pipes()
         self._execs += 1
         process = Process(
             program=program,
@@ -116,6 +151,8 @@ class Containers:
             stdio=inner,
             tty=tty,
             join=target.pid,
+            identity=target.process.identity,
+            group=target.process.group,
         )
         record = Record(
             f"{target.id}/exec/{self._execs}", target.cluster, target.pod_uid, process, is_exec=True
@@ -153,7 +190,8 @@ class Containers:
 
     def mount_namespaces(self) -> dict[str, int]:
         """Where each running container's processes can be found."""
-        return {r.id: r.mount_ns for r in self._records.values() if r.exit_code is None and not r.is_exec}
+        running = [r for r in self._records.values() if r.exit_code is None and r.mounts >= 0]
+        return {r.id: os.fstat(r.mounts).st_ino for r in running}
 
     def pids(self, cluster: str) -> tuple[int, ...]:
         """The first processes of a cluster's running containers and execs."""
@@ -173,10 +211,12 @@ class Containers:
         def started(reason: str) -> None:
             if reason:
                 self._records.pop(record.id, None)
+                record.close_input()
                 reply.fail(LabError(f"cannot start {record.id}: {reason}"))
             else:
                 record.announced = True
-                record.mount_ns = processes.namespace(record.pid, "mnt")
+                if not record.is_exec and record.exit_code is None:
+                    record.mounts = processes.pin(record.pid, "mnt")
                 reply.ok(record.state(), outer)
                 if record.exit_code is not None:
                     self._announce(record)
@@ -192,10 +232,21 @@ class Containers:
     def _ended(self, record: Record, code: int) -> None:
         record.exit_code = code
         record.finished_at = time.time()
-        if not record.is_exec and record.mount_ns:
-            processes.send(processes.members("mnt", [record.mount_ns]), signal.SIGKILL)
+        if record.mounts >= 0:
+            processes.send(processes.members("mnt", [os.fstat(record.mounts).st_ino]), signal.SIGKILL)
+            os.close(record.mounts)
+            record.mounts = -1
+        if group := record.process.group if not record.is_exec else None:
+            record.oom_killed = code != 0 and group.has_killed()
+            self._remove_group(group, REMOVE_TRIES)
+        record.close_input()
         if record.announced:
             self._announce(record)
+
+    def _remove_group(self, group: Group, tries: int) -> None:
+        """What was killed takes a moment to be gone; what stays is swept with the lab."""
+        if not group.remove() and tries:
+            self._loop.later(REMOVE_AFTER, lambda: self._remove_group(group, tries - 1))
 
     def _announce(self, record: Record) -> None:
         self._publish(record.cluster, record.state())
@@ -222,21 +273,3 @@ def _check_program(program: Program, path: str, mounts: tuple[Mount, ...]) -> No
         f"the program {program.argv[0]!r} is not on this machine (PATH {path})",
         remedy="containers see the host's programs: install it, or map the image to another one",
     )
-
-
-def _open_log(path: str) -> int:
-    if not path:
-        return os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
-    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-
-
-def _pipes() -> tuple[tuple[int, int, int], tuple[int, ...]]:
-    (in_read, in_write), (out_read, out_write), (err_read, err_write) = (
-        os.pipe2(os.O_CLOEXEC) for _ in range(3)
-    )
-    return (in_read, out_write, err_write), (in_write, out_read, err_read)
-
-
-def _terminal() -> tuple[tuple[int, int, int], tuple[int, ...]]:
-    outer, inner = os.openpty()
-    return (inner, inner, inner), (outer, outer, outer)

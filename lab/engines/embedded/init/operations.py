@@ -17,6 +17,7 @@ from typing import Any
 from lab.base.errors import LabError
 from lab.engines.embedded.images import Images
 from lab.engines.embedded.init import processes
+from lab.engines.embedded.init.cgroups import Cgroups
 from lab.engines.embedded.init.children import Children
 from lab.engines.embedded.init.components import Component, Supervisor
 from lab.engines.embedded.init.containers import Containers, Surroundings
@@ -49,7 +50,7 @@ class Cluster:
 class Operations:
     """The lab's state in init and the requests that change it."""
 
-    def __init__(self, loop: Loop, logs: Path, control: Path) -> None:
+    def __init__(self, loop: Loop, logs: Path, control: Path, cgroups: Cgroups) -> None:
         self._loop = loop
         self._logs = logs
         self._clusters: dict[str, Cluster] = {}
@@ -58,7 +59,8 @@ class Operations:
         self._supervisor = Supervisor(loop, self._children, self._is_paused)
         self._worker = Worker(loop, self._supervisor, str(logs / "network.log"))
         self._pods = Pods(self._worker)
-        self._containers = Containers(self._children, self.server.publish)
+        self._cgroups = cgroups
+        self._containers = Containers(loop, self._children, cgroups, self.server.publish)
 
     def table(self) -> dict[str, Operation]:
         """Operation names as clients use them."""
@@ -76,6 +78,7 @@ class Operations:
             "remove-sandbox": self.remove_sandbox,
             "start": self.start_container,
             "exec": lambda m, f, r: self._containers.exec(m, r),
+            "attach": lambda m, f, r: self._containers.attach(m, r),
             "signal": self.signal_container,
             "resize": self.resize_exec,
             "containers": lambda m, f, r: r.ok(self._containers.list(m["cluster"])),
@@ -100,6 +103,7 @@ class Operations:
                 for c in self._clusters.values()
             ],
             "components": self._supervisor.describe(),
+            "why_no_limits": self._cgroups.why_not,
         }
 
     def configure(self, request: Message, _fds: list[int], reply: Reply) -> None:

@@ -39,6 +39,18 @@ def namespace(pid: int, kind: str) -> int:
         return 0
 
 
+def pin(pid: int, kind: str) -> int:
+    """A descriptor of a process's namespace; -1 when the process is gone.
+
+    While it is open the kernel gives the namespace's inode to no other; without it a namespace that is just
+    being made can have the number of one that has just ended.
+    """
+    try:
+        return os.open(f"/proc/{pid}/ns/{kind}", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return -1
+
+
 def members(kind: str, inodes: Iterable[int]) -> list[int]:
     """Processes that live in one of these namespaces."""
     wanted = set(inodes) - {0}

@@ -90,6 +90,11 @@ def lookup(name: str, register: int = WORDS, *, into: int | None = None, set_id:
     return expression("lookup", *parts)
 
 
+def remember(name: str, register: int = WORDS) -> bytes:
+    """Add the register's value to a set with a timeout, or start its time anew."""
+    return expression("dynset", text(1, name), number(3, 1), number(4, register))
+
+
 def random_number(modulus: int, register: int) -> bytes:
     """Load a random number below `modulus`."""
     return expression("numgen", number(1, register), number(2, modulus), number(3, 1), number(4, 0))

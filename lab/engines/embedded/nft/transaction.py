@@ -18,9 +18,9 @@ IPV4 = 2
 SUBSYSTEM = 10
 BATCH_BEGIN, BATCH_END = 16, 17
 NEW_TABLE, DEL_TABLE, NEW_CHAIN, DEL_CHAIN, NEW_RULE, GET_RULE, DEL_RULE = 0, 2, 3, 5, 6, 7, 8
-NEW_SET, NEW_ELEMENT, DEL_ELEMENT = 9, 12, 14
+NEW_SET, DEL_SET, NEW_ELEMENT, DEL_ELEMENT = 9, 11, 12, 14
 REQUEST, ACK, DUMP, CREATE, APPEND = 0x1, 0x4, 0x300, 0x400, 0x800
-ANONYMOUS, CONSTANT, MAP = 0x1, 0x2, 0x8
+ANONYMOUS, CONSTANT, MAP, TIMEOUT, DYNAMIC = 0x1, 0x2, 0x8, 0x10, 0x20
 ERROR, DONE = 2, 3
 VERDICT_TYPE = 0xFFFFFF00
 HOOKS = {"prerouting": 0, "input": 1, "forward": 2, "output": 3, "postrouting": 4}
@@ -39,11 +39,15 @@ class Hook:
 
 @dataclass(frozen=True)
 class Set:
-    """A set or map: lengths in bytes, `data_len` 0 for a set, -1 for a verdict map."""
+    """A set or map: lengths in bytes, `data_len` 0 for a set, -1 for a verdict map.
+
+    With a timeout (seconds) rules add to it, and what was not added again within it goes away.
+    """
 
     name: str
     key_len: int
     data_len: int = 0
+    timeout: int = 0
 
 
 @dataclass(frozen=True)
@@ -99,6 +103,10 @@ class Transaction:
     def add_set(self, spec: Set) -> None:
         self._new_set(spec, 0)
 
+    def delete_set(self, name: str) -> None:
+        """Remove a set that no rule names any more."""
+        self._add(DEL_SET, 0, text(1, self.table), text(2, name))
+
     def add_anonymous_map(self, key_len: int, data_len: int, elements: Sequence[Element]) -> tuple[str, int]:
         """A map that lives as long as the rule that looks it up; returns name and id for that lookup."""
         spec = Set("__map%d", key_len, data_len)
@@ -115,12 +123,15 @@ class Transaction:
     def _new_set(self, spec: Set, flags: int) -> int:
         self._set_ids += 1
         is_map = MAP if spec.data_len else 0
-        parts = [text(1, self.table), text(2, spec.name), number(3, flags | is_map)]
+        flags |= is_map | (TIMEOUT | DYNAMIC if spec.timeout else 0)
+        parts = [text(1, self.table), text(2, spec.name), number(3, flags)]
         parts += [number(4, 0), number(5, spec.key_len), number(10, self._set_ids)]
         if spec.data_len < 0:
             parts.append(number(6, VERDICT_TYPE))
         elif spec.data_len:
             parts += [number(6, 0), number(7, spec.data_len)]
+        if spec.timeout:
+            parts.append(attribute(11, struct.pack(">Q", spec.timeout * 1000)))
         self._add(NEW_SET, CREATE, *parts)
         return self._set_ids
 

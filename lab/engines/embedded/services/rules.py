@@ -2,6 +2,7 @@
 
 A packet costs one map lookup however many Services there are, and a change touches only its own chain.
 What is sent to the service network and matches nothing is refused, as is a Service without endpoints.
+With session affinity each backend has a set of the clients that it serves, and a chain that adds to it.
 """
 
 import struct
@@ -16,22 +17,23 @@ from lab.engines.embedded.services.model import Backend, Frontend, ServicePort
 TABLE = "lab-services"
 SERVICES = Set("services", key_len=12, data_len=-1)
 NODE_PORTS = Set("node-ports", key_len=8, data_len=-1)
+REFUSED = Set("refused", key_len=12)
 HAIRPIN = Set("hairpin", key_len=8)
 PROTOCOLS = {"TCP": e.TCP, "UDP": e.UDP}
 DESTINATION_NAT, SOURCE_NAT, FILTER = -100, 100, 0
 FIRST, SECOND, THIRD = e.WORDS, e.WORDS + 1, e.WORDS + 2
+BY_ADDRESS = (e.destination(FIRST), e.meta(e.META_L4PROTO, SECOND), e.destination_port(THIRD))
 
 
 def base(service_cidr: str) -> Transaction:
     """The table without any Service in it."""
     change = Transaction(TABLE)
     change.replace_table()
-    for each in (SERVICES, NODE_PORTS, HAIRPIN):
+    for each in (SERVICES, NODE_PORTS, REFUSED, HAIRPIN):
         change.add_set(each)
     for hook in ("prerouting", "output"):
         change.add_chain(f"{hook}-nat", Hook("nat", hook, DESTINATION_NAT))
-        by_address = (e.destination(FIRST), e.meta(e.META_L4PROTO, SECOND), e.destination_port(THIRD))
-        change.add_rule(f"{hook}-nat", *by_address, e.lookup(SERVICES.name, FIRST, into=e.VERDICT))
+        change.add_rule(f"{hook}-nat", *BY_ADDRESS, e.lookup(SERVICES.name, FIRST, into=e.VERDICT))
         by_port = (e.to_local_address(), e.meta(e.META_L4PROTO, FIRST), e.destination_port(SECOND))
         change.add_rule(f"{hook}-nat", *by_port, e.lookup(NODE_PORTS.name, FIRST, into=e.VERDICT))
     for hook in ("forward", "output"):
@@ -50,54 +52,108 @@ def update(
     for chain in new.keys() - old.keys():
         change.add_chain(chain)
     for chain, port in new.items():
-        if chain not in old or old[chain].backends != port.backends:
-            change.flush_chain(chain)
-            _fill(change, port)
+        before = old.get(chain)
+        if before is None or (before.backends, before.affinity) != (port.backends, port.affinity):
+            _rewrite(change, before, port)
     removed, added = _elements(old), _elements(new)
-    for name in (SERVICES.name, NODE_PORTS.name):
-        gone = {key for key, goal in removed[name].items() if added[name].get(key) != goal}
-        fresh = {key: goal for key, goal in added[name].items() if removed[name].get(key) != goal}
+    for name in added:
+        gone = {key for key, goal in removed[name].items() if added[name].get(key, 0) != goal}
+        fresh = {key: goal for key, goal in added[name].items() if removed[name].get(key, 0) != goal}
         change.delete_elements(name, [Element(key) for key in sorted(gone)])
-        change.add_elements(name, [Element(key, goal) for key, goal in sorted(fresh.items())])
+        change.add_elements(name, [Element(key, fresh[key]) for key in sorted(fresh)])
     _follow_hairpins(change, old, new, hairpins)
     for chain in old.keys() - new.keys():
+        change.flush_chain(chain)
+        _forget_clients(change, old[chain], kept=())
         change.delete_chain(chain)
     return change
 
 
-def _fill(change: Transaction, port: ServicePort) -> None:
-    """One rule: pick an endpoint at random and rewrite the destination."""
-    number = e.equals(bytes([PROTOCOLS[port.protocol]]))
-    match = (e.meta(e.META_L4PROTO), number)
-    if len(port.backends) == 1:
-        (only,) = port.backends
-        address, where = _raw(only)[:4], _raw(only)[4:]
-        pick = (e.load(address, FIRST), e.load(where, SECOND))
-    else:
-        elements = [Element(struct.pack("=I", i), _raw(b)) for i, b in enumerate(port.backends)]
-        name, set_id = change.add_anonymous_map(4, 8, elements)
-        pick = (
-            e.random_number(len(elements), FIRST),
-            e.lookup(name, FIRST, into=FIRST, set_id=set_id),
+def _rewrite(change: Transaction, before: ServicePort | None, port: ServicePort) -> None:
+    """Fill a port's chain anew; clients of a backend that stays are remembered."""
+    change.flush_chain(port.chain)
+    known: tuple[Backend, ...] = ()
+    if before and before.affinity:
+        known = before.backends if before.affinity == port.affinity else ()
+        _forget_clients(change, before, kept=[b for b in port.backends if b in known])
+    if not port.backends:
+        return
+    if not port.affinity:
+        change.add_rule(
+            port.chain, *_of_protocol(port), *_pick_any(change, port.backends), e.dnat(FIRST, SECOND)
         )
-    change.add_rule(port.chain, *match, *pick, e.dnat(FIRST, SECOND))
+        return
+    for backend in port.backends:
+        if backend not in known:
+            _remember_clients(change, port, backend)
+    for backend in port.backends:
+        sticky = _sticky(port, backend)
+        change.add_rule(port.chain, e.source(FIRST), e.lookup(sticky, FIRST), e.verdict(e.GOTO, sticky))
+    goals = [Element(struct.pack("=I", i), _sticky(port, b)) for i, b in enumerate(port.backends)]
+    name, set_id = change.add_anonymous_map(4, -1, goals)
+    pick = (e.random_number(len(goals), FIRST), e.lookup(name, FIRST, into=e.VERDICT, set_id=set_id))
+    change.add_rule(port.chain, *pick)
+
+
+def _sticky(port: ServicePort, backend: Backend) -> str:
+    """The name of the set of a backend's clients, and of the chain that leads to it."""
+    return f"{port.chain}/{backend.address}:{backend.port}"
+
+
+def _remember_clients(change: Transaction, port: ServicePort, backend: Backend) -> None:
+    """A chain that leads to one backend and notes who was led there."""
+    sticky = _sticky(port, backend)
+    change.add_set(Set(sticky, key_len=4, timeout=port.affinity))
+    change.add_chain(sticky)
+    note = (e.source(FIRST), e.remember(sticky, FIRST))
+    goal = (e.load(_raw(backend)[:4], FIRST), e.load(_raw(backend)[4:], SECOND), e.dnat(FIRST, SECOND))
+    change.add_rule(sticky, *_of_protocol(port), *note, *goal)
+
+
+def _forget_clients(change: Transaction, port: ServicePort, kept: Iterable[Backend]) -> None:
+    """Remove what affinity made for backends that are not kept; nothing may refer to it any more."""
+    gone = [_sticky(port, b) for b in port.backends if b not in kept] if port.affinity else []
+    for sticky in gone:
+        change.delete_chain(sticky)
+    for sticky in gone:
+        change.delete_set(sticky)
+
+
+def _of_protocol(port: ServicePort) -> tuple[bytes, bytes]:
+    """Rewriting ports needs to know whose they are."""
+    return e.meta(e.META_L4PROTO), e.equals(bytes([PROTOCOLS[port.protocol]]))
+
+
+def _pick_any(change: Transaction, backends: tuple[Backend, ...]) -> tuple[bytes, bytes]:
+    """Load address and port of an endpoint, by chance."""
+    if len(backends) == 1:
+        (only,) = backends
+        return e.load(_raw(only)[:4], FIRST), e.load(_raw(only)[4:], SECOND)
+    elements = [Element(struct.pack("=I", i), _raw(b)) for i, b in enumerate(backends)]
+    name, set_id = change.add_anonymous_map(4, 8, elements)
+    return e.random_number(len(elements), FIRST), e.lookup(name, FIRST, into=FIRST, set_id=set_id)
 
 
 def _refuse(change: Transaction, hook: str, service_cidr: str) -> None:
     chain = f"{hook}-refuse"
     change.add_chain(chain, Hook("filter", hook, FILTER))
     change.add_rule(chain, e.to_local_address(), e.verdict(e.ACCEPT))  # the cluster's DNS
-    here = e.in_network(service_cidr, e.destination())
-    change.add_rule(chain, here, e.meta(e.META_L4PROTO), e.equals(bytes([e.TCP])), e.tcp_reset())
-    change.add_rule(chain, here, e.port_unreachable())
+    nowhere = (*BY_ADDRESS, e.lookup(REFUSED.name, FIRST))
+    here = (e.in_network(service_cidr, e.destination()),)
+    for match in (nowhere, here):
+        change.add_rule(chain, *match, e.meta(e.META_L4PROTO), e.equals(bytes([e.TCP])), e.tcp_reset())
+        change.add_rule(chain, *match, e.port_unreachable())
 
 
-def _elements(ports: Mapping[str, ServicePort]) -> dict[str, dict[bytes, str]]:
-    """What the two verdict maps hold for these ports."""
-    found: dict[str, dict[bytes, str]] = {SERVICES.name: {}, NODE_PORTS.name: {}}
+def _elements(ports: Mapping[str, ServicePort]) -> dict[str, dict[bytes, str | None]]:
+    """What the two verdict maps and the set of addresses without backends hold for these ports."""
+    found: dict[str, dict[bytes, str | None]] = {SERVICES.name: {}, NODE_PORTS.name: {}, REFUSED.name: {}}
     for chain, port in ports.items():
-        for frontend in port.frontends:
-            found[SERVICES.name][_address_key(frontend)] = chain
+        keys = [_address_key(frontend) for frontend in port.frontends]
+        if not port.backends:
+            found[REFUSED.name] |= dict.fromkeys(keys)
+            continue
+        found[SERVICES.name] |= dict.fromkeys(keys, chain)
         if port.node_port:
             found[NODE_PORTS.name][_port_key(port.protocol, port.node_port)] = chain
     return found

@@ -1,4 +1,4 @@
-"""Built-in admission: namespace lifecycle, service accounts of pods, addresses of services, token Secrets.
+"""Built-in admission: namespace lifecycle, accounts of pods, addresses of services, token Secrets, grants.
 
 Called by the pipeline only. `mutate` may wait (a new namespace's default account), `finish` may not.
 """
@@ -7,13 +7,16 @@ import secrets
 
 from lab.base.errors import TimedOut
 from lab.base.wait import until
+from lab.pocket.apiserver.auth import escalation
+from lab.pocket.apiserver.auth.rbac import GROUP as RBAC
 from lab.pocket.apiserver.context import Api, Call
-from lab.pocket.apiserver.errors import forbidden, not_found
+from lab.pocket.apiserver.errors import Target, forbidden, not_found
 from lab.pocket.apiserver.storage.record import Key, Object
 
 from .services import assign
 from .token_secrets import fill_token, fill_waiting
 
+CERTIFICATE_REQUEST = ("certificates.k8s.io", "CertificateSigningRequest")
 _ACCOUNT_WAIT = 1.5  # seconds for the service-account controller to make a new namespace's account
 _TOKEN_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"
 _SUFFIX = "bcdfghjklmnpqrstvwxz2456789"
@@ -24,11 +27,18 @@ async def mutate(api: Api, call: Call, obj: Object, old: Object | None) -> None:
         _check_namespace(api, call)
     if call.resource.kind == "Pod" and call.resource.group == "" and old is None:
         await _service_account(api, call, obj)
+    if (call.resource.group, call.resource.kind) == CERTIFICATE_REQUEST:
+        # Who asks is what the signer goes by, so it is not the client's to say or to change.
+        obj["spec"] = {**obj.get("spec", {}), **call.user.info()} if old is None else old["spec"]
 
 
 def finish(api: Api, call: Call, obj: Object, old: Object | None) -> None:
-    """Assignments that must be atomic with the store's write, after all waiting is done."""
-    if call.resource.group != "" or call.subresource:
+    """Assignments and checks that must be atomic with the store's write, after all waiting is done."""
+    if call.subresource:
+        return
+    if call.resource.group == RBAC:
+        escalation.check(api.authorizer, call, obj, old)
+    if call.resource.group != "":
         return
     if call.resource.kind == "Service":
         assign(api, obj, old)
@@ -47,8 +57,6 @@ def _check_namespace(api: Api, call: Call) -> None:
         return
     record = api.store.get(Key("/namespaces", "", call.namespace))
     if record is None:
-        from lab.pocket.apiserver.errors import Target
-
         raise not_found(Target("namespaces", "", call.namespace, "Namespace"))
     if record.obj["metadata"].get("deletionTimestamp"):
         error = forbidden(

@@ -2,34 +2,33 @@
 
 from lab.pocket.apiserver.context import Api, Call
 from lab.pocket.apiserver.errors import bad_request
+from lab.pocket.apiserver.http.duplicates import duplicate_fields
 from lab.pocket.apiserver.openapi.check import Findings, check
 from lab.pocket.apiserver.openapi.schemas import model_of
 from lab.pocket.apiserver.storage.record import Object
 
-_LEVELS = ("Strict", "Warn", "Ignore")
-
 
 async def check_fields(api: Api, call: Call, obj: Object) -> None:
-    """Drop unknown fields and tell about them as the client asked; refuse wrong types.
+    """Drop unknown fields; tell about them and about repeated ones as the client asked; refuse wrong types.
 
-    Without a wish of the client a built-in object is checked once the schemas are at hand; with one,
-    the server waits for them.
+    Without a wish of the client a built-in object goes unchecked only while the schemas are being made, on
+    the first start of all; with one, the server waits for them.
     """
     level = call.query.get("fieldValidation", "")
-    if level not in ("", *_LEVELS):
-        raise bad_request(
-            f'fieldValidation: Unsupported value: "{level}": supported values: "Ignore", "Strict", "Warn"'
-        )
     if call.resource.schema is not None:
         findings = Findings(unknown=call.resource.schema.prune(obj))
     else:
         loaded = api.documents.schemas.loaded
-        if loaded is None and level in ("Strict", "Warn"):
+        if loaded is None and (level in ("Strict", "Warn") or api.documents.schemas.path.exists()):
             loaded = await api.documents.schemas.ready()
-        if loaded is None:
-            return
-        findings = check(obj, loaded, model_of(call.resource))
+        findings = check(obj, loaded, model_of(call.resource)) if loaded is not None else Findings()
     _report(call, findings, level)
+
+
+def _repeated(call: Call, level: str) -> list[str]:
+    if level == "Ignore" or not call.body:
+        return []
+    return [f'duplicate field "{path}"' for path in duplicate_fields(call.body, call.content_type)]
 
 
 def _report(call: Call, findings: Findings, level: str) -> None:
@@ -40,8 +39,8 @@ def _report(call: Call, findings: Findings, level: str) -> None:
         raise bad_request(
             f"{prefix}json: cannot unmarshal {found} into Go struct field {kind}.{path} of type {wanted}"
         )
-    texts = [f'unknown field "{path}"' for path in findings.unknown]
+    texts = _repeated(call, level) + [f'unknown field "{path}"' for path in findings.unknown]
     if texts and level == "Strict":
         raise bad_request(f"{prefix}strict decoding error: {', '.join(texts)}")
     if level != "Ignore":
-        call.warnings.extend(text.replace('"', '\\"') for text in texts)
+        call.warnings.extend(texts)

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from lab.pocket.apiserver.context import Api, Call
 from lab.pocket.apiserver.errors import invalid
 from lab.pocket.apiserver.storage.record import Object
-from lab.pocket.apiserver.validate.kinds import labels
+from lab.pocket.apiserver.validate.metadata import metadata
+from lab.pocket.apiserver.validate.names import object_name
 
 from . import builtin
 from .fields import check_fields
@@ -33,13 +34,14 @@ async def admit(api: Api, call: Call, change: Change) -> Object:
     obj = await api.webhooks.mutate(call, Change(change.operation, obj, old))
     _clean(api, call, obj)
     builtin.finish(api, call, obj, old)
-    causes = labels(obj)
+    name = str(obj["metadata"].get("name", ""))
+    causes = [*(object_name(resource.kind, name) if old is None else ()), *metadata(obj)]
     if resource.schema is not None:
-        causes += resource.schema.validate(obj)
+        causes += resource.schema.validate(obj, old)
     if call.subresource in ("", "status"):
         causes += resource.validate(obj, old)
     if causes:
-        raise invalid(resource.target(str(obj["metadata"].get("name", ""))), causes)
+        raise invalid(resource.target(name), causes)
     await api.webhooks.validate(call, Change(change.operation, obj, old))
     return obj
 

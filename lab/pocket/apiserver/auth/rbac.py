@@ -73,21 +73,21 @@ class Authorizer:
         """Every rule that binds the user, cluster-wide or in the namespace."""
         for record in self._store.iterate(f"{GROUP}/clusterrolebindings"):
             if _binds(record.obj, user, ""):
-                yield from self._role_rules(record.obj, "")
+                yield from self.role_rules(record.obj.get("roleRef") or {}, "") or ()
         if not namespace:
             return
         for record in self._store.iterate(f"{GROUP}/rolebindings", namespace):
             if _binds(record.obj, user, namespace):
-                yield from self._role_rules(record.obj, namespace)
+                yield from self.role_rules(record.obj.get("roleRef") or {}, namespace) or ()
 
-    def _role_rules(self, binding: Object, namespace: str) -> list[Object]:
-        reference = binding.get("roleRef") or {}
+    def role_rules(self, reference: Object, namespace: str) -> list[Object] | None:
+        """The rules of the role that a roleRef names; None when there is no such role."""
         if reference.get("kind") == "Role":
             key = Key(f"{GROUP}/roles", namespace, reference.get("name", ""))
         else:
             key = Key(f"{GROUP}/clusterroles", "", reference.get("name", ""))
         role = self._store.get(key)
-        return (role.obj.get("rules") or []) if role else []
+        return (role.obj.get("rules") or []) if role else None
 
     def require(self, user: User, call: "Call") -> None:
         question = question_of(call)

@@ -6,18 +6,67 @@ Object = dict[str, Any]
 
 _READ = ["get", "list", "watch"]
 _WRITE = ["create", "delete", "deletecollection", "patch", "update"]
-_CORE_VIEW = [
-    "configmaps", "endpoints", "pods", "pods/log", "pods/status", "services", "services/status",
-    "serviceaccounts", "events", "namespaces",
+_AGGREGATE = "rbac.authorization.k8s.io/aggregate-to-"
+_VIEWED: dict[str, list[str]] = {
+    "": [
+        "configmaps",
+        "endpoints",
+        "events",
+        "limitranges",
+        "namespaces",
+        "namespaces/status",
+        "persistentvolumeclaims",
+        "persistentvolumeclaims/status",
+        "pods",
+        "pods/log",
+        "pods/status",
+        "replicationcontrollers",
+        "replicationcontrollers/scale",
+        "replicationcontrollers/status",
+        "resourcequotas",
+        "resourcequotas/status",
+        "serviceaccounts",
+        "services",
+        "services/status",
+    ],
+    "apps": [
+        "controllerrevisions",
+        "daemonsets",
+        "daemonsets/status",
+        "deployments",
+        "deployments/scale",
+        "deployments/status",
+        "replicasets",
+        "replicasets/scale",
+        "replicasets/status",
+        "statefulsets",
+        "statefulsets/scale",
+        "statefulsets/status",
+    ],
+    "autoscaling": ["horizontalpodautoscalers", "horizontalpodautoscalers/status"],
+    "batch": ["cronjobs", "cronjobs/status", "jobs", "jobs/status"],
+    "discovery.k8s.io": ["endpointslices"],
+    "networking.k8s.io": ["ingresses", "ingresses/status", "networkpolicies"],
+    "policy": ["poddisruptionbudgets", "poddisruptionbudgets/status"],
+}
+_READ_TO_EDIT = [
+    "pods/attach", "pods/exec", "pods/portforward", "pods/proxy", "secrets", "services/proxy",
 ]  # fmt: skip
-_CORE_EDIT = [
-    "configmaps", "endpoints", "pods", "pods/attach", "pods/exec", "pods/portforward", "pods/proxy",
-    "pods/eviction", "secrets", "services", "services/proxy", "serviceaccounts", "serviceaccounts/token",
-    "events",
-]  # fmt: skip
-_WORKLOADS = ["deployments", "deployments/scale", "deployments/status", "replicasets", "replicasets/scale",
-              "replicasets/status", "statefulsets", "statefulsets/scale", "statefulsets/status",
-              "daemonsets", "daemonsets/status"]  # fmt: skip
+_EDITED: dict[str, list[str]] = {
+    "": [
+        "configmaps", "events", "persistentvolumeclaims", "pods", "pods/attach", "pods/exec",
+        "pods/portforward", "pods/proxy", "replicationcontrollers", "replicationcontrollers/scale", "secrets",
+        "serviceaccounts", "services", "services/proxy",
+    ],
+    "apps": [
+        "daemonsets", "deployments", "deployments/scale", "replicasets", "replicasets/scale", "statefulsets",
+        "statefulsets/scale",
+    ],
+    "autoscaling": ["horizontalpodautoscalers"],
+    "batch": ["cronjobs", "jobs"],
+    "networking.k8s.io": ["ingresses", "networkpolicies"],
+    "policy": ["poddisruptionbudgets"],
+}  # fmt: skip
 
 
 def _rule(groups: list[str], resources: list[str], verbs: list[str]) -> Object:
@@ -28,19 +77,16 @@ def _paths(paths: list[str], verbs: list[str]) -> Object:
     return {"nonResourceURLs": paths, "verbs": verbs}
 
 
-def _workload_rules(verbs: list[str]) -> list[Object]:
-    return [
-        _rule(["apps"], _WORKLOADS, verbs),
-        _rule(["batch"], ["jobs", "jobs/status"], verbs),
-        _rule(["discovery.k8s.io"], ["endpointslices"], _READ),
-    ]
-
-
-_VIEW = [_rule([""], _CORE_VIEW, _READ), *_workload_rules(_READ)]
-_EDIT = [*_VIEW, _rule([""], _CORE_EDIT, _READ + _WRITE), *_workload_rules(_READ + _WRITE)]
-_EDIT.append(_rule(["coordination.k8s.io"], ["leases"], _READ + _WRITE))
+# What each role adds to the one before it; custom kinds add theirs by label.
+_VIEW = [_rule([group], resources, _READ) for group, resources in _VIEWED.items()]
+_EDIT = [
+    _rule([""], _READ_TO_EDIT, _READ),
+    _rule([""], ["serviceaccounts"], ["impersonate"]),
+    _rule([""], ["pods/eviction", "serviceaccounts/token"], ["create"]),
+    *(_rule([group], resources, _WRITE) for group, resources in _EDITED.items()),
+    _rule(["coordination.k8s.io"], ["leases"], _READ + _WRITE),
+]
 _ADMIN = [
-    *_EDIT,
     _rule(["rbac.authorization.k8s.io"], ["roles", "rolebindings"], _READ + _WRITE),
     _rule(["authorization.k8s.io"], ["localsubjectaccessreviews"], ["create"]),
 ]
@@ -64,9 +110,12 @@ _SELF_REVIEWS = [
 
 CLUSTER_ROLES: dict[str, list[Object]] = {
     "cluster-admin": [_rule(["*"], ["*"], ["*"]), _paths(["*"], ["*"])],
-    "admin": _ADMIN,
-    "edit": _EDIT,
+    "admin": [*_ADMIN, *_EDIT, *_VIEW],
+    "edit": [*_EDIT, *_VIEW],
     "view": _VIEW,
+    "system:aggregate-to-admin": _ADMIN,
+    "system:aggregate-to-edit": _EDIT,
+    "system:aggregate-to-view": _VIEW,
     "system:node": _NODE,
     # The lab's controllers run in one program with one identity, so one role stands for upstream's many.
     "system:kube-controller-manager": [_rule(["*"], ["*"], ["*"]), _paths(["*"], ["get"])],
@@ -79,6 +128,15 @@ CLUSTER_ROLES: dict[str, list[Object]] = {
         _rule(["authorization.k8s.io"], ["subjectaccessreviews"], ["create"]),
     ],
 }
+
+_LABELS: dict[str, tuple[str, ...]] = {  # role -> the roles that its rules are to be found in
+    "system:aggregate-to-admin": ("admin",),
+    "system:aggregate-to-edit": ("edit",),
+    "system:aggregate-to-view": ("view",),
+    "edit": ("admin",),
+    "view": ("edit",),
+}
+_AGGREGATED = ("admin", "edit", "view")
 
 _GROUPS: dict[str, tuple[str, list[tuple[str, str]]]] = {
     "cluster-admin": ("cluster-admin", [("Group", "system:masters")]),
@@ -103,10 +161,7 @@ _GROUPS: dict[str, tuple[str, list[tuple[str, str]]]] = {
 def default_objects() -> list[Object]:
     """ClusterRoles first, then the ClusterRoleBindings to them."""
     labels = {"kubernetes.io/bootstrapping": "rbac-defaults"}
-    roles = [
-        {"kind": "ClusterRole", "metadata": {"name": name, "labels": dict(labels)}, "rules": rules}
-        for name, rules in CLUSTER_ROLES.items()
-    ]
+    roles = [_role(name, rules, labels) for name, rules in CLUSTER_ROLES.items()]
     group = "rbac.authorization.k8s.io"
     bindings = [
         {
@@ -118,3 +173,15 @@ def default_objects() -> list[Object]:
         for name, (role, subjects) in _GROUPS.items()
     ]
     return [*roles, *bindings]
+
+
+def _role(name: str, rules: list[Object], labels: Object) -> Object:
+    own = {f"{_AGGREGATE}{role}": "true" for role in _LABELS.get(name, ())}
+    role: Object = {
+        "kind": "ClusterRole",
+        "metadata": {"name": name, "labels": {**labels, **own}},
+        "rules": rules,
+    }
+    if name in _AGGREGATED:
+        role["aggregationRule"] = {"clusterRoleSelectors": [{"matchLabels": {f"{_AGGREGATE}{name}": "true"}}]}
+    return role

@@ -128,7 +128,7 @@ class Tokens:
         return self._verify_legacy(claims, token, audiences)
 
     def _checked_claims(self, token: str) -> dict[str, Any] | None:
-        digest = hashlib.sha256(token.encode()).hexdigest()
+        digest = hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
         if digest in self._claims:
             return self._claims[digest]
         try:

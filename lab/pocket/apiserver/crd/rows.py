@@ -1,14 +1,19 @@
 """From a CustomResourceDefinition to rows of the resource table, one per served version. Pure."""
 
-import re
+import json
+from collections.abc import Callable
 from typing import Any
 
 from lab.pocket.apiserver.resources.model import Column, Resource, Scale
 from lab.pocket.apiserver.tables.cells import age, since
 
+from .jsonpath import find
 from .schema import compile_schema
 
 Object = dict[str, Any]
+
+_DESCRIPTION = "Custom resource definition column (in JSONPath format): {}"
+_AGE = _DESCRIPTION.format(".metadata.creationTimestamp")
 
 
 def rows_of(crd: Object) -> list[Resource]:
@@ -39,7 +44,15 @@ def _row(spec: Object, version: Object, storage: str) -> Resource:
         storage_version=storage,
         custom=True,
         list_kind=names.get("listKind", ""),
+        deprecated=_warning(spec, version),
     )
+
+
+def _warning(spec: Object, version: Object) -> str:
+    if not version.get("deprecated"):
+        return ""
+    text = version.get("deprecationWarning")
+    return text or f"{spec['group']}/{version['name']} {spec['names']['kind']} is deprecated"
 
 
 def _scale(found: Object) -> Scale:
@@ -52,7 +65,7 @@ def _scale(found: Object) -> Scale:
 
 def _columns(found: list[Object]) -> list[Column]:
     if not found:
-        return [Column("Age", age, "date")]
+        return [Column("Age", age, "date", description=_AGE)]
     return [
         Column(
             one["name"],
@@ -60,74 +73,32 @@ def _columns(found: list[Object]) -> list[Column]:
             one.get("type", "string"),
             wide=bool(one.get("priority")),
             format=one.get("format", ""),
-            description=one.get("description", ""),
+            description=one.get("description") or _DESCRIPTION.format(one.get("jsonPath", "")),
         )
         for one in found
     ]
 
 
-def _cell(path: str, kind: str) -> Any:
+def _cell(path: str, kind: str) -> Callable[[Object], Any]:
+    """Of several values that the path leads to, the first is shown; one of another type is not."""
+
     def cell(obj: Object) -> Any:
-        values = json_path(obj, path)
-        if not values:
-            return None if kind != "date" else "<unknown>"
-        if kind == "date":
-            return since(values[0])
-        if kind == "string":
-            return ",".join(_text(value) for value in values)
-        return values[0]
+        values = find(obj, path)
+        return _shown(values[0], kind) if values else None
 
     return cell
 
 
-def _text(value: Any) -> str:
-    import json
-
-    if isinstance(value, str):
-        return value
-    return json.dumps(value, separators=(",", ":"))
-
-
-def json_path(obj: Any, path: str) -> list[Any]:
-    """The simple JSONPath that printer columns use: fields, [n], [*] and [?(@.a=="b")]."""
-    found = [obj]
-    for step in _steps(path):
-        found = [inner for value in found for inner in _step(value, step)]
-    return found
-
-
-_STEP = re.compile(
-    r"""\[\?\(@\.([^=\]]+)==["']?([^"'\])]*)["']?\)\]"""  # [?(@.type=="Ready")]
-    r"""|\['([^']+)'\]"""  # ['a.b']
-    r"""|\[([^\]]+)\]"""  # [0] and [*]
-    r"""|\.?((?:\\.|[^.\[\]\\])+)"""  # .field, with \. for a dot in it
-)
-
-
-def _steps(path: str) -> list[str]:
-    steps = []
-    for match in _STEP.finditer(path.strip().strip("{}").removeprefix("$")):
-        field, value, quoted, index, plain = match.groups()
-        if field:
-            steps.append(f"?{field.strip()}={value}")
-        elif quoted:
-            steps.append(quoted)
-        elif index:
-            steps.append(f"#{index}")
-        else:
-            steps.append(plain.replace("\\.", "."))
-    return steps
-
-
-def _step(value: Any, step: str) -> list[Any]:
-    if step.startswith("?") and isinstance(value, list):
-        field, _, wanted = step[1:].partition("=")
-        return [v for v in value if str((v or {}).get(field)) == wanted]
-    if step == "#*":
-        return list(value.values()) if isinstance(value, dict) else list(value or [])
-    if step.startswith("#") and isinstance(value, list):
-        index = int(step[1:]) if step[1:].lstrip("-").isdigit() else 0
-        return value[index : index + 1] if index >= 0 else value[index:][:1]
-    if isinstance(value, dict) and value.get(step) is not None:
-        return [value[step]]
-    return []
+def _shown(value: Any, kind: str) -> Any:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    match kind:
+        case "string":
+            return value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
+        case "date":
+            return since(value) if isinstance(value, str) else None
+        case "integer":
+            return int(value) if number else None
+        case "number":
+            return value if number else None
+        case _:
+            return value if isinstance(value, bool) else None

@@ -1,12 +1,14 @@
-"""Validation of a value against an OpenAPI v3 structural schema. Pure."""
+"""Validation of a value against an OpenAPI v3 structural schema, with upstream's messages. Pure."""
 
-import re
+import json
 from collections.abc import Callable, Iterator
-from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
 from lab.pocket.apiserver.errors import Cause, invalid_value, required, unsupported_value
+
+from .correlate import ABSENT, child, same
+from .formats import RANGES, fits
 
 Schema = dict[str, Any]
 
@@ -23,19 +25,26 @@ _TYPES: dict[str, Callable[[Any], bool]] = {
 _NAMES = {dict: "object", list: "array", str: "string", bool: "boolean", int: "integer", float: "number"}
 
 
-def validate(value: Any, schema: Schema, path: str) -> list[Cause]:
-    """Every way in which `value` does not follow `schema`."""
+def validate(value: Any, schema: Schema, path: str, old: Any = ABSENT) -> list[Cause]:
+    """Every way in which `value` does not follow `schema`.
+
+    What an update leaves as it was (`old`) is not held against it, as upstream's ratcheting has it.
+    """
+    causes = _causes(value, schema, path, old)
+    return [] if causes and old is not ABSENT and same(value, old) else causes
+
+
+def _causes(value: Any, schema: Schema, path: str, old: Any) -> list[Cause]:
     if value is None and (schema.get("nullable") or not path):
         return []
     wrong = _wrong_type(value, schema, path)
     if wrong is not None:
         return [wrong]
-    causes = list(_simple(value, schema, path))
-    causes += _combined(value, schema, path)
+    causes = [*_simple(value, schema, path), *_combined(value, schema, path)]
     if isinstance(value, dict):
-        causes += _object(value, schema, path)
+        causes += _object(value, schema, path, old)
     elif isinstance(value, list):
-        causes += _array(value, schema, path)
+        causes += _array(value, schema, path, old)
     return causes
 
 
@@ -43,31 +52,39 @@ def _wrong_type(value: Any, schema: Schema, path: str) -> Cause | None:
     if schema.get("x-kubernetes-int-or-string"):
         if isinstance(value, str) or _TYPES["integer"](value):
             return None
-        found = _NAMES.get(type(value), "null")
-        return _type_cause(path, found, "integer,string")
+        return _type_cause(path, value, "integer,string")
     wanted = schema.get("type")
-    if wanted is None or _TYPES.get(wanted, lambda v: True)(value):
+    if not wanted or _TYPES.get(wanted, lambda v: True)(value):
         return None
-    return _type_cause(path, _NAMES.get(type(value), "null"), wanted)
+    return _type_cause(path, value, wanted)
 
 
-def _type_cause(path: str, found: str, wanted: str) -> Cause:
-    shown = path or "<root>"
-    text = f'Invalid value: "{found}": {shown} in body must be of type {wanted}: "{found}"'
-    return Cause(shown, text, "FieldValueTypeInvalid")
+def _type_cause(path: str, value: Any, wanted: str) -> Cause:
+    found = _NAMES.get(type(value), "null")
+    text = f'Invalid value: "{found}": {path or "<root>"} in body must be of type {wanted}: "{found}"'
+    return Cause(path or "<root>", text, "FieldValueTypeInvalid")
 
 
 @lru_cache(maxsize=512)
-def _pattern(text: str) -> re.Pattern[str] | None:
+def pattern(text: str) -> Any:
+    """A pattern in the engine it was written for, whose time is linear in the value's length.
+
+    None for one that cannot be read, which is not enforced.
+    """
+    import re2  # 3 MB, for clusters whose custom resources have patterns
+
+    options = re2.Options()
+    options.log_errors = False
     try:
-        return re.compile(text)
-    except re.error:
-        return None  # RE2 and Python differ at the edges; what cannot be read is not enforced
+        return re2.compile(text, options)
+    except re2.error:
+        return None
 
 
 def _simple(value: Any, schema: Schema, path: str) -> Iterator[Cause]:
-    if "enum" in schema and value not in schema["enum"]:
-        yield unsupported_value(path, value, [str(item) for item in schema["enum"]])
+    if "enum" in schema and not any(same(value, allowed) for allowed in schema["enum"]):
+        shown = [item if isinstance(item, str) else json.dumps(item) for item in schema["enum"]]
+        yield unsupported_value(path, value, shown)
     if isinstance(value, str):
         yield from _string(value, schema, path)
     elif isinstance(value, int | float) and not isinstance(value, bool):
@@ -80,18 +97,10 @@ def _string(value: str, schema: Schema, path: str) -> Iterator[Cause]:
     if len(value) < schema.get("minLength", 0):
         text = f"{path} in body should be at least {schema['minLength']} chars long"
         yield invalid_value(path, value, text)
-    if "pattern" in schema and (found := _pattern(schema["pattern"])) and not found.search(value):
+    if "pattern" in schema and (found := pattern(schema["pattern"])) and not found.search(value):
         yield invalid_value(path, value, f"{path} in body should match '{schema['pattern']}'")
-    if schema.get("format") == "date-time" and not _is_time(value):
-        yield invalid_value(path, value, f'{path} in body must be of type date-time: "{value}"')
-
-
-def _is_time(value: str) -> bool:
-    try:
-        datetime.fromisoformat(value.replace("Z", "+00:00"))
-    except ValueError:
-        return False
-    return "T" in value or "t" in value
+    if (wanted := schema.get("format")) and not fits(value, wanted):
+        yield invalid_value(path, value, f'{path} in body must be of type {wanted}: "{value}"')
 
 
 def _number(value: float, schema: Schema, path: str) -> Iterator[Cause]:
@@ -103,68 +112,78 @@ def _number(value: float, schema: Schema, path: str) -> Iterator[Cause]:
     if high is not None and (value > high or (below and value == high)):
         word = "less than" if below else "less than or equal to"
         yield invalid_value(path, value, f"{path} in body should be {word} {high}")
-    if (step := schema.get("multipleOf")) and value % step:
+    if (step := schema.get("multipleOf")) and not float(value / step).is_integer():
         yield invalid_value(path, value, f"{path} in body should be a multiple of {step}")
+    wanted = str(schema.get("format", ""))
+    if (limit := RANGES.get(wanted)) and not -limit <= value < limit:
+        text = f"Checked value must be of type integer with format {wanted} in {path}"
+        yield invalid_value(path, value, text)
 
 
 def _combined(value: Any, schema: Schema, path: str) -> list[Cause]:
     causes: list[Cause] = []
     for inner in schema.get("allOf") or []:
         causes += validate(value, inner, path)
-    if (options := schema.get("anyOf")) and not any(not validate(value, o, path) for o in options):
-        causes.append(invalid_value(path, value, "must validate at least one schema (anyOf)"))
+    if options := schema.get("anyOf"):
+        found = [validate(value, option, path) for option in options]
+        if all(found):
+            causes += [_no_choice(path, "must validate at least one schema (anyOf)"), *min(found, key=len)]
     if options := schema.get("oneOf"):
-        good = sum(1 for option in options if not validate(value, option, path))
-        if good != 1:
-            text = "must validate one and only one schema (oneOf)"
-            if good:
-                text += f". Found {good} valid alternatives"
-            causes.append(invalid_value(path, value, text))
+        found = [validate(value, option, path) for option in options]
+        good = found.count([])
+        if good == 0:
+            text = "must validate one and only one schema (oneOf). Found none valid"
+            causes += [_no_choice(path, text), *min(found, key=len)]
+        elif good > 1:
+            text = f"must validate one and only one schema (oneOf). Found {good} valid alternatives"
+            causes.append(_no_choice(path, text))
     if (inner := schema.get("not")) is not None and not validate(value, inner, path):
-        causes.append(invalid_value(path, value, "must not validate the schema (not)"))
+        causes.append(_no_choice(path, "must not validate the schema (not)"))
     return causes
 
 
-def _object(value: dict[str, Any], schema: Schema, path: str) -> list[Cause]:
-    causes: list[Cause] = []
-    for name in schema.get("required") or []:
-        if name not in value:
-            causes.append(required(f"{path}.{name}" if path else name))
+def _no_choice(path: str, text: str) -> Cause:
+    """Upstream attributes these to no field and names the place in the text."""
+    return Cause("<nil>", f'Invalid value: "": "{path}" {text}')
+
+
+def _object(value: dict[str, Any], schema: Schema, path: str, old: Any) -> list[Cause]:
+    names = schema.get("required") or []
+    causes = [required(f"{path}.{name}" if path else name) for name in names if name not in value]
     known = schema.get("properties") or {}
     extra = schema.get("additionalProperties")
     for name, inner in value.items():
-        at = f"{path}.{name}" if path else name
-        if name in known:
-            causes += validate(inner, known[name], at)
-        elif isinstance(extra, dict):
-            causes += validate(inner, extra, at)
-    if len(value) > schema.get("maxProperties", len(value)):
-        text = f"must have at most {schema['maxProperties']} items"
-        causes.append(Cause(path, f"Too many: {len(value)}: {text}", "FieldValueTooMany"))
+        shape = known.get(name, extra)
+        if isinstance(shape, dict):
+            at = f"{path}.{name}" if path else name
+            causes += validate(inner, shape, at, child(old, name))
+    causes += _too_many(len(value), schema, "maxProperties", path)
     if len(value) < schema.get("minProperties", 0):
         text = f"{path} in body should have at least {schema['minProperties']} properties"
         causes.append(invalid_value(path, len(value), text))
     return causes
 
 
-def _array(value: list[Any], schema: Schema, path: str) -> list[Cause]:
-    causes: list[Cause] = []
-    if len(value) > schema.get("maxItems", len(value)):
-        text = f"Too many: {len(value)}: must have at most {schema['maxItems']} items"
-        causes.append(Cause(path, text, "FieldValueTooMany"))
+def _too_many(size: int, schema: Schema, limit: str, path: str) -> list[Cause]:
+    if size <= schema.get(limit, size):
+        return []
+    noun = "item" if schema[limit] == 1 else "items"
+    return [Cause(path, f"Too many: {size}: must have at most {schema[limit]} {noun}", "FieldValueTooMany")]
+
+
+def _array(value: list[Any], schema: Schema, path: str, old: Any) -> list[Cause]:
+    causes = _too_many(len(value), schema, "maxItems", path)
     if len(value) < schema.get("minItems", 0):
         text = f"{path} in body should have at least {schema['minItems']} items"
         causes.append(invalid_value(path, len(value), text))
     items = schema.get("items")
     if isinstance(items, dict):
         for index, item in enumerate(value):
-            causes += validate(item, items, f"{path}[{index}]")
+            causes += validate(item, items, f"{path}[{index}]", child(old, item, schema))
     return causes + _duplicates(value, schema, path)
 
 
 def _duplicates(value: list[Any], schema: Schema, path: str) -> list[Cause]:
-    import json
-
     kind = schema.get("x-kubernetes-list-type")
     if kind not in ("set", "map"):
         return []
@@ -172,8 +191,9 @@ def _duplicates(value: list[Any], schema: Schema, path: str) -> list[Cause]:
     seen: set[str] = set()
     causes: list[Cause] = []
     for index, item in enumerate(value):
-        shown = {k: item.get(k) for k in keys} if kind == "map" and isinstance(item, dict) else item
-        text = json.dumps(shown, sort_keys=True)
+        of_map = kind == "map" and isinstance(item, dict)
+        shown = {k: item[k] for k in keys if k in item} if of_map else item
+        text = json.dumps(shown, sort_keys=True, separators=(",", ":"))
         if text in seen:
             causes.append(Cause(f"{path}[{index}]", f"Duplicate value: {text}", "FieldValueDuplicate"))
         seen.add(text)

@@ -89,4 +89,6 @@ def custom_resource_definition(obj: Object) -> None:
         names.setdefault("listKind", f"{kind}List")
     status = obj.setdefault("status", {})
     status.setdefault("conditions", [])
-    status.setdefault("storedVersions", [v["name"] for v in spec.get("versions") or [] if v.get("storage")])
+    status.setdefault(
+        "storedVersions", [v.get("name") for v in spec.get("versions") or [] if v.get("storage")]
+    )

@@ -64,15 +64,20 @@ def daemon_set(obj: Object) -> None:
 
 def job(obj: Object) -> None:
     spec = obj.setdefault("spec", {})
+    if spec.get("completions") is None and spec.get("parallelism") is None:
+        spec["completions"] = 1  # with a parallelism alone it is a work queue, which has no number
     spec.setdefault("parallelism", 1)
-    spec.setdefault("completions", 1)
-    spec.setdefault("backoffLimit", 6)
+    spec.setdefault("backoffLimit", 6 if spec.get("backoffLimitPerIndex") is None else 2**31 - 1)
     spec.setdefault("completionMode", "NonIndexed")
     spec.setdefault("suspend", False)
+    spec.setdefault(
+        "podReplacementPolicy", "Failed" if spec.get("podFailurePolicy") else "TerminatingOrFailed"
+    )
     _template(spec)
     uid = (obj.get("metadata") or {}).get("uid")
-    if uid and "selector" not in spec:
+    if uid and "selector" not in spec and not spec.get("manualSelector"):
         spec["selector"] = {"matchLabels": {"batch.kubernetes.io/controller-uid": uid}}
         labels = spec["template"]["metadata"].setdefault("labels", {})
-        labels["batch.kubernetes.io/controller-uid"] = uid
-        labels["batch.kubernetes.io/job-name"] = obj["metadata"]["name"]
+        name = obj["metadata"]["name"]
+        for prefix in ("", "batch.kubernetes.io/"):
+            labels |= {f"{prefix}controller-uid": uid, f"{prefix}job-name": name}

@@ -1,5 +1,7 @@
 """Discovery: the served groups, versions and resources, plain and aggregated. Pure over the registry."""
 
+import base64
+import hashlib
 from typing import Any
 
 from lab.pocket.apiserver.resources.model import Resource
@@ -65,7 +67,7 @@ def resources(registry: Registry, name: str, version: str) -> Object | None:
     rows = [r for r in registry.all() if (r.group, r.version) == (name, version)]
     if not rows:
         return None
-    listed = [entry for row in rows for entry in _entries(row)]
+    listed = [entry for row in sorted(rows, key=lambda row: row.plural) for entry in _entries(row)]
     return {
         "kind": "APIResourceList",
         "apiVersion": "v1",
@@ -86,8 +88,10 @@ def _entries(row: Resource) -> list[Object]:
         main["shortNames"] = list(row.short)
     if row.categories:
         main["categories"] = list(row.categories)
+    if "get" in row.verbs:
+        main["storageVersionHash"] = storage_hash(row)
     found = [main]
-    for sub in row.subresources:
+    for sub in sorted(row.subresources):
         group_name, version, kind = _kind(row, sub)
         entry: Object = {
             "name": f"{row.plural}/{sub}",
@@ -102,6 +106,13 @@ def _entries(row: Resource) -> list[Object]:
     return found
 
 
+def storage_hash(row: Resource) -> str:
+    """Equal for all versions that are stored as one; upstream computes it the same way."""
+    group, _, version = row.stored_api_version.rpartition("/")
+    text = f"{group}/{version}/{row.kind}"
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()[:8]).decode()
+
+
 def aggregated(registry: Registry, *, core: bool, api_version: str) -> Object:
     """apidiscovery.k8s.io APIGroupDiscoveryList for /api (core) or /apis (all others)."""
     items = []
@@ -112,7 +123,9 @@ def aggregated(registry: Registry, *, core: bool, api_version: str) -> Object:
             {
                 "version": version,
                 "resources": [
-                    _aggregated_entry(r) for r in registry.all() if (r.group, r.version) == (name, version)
+                    _aggregated_entry(row)
+                    for row in sorted(registry.all(), key=lambda row: row.plural)
+                    if (row.group, row.version) == (name, version)
                 ],
                 "freshness": "Current",
             }
@@ -150,6 +163,6 @@ def _aggregated_entry(row: Resource) -> Object:
                 "responseKind": _response_kind(*_kind(row, sub)),
                 "verbs": _CONNECT_VERBS.get(sub, _STATUS_VERBS),
             }
-            for sub in row.subresources
+            for sub in sorted(row.subresources)
         ]
     return entry

@@ -10,9 +10,12 @@ from lab.pocket.apiserver.errors import not_acceptable, unknown_path
 
 from . import discovery
 from .negotiate import OFFERED, PLAIN, Shape, shapes
-from .respond import dump, respond
+from .respond import dump, respond, unless_known
 
 GIT_VERSION = "v1.34.0+lab"
+_PROBES = ("healthz", "livez", "readyz")
+_CHECKS = ("etcd", "ping")
+"""Named as upstream's, for those who ask for one; the store is what etcd is there."""
 _DISCOVERY_VERSIONS = ("v2", "v2beta1")
 
 
@@ -35,28 +38,42 @@ async def serve(api: Api, user: User, request: web.BaseRequest) -> web.StreamRes
     api.authorizer.require_path(user, request.method.lower(), path)
     if request.method not in ("GET", "HEAD"):
         raise unknown_path()
-    if path.split("/")[1] in ("healthz", "livez", "readyz"):
-        return web.Response(text="ok")
+    if path.split("/")[1] in _PROBES:
+        return _health(path, request)
     if path == "/version":
         return _json(version())
     if path == "/":
-        paths = [
-            "/api",
-            "/api/v1",
-            "/apis",
-            "/healthz",
-            "/livez",
-            "/openapi/v2",
-            "/openapi/v3",
-            "/readyz",
-            "/version",
-        ]
-        return _json({"paths": paths})
+        return _json({"paths": _paths(api)})
     if path.startswith("/openapi/"):
         return await api.documents.serve(path, request)
     if path == "/.well-known/openid-configuration":
         return _json({"issuer": "https://kubernetes.default.svc.cluster.local"})
     return _discovery(api, path, request)
+
+
+def _paths(api: Api) -> list[str]:
+    found = {"/api", "/apis", "/version", "/openapi/v2", "/openapi/v3", "/.well-known/openid-configuration"}
+    for group, versions in api.registry.groups().items():
+        root = f"/apis/{group}" if group else "/api"
+        found |= {root, *(f"{root}/{version}" for version in versions)}
+    for probe in _PROBES:
+        found |= {f"/{probe}", *(f"/{probe}/{check}" for check in _CHECKS)}
+    return sorted(found)
+
+
+def _health(path: str, request: web.BaseRequest) -> web.Response:
+    """A server that answers is well: its store is in the process, and loaded before it listens."""
+    probe, _, check = path[1:].partition("/")
+    if check and check not in _CHECKS:
+        raise unknown_path()
+    left_out = request.query.getall("exclude", [])
+    lines = [f"[+]{name} {'excluded: ok' if name in left_out else 'ok'}" for name in _CHECKS]
+    text = (
+        "\n".join([*lines, f"{probe} check passed", ""]) if "verbose" in request.query and not check else "ok"
+    )
+    return web.Response(
+        text=text, headers={"X-Content-Type-Options": "nosniff", "Cache-Control": "no-cache, private"}
+    )
 
 
 def _json(body: object, media: str = "application/json") -> web.Response:
@@ -71,7 +88,7 @@ def _discovery(api: Api, path: str, request: web.BaseRequest) -> web.StreamRespo
     if path in ("/api", "/apis"):
         for shape in offered:
             if shape.as_kind == "APIGroupDiscoveryList" and shape.version in _DISCOVERY_VERSIONS:
-                return _aggregated(api, path, shape)
+                return unless_known(request, _aggregated(api, path, shape))
     plain = next((shape for shape in offered if not shape.as_kind), None)
     if plain is None:
         raise not_acceptable(OFFERED)

@@ -56,3 +56,9 @@ def choose(accept: str) -> Shape:
         if known and shape.as_kind in _KINDS:
             return shape
     raise not_acceptable(OFFERED)
+
+
+def require_json(accept: str) -> None:
+    """For what is only there as JSON. Raises 406."""
+    if accept and not any(shape.media == "application/json" for shape in shapes(accept)):
+        raise not_acceptable(("application/json",))

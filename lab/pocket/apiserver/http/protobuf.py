@@ -37,7 +37,15 @@ def decode(body: bytes) -> Object:
         version, kind = about.get(1, ""), about.get(2, "")
         message = _message_of(version, kind)
         return {"apiVersion": version, "kind": kind, **_message(message, envelope.get(2, memoryview(b"")))}
-    except (ValueError, IndexError, struct.error) as error:
+    except (
+        ValueError,
+        LookupError,
+        TypeError,
+        OverflowError,
+        OSError,
+        RecursionError,
+        struct.error,
+    ) as error:
         raise bad_request(f"the protobuf body cannot be read: {error}") from error
 
 

@@ -5,7 +5,6 @@ that is not a resource (health, discovery, OpenAPI, version) is in meta.py.
 """
 
 import asyncio
-import sqlite3
 from dataclasses import replace
 
 from aiohttp import web
@@ -16,6 +15,7 @@ from lab.pocket.apiserver.auth.authenticate import User
 from lab.pocket.apiserver.auth.impersonate import acting_user
 from lab.pocket.apiserver.context import Api, Call
 from lab.pocket.apiserver.errors import StatusError, bad_request, internal, too_large, unknown_path
+from lab.pocket.apiserver.storage.store import StoreFailed
 from lab.pocket.apiserver.verbs.dispatch import serve
 
 from . import meta
@@ -24,6 +24,7 @@ from .paths import CONNECT, ResourcePath, parse, verb_of
 from .respond import respond_error
 
 log = get_logger(__name__)
+_BODY_SECONDS = 60.0
 _WRITES = ("create", "update", "patch", "delete", "deletecollection")
 
 
@@ -36,9 +37,9 @@ class Front:
             return await self._serve(request)
         except StatusError as error:
             return respond_error(error)
-        except sqlite3.Error as error:
+        except StoreFailed as error:
             log.error("store failed", method=request.method, path=request.path, error=error)
-            return respond_error(internal(f"the store of cluster {self._api.settings.name} failed: {error}"))
+            return respond_error(internal(f"{error}; {error.remedy}"))
         except LabError as error:
             return respond_error(internal(str(error)))
         except (ConnectionError, asyncio.CancelledError):
@@ -96,9 +97,15 @@ async def _read(request: web.BaseRequest) -> bytes:
     if (request.content_length or 0) > LIMIT:
         raise too_large(LIMIT)
     chunks, size = [], 0
-    async for chunk in request.content.iter_any():
-        size += len(chunk)
-        if size > LIMIT:
-            raise too_large(LIMIT)
-        chunks.append(chunk)
+    try:
+        async with asyncio.timeout(_BODY_SECONDS):
+            async for chunk in request.content.iter_any():
+                size += len(chunk)
+                if size > LIMIT:
+                    raise too_large(LIMIT)
+                chunks.append(chunk)
+    except web.RequestPayloadError as error:
+        raise bad_request(f"the body cannot be read: {error}") from error
+    except TimeoutError as error:
+        raise StatusError(408, "Timeout", f"the body was not complete after {_BODY_SECONDS:g} s") from error
     return b"".join(chunks)

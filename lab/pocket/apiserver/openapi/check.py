@@ -6,7 +6,6 @@ from typing import Any
 Schema = dict[str, Any]
 
 _REF = "#/components/schemas/"
-_QUANTITIES = ("limits", "requests", "capacity", "allocatable")
 
 
 @dataclass
@@ -18,7 +17,7 @@ class Findings:
 
 
 def check(obj: Any, schemas: dict[str, Schema], model: str) -> Findings:
-    """Unknown fields are also removed from `obj`, as decoding upstream does."""
+    """As decoding upstream does, unknown fields are removed from `obj`, and nulls made what is empty."""
     findings = Findings()
     if model in schemas:
         _value(obj, schemas[model], schemas, "", findings)
@@ -31,12 +30,15 @@ def _value(value: Any, schema: Schema, schemas: dict[str, Schema], path: str, ou
     if reference := schema.get("$ref"):
         schema = schemas[reference[len(_REF) :]]
     wanted = schema.get("type")
-    if wanted and not _fits(value, wanted, path):
-        out.wrong.append((path, _go_name(value), _go_type(wanted, schema)))
+    allowed: list[str] = wanted if isinstance(wanted, list) else [wanted] if wanted else []
+    if allowed and not any(_fits(value, kind) for kind in allowed):
+        out.wrong.append((path, _go_name(value), _go_type(allowed[-1])))
         return
     if isinstance(value, list):
         for index, item in enumerate(value):
-            _value(item, schema.get("items") or {}, schemas, f"{path}[{index}]", out)
+            if item is None:
+                value[index] = _empty(schema.get("items") or {}, schemas)
+            _value(value[index], schema.get("items") or {}, schemas, f"{path}[{index}]", out)
     elif isinstance(value, dict):
         _fields(value, schema, schemas, path, out)
 
@@ -48,16 +50,29 @@ def _fields(
     extra = schema.get("additionalProperties")
     for name in list(value):
         at = f"{path}.{name}" if path else name
-        if known is not None and name in known:
+        if known is not None and name in known and value[name] is None:
+            del value[name]
+        elif known is not None and name in known:
             _value(value[name], known[name], schemas, at, out)
         elif isinstance(extra, dict):
+            if value[name] is None:
+                value[name] = _empty(extra, schemas)
             _value(value[name], extra, schemas, at, out)
         elif known is not None:
             out.unknown.append(at)
             del value[name]
 
 
-def _fits(value: Any, wanted: str, path: str) -> bool:
+def _empty(schema: Schema, schemas: dict[str, Schema]) -> Any:
+    """What a null stands for in Go: the empty value of its type."""
+    if reference := schema.get("$ref"):
+        schema = schemas[reference[len(_REF) :]]
+    wanted = schema.get("type")
+    empty = {"object": {}, "array": [], "boolean": False, "integer": 0, "number": 0, "string": ""}
+    return empty.get(wanted) if isinstance(wanted, str) else None
+
+
+def _fits(value: Any, wanted: str) -> bool:
     match wanted:
         case "object":
             return isinstance(value, dict)
@@ -69,8 +84,6 @@ def _fits(value: Any, wanted: str, path: str) -> bool:
             return isinstance(value, int) and not isinstance(value, bool)
         case "number":
             return isinstance(value, int | float) and not isinstance(value, bool)
-        case "string" if isinstance(value, int | float) and not isinstance(value, bool):
-            return any(word in path.split(".") for word in _QUANTITIES)  # a quantity may be a number
         case _:
             return isinstance(value, str)
 
@@ -82,5 +95,5 @@ def _go_name(value: Any) -> str:
     return names.get(type(value), "null")
 
 
-def _go_type(wanted: str, schema: Schema) -> str:
+def _go_type(wanted: str) -> str:
     return {"integer": "int32", "boolean": "bool", "array": "slice", "object": "struct"}.get(wanted, wanted)

@@ -6,16 +6,19 @@ Built-in kinds come from derived schemas, custom ones from their definitions.
 import hashlib
 import json
 from copy import deepcopy
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
 from lab.base.state import lab_home
-from lab.pocket.apiserver.errors import not_acceptable, unknown_path
-from lab.pocket.apiserver.patching.keys import ATOMIC, rule_for
+from lab.pocket.apiserver.errors import unknown_path
+from lab.pocket.apiserver.http.negotiate import require_json
+from lab.pocket.apiserver.http.respond import unless_known
+from lab.pocket.apiserver.patching import upstream
 from lab.pocket.apiserver.resources.model import Resource
 
-from . import paths
+from . import paths, v2
 from .schemas import Schemas, model_of
 
 if TYPE_CHECKING:
@@ -23,8 +26,9 @@ if TYPE_CHECKING:
     from lab.pocket.apiserver.resources.registry import Registry
 
 Object = dict[str, Any]
+_HTTP_DATE = "%a, %d %b %Y %H:%M:%S GMT"
 _REF = "#/components/schemas/"
-_META = "V1ObjectMeta"
+_META = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
 
 
 class Documents:
@@ -33,43 +37,78 @@ class Documents:
         self.schemas = Schemas(settings.cache or lab_home() / ".cache", registry)
         self._made: dict[str, bytes] = {}
         self._generation = -1
+        self._listed: tuple[int, Object] | None = None
 
     async def serve(self, path: str, request: web.BaseRequest) -> web.StreamResponse:
+        """`/openapi/v3` lists documents by their hashes, under which they may be kept for good."""
         if self._generation != self._registry.generation:
             self._made.clear()
             self._generation = self._registry.generation
-        if path == "/openapi/v3":
-            return _json(json.dumps({"paths": self._index()}).encode())
         if path == "/openapi/v2":
-            accept = request.headers.get("Accept", "*/*")
-            if not any(word in accept for word in ("json", "*/*", "application/*")):
-                raise not_acceptable(["application/json"])
+            return await self._serve_v2(path, request)
+        if path == "/openapi/v3":
+            return unless_known(request, _answer(await self._bytes(path)))
+        known = self._index().get(path.removeprefix("/openapi/v3/"))
+        if known is None:
+            raise unknown_path()
+        require_json(request.headers.get("Accept", ""))
+        url = known["serverRelativeURL"]
+        digest = url.rpartition("=")[2]
+        asked = request.query.get("hash", "")
+        if asked not in ("", digest):
+            return web.Response(status=301, headers={"Location": url})
+        response = _answer(await self._bytes(path))
+        if asked:
+            response.headers["Cache-Control"] = "public, immutable"
+            response.headers["Expires"] = (datetime.now(UTC) + timedelta(days=365)).strftime(_HTTP_DATE)
+        return unless_known(request, response, digest)
+
+    async def _serve_v2(self, path: str, request: web.BaseRequest) -> web.StreamResponse:
+        accept = request.headers.get("Accept", "")
+        wanted = [item.partition(";")[0].strip() for item in accept.split(",")]
+        if any(media in v2.MEDIA_TYPES for media in wanted):
+            return unless_known(request, _answer(await self._bytes(f"{path}.pb"), v2.MEDIA_TYPE))
+        require_json(request.headers.get("Accept", ""))
+        return unless_known(request, _answer(await self._bytes(path)))
+
+    async def _bytes(self, path: str) -> bytes:
+        """The document at a path; `.pb` after it is the same as protobuf."""
         if path not in self._made:
-            self._made[path] = json.dumps(await self._document(path), separators=(",", ":")).encode()
-        return _json(self._made[path])
+            document = await self._document(path.removesuffix(".pb"))
+            plain = not path.endswith(".pb")
+            self._made[path] = (
+                json.dumps(document, separators=(",", ":")).encode() if plain else v2.to_protobuf(document)
+            )
+        return self._made[path]
 
     def _index(self) -> Object:
+        if not self._listed or self._listed[0] != self._registry.generation:
+            self._listed = (self._registry.generation, self._hashes())
+        return self._listed[1]
+
+    def _hashes(self) -> Object:
         found = {}
         for group, versions in self._registry.groups().items():
             for version in versions:
                 name = f"apis/{group}/{version}" if group else f"api/{version}"
                 rows = [r for r in self._registry.all() if (r.group, r.version) == (group, version)]
-                text = json.dumps([[r.kind, r.schema.raw if r.schema else ""] for r in rows])
+                kinds = [[r.kind, *r.subresources, r.schema.raw if r.schema else ""] for r in rows]
+                text = json.dumps([self.schemas.path.name, kinds])
                 digest = hashlib.sha256(text.encode()).hexdigest()[:32].upper()
                 found[name] = {"serverRelativeURL": f"/openapi/v3/{name}?hash={digest}"}
         return found
 
     async def _document(self, path: str) -> Object:
+        if path == "/openapi/v3":
+            return {"paths": self._index()}
         if path == "/openapi/v2":
             rows = self._registry.all()
         else:
             parts = path.removeprefix("/openapi/v3/").split("/")
             group, version = (parts[1], parts[2]) if len(parts) == 3 else ("", parts[-1])
             rows = [r for r in self._registry.all() if (r.group, r.version) == (group, version)]
-        if not rows:
-            raise unknown_path()
         document = build(rows, await self.schemas.full())
-        return as_v2(document) if path == "/openapi/v2" else document
+        return v2.as_v2(document) if path == "/openapi/v2" else document
 
 
 def build(rows: list[Resource], schemas: dict[str, Object]) -> Object:
@@ -113,29 +152,30 @@ def _close(names: set[str], schemas: dict[str, Object], components: dict[str, Ob
         if name in components or name not in schemas:
             continue
         schema = components[name] = deepcopy(schemas[name])
+        if upstream.field(name, "").atomic:
+            schema["x-kubernetes-map-type"] = "atomic"
         for field, shape in (schema.get("properties") or {}).items():
-            _mark(name, field, shape)
+            _mark(shape, upstream.field(name, field))
             queue += _references(shape)
 
 
-def _mark(model: str, field: str, shape: Object) -> None:
+def _mark(shape: Object, rule: upstream.Field) -> None:
+    """The merge rules of a field, in the words that clients read."""
     if shape.get("type") != "array":
-        if field in ATOMIC:
+        if rule.atomic:
             shape["x-kubernetes-map-type"] = "atomic"
-        return
-    parents = {"V1Container": "containers", "V1ServiceSpec": "spec", "V1NodeSpec": "spec",
-               "V1ServiceAccount": "serviceaccount"}  # fmt: skip
-    rule = rule_for(parents.get(model, ""), field)
-    if rule is None:
-        shape["x-kubernetes-list-type"] = "atomic"
-        return
-    shape["x-kubernetes-patch-strategy"] = "merge"
-    if rule.patch:
-        shape["x-kubernetes-patch-merge-key"] = rule.patch
+    elif rule.keys:
         shape["x-kubernetes-list-type"] = "map"
         shape["x-kubernetes-list-map-keys"] = list(rule.keys)
     else:
-        shape["x-kubernetes-list-type"] = "set"
+        shape["x-kubernetes-list-type"] = "set" if rule.is_set else "atomic"
+    strategies = [
+        name for name, on in (("merge", rule.merge is not None), ("retainKeys", rule.retain_keys)) if on
+    ]
+    if strategies:
+        shape["x-kubernetes-patch-strategy"] = ",".join(strategies)
+    if rule.merge:
+        shape["x-kubernetes-patch-merge-key"] = rule.merge
 
 
 def _references(shape: Object) -> list[str]:
@@ -146,27 +186,5 @@ def _references(shape: Object) -> list[str]:
     return found
 
 
-def as_v2(document: Object) -> Object:
-    """The same in OpenAPI v2 words: definitions instead of components, body parameters."""
-    text = json.dumps(document["components"]["schemas"]).replace(_REF, "#/definitions/")
-    found: Object = {}
-    for path, item in document["paths"].items():
-        found[path] = {}
-        for method, operation in item.items():
-            kept = {k: v for k, v in operation.items() if k not in ("requestBody", "responses")}
-            kept["parameters"] = [
-                {"name": p["name"], "in": "query", "type": "string", "uniqueItems": True}
-                for p in operation["parameters"]
-            ]
-            kept["responses"] = {"200": {"description": "OK"}}
-            found[path][method] = kept
-    return {
-        "swagger": "2.0",
-        "info": document["info"],
-        "paths": found,
-        "definitions": json.loads(text),
-    }
-
-
-def _json(body: bytes) -> web.Response:
-    return web.Response(body=body, headers={"Content-Type": "application/json"})
+def _answer(body: bytes, media: str = "application/json") -> web.Response:
+    return web.Response(body=body, headers={"Content-Type": media, "Vary": "Accept"})

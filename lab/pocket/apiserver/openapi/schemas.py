@@ -12,21 +12,26 @@ from typing import Any
 
 from lab.base.process import run
 from lab.base.state import make_private
+from lab.pocket.apiserver.patching.upstream import type_of
 from lab.pocket.apiserver.resources.model import Resource
 from lab.pocket.apiserver.resources.registry import Registry
 
 Schema = dict[str, Any]
 
-_FORMAT = 3  # raise it when derive.py makes something else
+_FORMAT = 4  # raise it when derive.py makes something else
 _TIMEOUT = 60.0
-_MODELS = {("", "Event"): "CoreV1Event", ("events.k8s.io", "Event"): "EventsV1Event"}
-_EXTRA = ("V1DeleteOptions", "V1Scale", "V1Eviction", "V1Binding", "AuthenticationV1TokenRequest")
+_EXTRA = (
+    "io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions",
+    "io.k8s.api.autoscaling.v1.Scale",
+    "io.k8s.api.policy.v1.Eviction",
+    "io.k8s.api.core.v1.Binding",
+    "io.k8s.api.authentication.v1.TokenRequest",
+)
 
 
 def model_of(resource: Resource) -> str:
-    """The name of the model that describes a built-in kind."""
-    known = _MODELS.get((resource.group, resource.kind))
-    return known or f"{resource.version.capitalize()}{resource.kind}"
+    """The name of the schema that describes a built-in kind."""
+    return type_of(resource.group, resource.version, resource.kind)
 
 
 class Schemas:
@@ -64,6 +69,8 @@ def _bare(schema: Schema) -> Schema:
     if schema.get("allOf"):
         return _bare(schema["allOf"][0])
     found = {k: v for k, v in schema.items() if k in ("type", "$ref")}
+    if "oneOf" in schema:
+        found["type"] = [option["type"] for option in schema["oneOf"]]
     for name in ("items", "additionalProperties"):
         if name in schema:
             found[name] = _bare(schema[name])

@@ -1,4 +1,8 @@
-"""Server-side apply: what the object becomes, who owns it, and who disagrees. Pure."""
+"""Server-side apply: what the object becomes, who owns it, and who disagrees. Pure.
+
+The steps are those of upstream's structured-merge-diff: lay the configuration over the object, take out what
+the manager applied before and no longer does, then compare with the object to see whose fields change.
+"""
 
 import json
 from dataclasses import dataclass
@@ -6,9 +10,22 @@ from dataclasses import dataclass
 from lab.pocket.apiserver.resources.model import Resource
 from lab.pocket.apiserver.storage.record import Object
 
-from .fields import SELF, Leaves, Path, leaves, merge, remove
-from .managed import Manager, Owners, owners, put_owners, typing_of
-from .typing import Typing
+from .combine import check_typed, merge, remove, shown
+from .fields import Path, Paths, compare, field_set, outside, with_parents
+from .managed import (
+    Manager,
+    Owners,
+    before_first_apply,
+    find,
+    owners,
+    put_owners,
+    reset_by,
+    take_over,
+    without_server_fields,
+)
+from .typing import Typing, typing_of
+
+LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 
 @dataclass(frozen=True)
@@ -18,16 +35,7 @@ class Conflict:
 
     def text(self) -> str:
         """The path as people write it: .spec.replicas, .spec.containers[name="a"].image."""
-        shown = ""
-        for element in self.path:
-            if element.startswith("f:"):
-                shown += f".{element[2:]}"
-            elif element.startswith("k:"):
-                keys = json.loads(element[2:])
-                shown += "[" + ",".join(f"{k}={json.dumps(v)}" for k, v in keys.items()) + "]"
-            elif element.startswith("v:"):
-                shown += f"[={element[2:]}]"
-        return shown
+        return "".join(shown(step) for step in self.path)
 
 
 @dataclass(frozen=True)
@@ -36,53 +44,90 @@ class Applied:
     conflicts: tuple[Conflict, ...]
 
 
+def first_owners(config: Object, manager: Manager, resource: Resource) -> list[Object]:
+    """The managedFields of an object that `manager` creates by applying `config`. Raises Untypable."""
+    holder: Object = {"metadata": {}}
+    paths = without_server_fields(_applied_set(config, manager, resource))
+    put_owners(holder, {manager: paths}, None)
+    found: list[Object] = holder["metadata"].get("managedFields", [])
+    return found
+
+
 def apply_config(
     live: Object, config: Object, manager: Manager, resource: Resource, *, force: bool
 ) -> Applied:
-    """`live` after `manager` applied `config`; with conflicts (and no force) the object is not to be used."""
+    """`live` after `manager` applied `config`; with conflicts (and no force) the object is not to be used.
+
+    Raises Untypable for a configuration whose lists cannot be told apart.
+    """
+    applied = _applied(live, config, manager, resource, force=force)
+    if applied.conflicts and not force and manager.name == "kubectl":
+        left = _not_from_client_side(applied.conflicts, live, typing_of(resource))
+        if left:
+            return Applied(live, left)
+        applied = _applied(live, config, manager, resource, force=True)
+    if not applied.conflicts or force:
+        _sync_last_applied(applied.obj, config, manager)
+    return applied
+
+
+def _applied_set(config: Object, manager: Manager, resource: Resource) -> Paths:
     typing = typing_of(resource)
-    wanted = leaves(config, typing)
-    current = leaves(live, typing)
-    found = owners(live)
-    conflicts = tuple(_conflicts(found, manager, wanted, current))
+    check_typed(config, typing)
+    return outside(field_set(config, typing), reset_by(resource, manager.subresource))
+
+
+def _applied(live: Object, config: Object, manager: Manager, resource: Resource, *, force: bool) -> Applied:
+    typing, resets = typing_of(resource), reset_by(resource, manager.subresource)
+    wanted = _applied_set(config, manager, resource)
+    found = owners(live, typing) or before_first_apply(live, resource)
+    last = found.pop(mine, set()) if (mine := find(found, manager)) else set()
+    found[manager] = wanted
+    result = _prune(merge(live, config, typing), found, last, typing)
+    change = compare(live, result, typing).without(resets)
+    taken = take_over(found, manager, change)
+    conflicts = tuple(Conflict(other, path) for other, paths in taken.items() for path in sorted(paths))
     if conflicts and not force:
         return Applied(live, conflicts)
-    for conflict in conflicts:
-        found[conflict.manager].discard(conflict.path)
-    dropped = found.get(manager, set()) - wanted.keys()
-    found[manager] = set(wanted)
-    result = _without(live, dropped, found, typing)
-    result = merge(result, config, typing)
+    found[manager] = without_server_fields(found[manager])
+    result = {**result, "metadata": dict(result["metadata"])}
     put_owners(result, found, live)
     return Applied(result, ())
 
 
-def _conflicts(found: Owners, manager: Manager, wanted: Leaves, current: Leaves) -> list[Conflict]:
-    return [
-        Conflict(other, path)
-        for other, paths in found.items()
-        if other != manager
-        for path in sorted(paths & wanted.keys())
-        if path[-1] != SELF and path in current and current[path] != wanted[path]
-    ]
+def _prune(merged: Object, found: Owners, last: Paths, typing: Typing) -> Object:
+    """`merged` without what its applier had and no longer wants, unless anybody else owns it."""
+    if not last:
+        return merged
+    before = with_parents(last, typing)
+    pruned = remove(merged, before, typing)
+    held = with_parents({path for paths in found.values() for path in paths}, typing)
+    everything = with_parents(field_set(merged, typing), typing)
+    gone = everything - with_parents(field_set(pruned, typing), typing) - held
+    pruned = remove(merged, gone, typing)
+    dropped = everything - with_parents(field_set(pruned, typing), typing)
+    return remove(merged, dropped & before, typing)
 
 
-def _without(live: Object, dropped: set[Path], found: Owners, typing: Typing) -> Object:
-    """`live` without what its applier no longer wants and nobody else owns."""
-    held = {path for paths in found.values() for path in paths}
-    items = {path[:-1] for path in dropped if path[-1] == SELF and path not in held}
-    whole = {item for item in items if not any(path[: len(item)] == item for path in held)}
-    result = live
-    for path in sorted(dropped - held, key=len):
-        inside = any(path[:length] in whole for length in range(1, len(path)))
-        if path[-1] == SELF:
-            if path[:-1] in whole:
-                result = remove(result, path, typing)
-        elif not inside and not _is_key(path):
-            result = remove(result, path, typing)
-    return {**result, "metadata": dict(result["metadata"])}
+def _not_from_client_side(
+    conflicts: tuple[Conflict, ...], live: Object, typing: Typing
+) -> tuple[Conflict, ...]:
+    """The conflicts over fields that kubectl's client-side apply did not set to what they are."""
+    try:
+        last = json.loads((live["metadata"].get("annotations") or {})[LAST_APPLIED])
+        change = compare(last, live, typing)
+        allowed = field_set(last, typing) - change.modified - change.added - change.removed
+    except (KeyError, ValueError, AttributeError, TypeError):
+        return conflicts
+    return tuple(conflict for conflict in conflicts if conflict.path not in allowed)
 
 
-def _is_key(path: Path) -> bool:
-    """A field that tells its list item apart goes only with the item."""
-    return len(path) > 1 and path[-2].startswith("k:") and path[-1][2:] in json.loads(path[-2][2:])
+def _sync_last_applied(obj: Object, config: Object, manager: Manager) -> None:
+    """Who goes back to client-side apply finds there what kubectl applied last."""
+    annotations = obj["metadata"].get("annotations") or {}
+    if manager.name != "kubectl" or not annotations.get(LAST_APPLIED):
+        return
+    meta = dict(config["metadata"])
+    own = {k: v for k, v in (meta.pop("annotations", None) or {}).items() if k != LAST_APPLIED}
+    text = json.dumps({**config, "metadata": {**meta, **({"annotations": own} if own else {})}})
+    obj["metadata"]["annotations"] = {**annotations, LAST_APPLIED: text + "\n"}

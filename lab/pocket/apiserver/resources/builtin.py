@@ -1,103 +1,77 @@
 """The resource table: one row per built-in kind. Adding a kind is adding a row.
 
-Printer columns and validation are looked up by kind in their own tables, so that a row stays a line.
+Defaults, printer columns and validation are looked up by kind in their own tables (row.py), so that a row
+stays a line. Kinds that are only stored are in stored.py.
 """
 
-from collections.abc import Callable, Mapping
 from typing import Any
 
-from lab.pocket.apiserver.defaults import core, pods, workloads
-from lab.pocket.apiserver.tables.columns import COLUMNS
-from lab.pocket.apiserver.validate.kinds import VALIDATORS
-
+from . import stored
 from .events import to_core, to_events_group
-from .model import CRUD, Conversion, Resource, Scale, no_change, no_default
+from .model import CRUD, Conversion, Resource, Scale
+from .row import HOOKS, RBAC, row
 
-RBAC = "rbac.authorization.k8s.io"
-HOOKS = "admissionregistration.k8s.io"
 SCALED = ("status", "scale")
 POD_SUBRESOURCES = (
     "status", "log", "exec", "attach", "portforward", "proxy", "eviction", "binding", "ephemeralcontainers",
+    "resize",
 )  # fmt: skip
-
-DEFAULTS: Mapping[tuple[str, str], Callable[[dict[str, Any]], None]] = {
-    ("", "Pod"): pods.pod,
-    ("", "Namespace"): core.namespace,
-    ("", "Secret"): core.secret,
-    ("", "Service"): core.service,
-    ("", "Endpoints"): core.endpoints,
-    ("apps", "Deployment"): workloads.deployment,
-    ("apps", "ReplicaSet"): workloads.replica_set,
-    ("apps", "StatefulSet"): workloads.stateful_set,
-    ("apps", "DaemonSet"): workloads.daemon_set,
-    ("batch", "Job"): workloads.job,
-    ("discovery.k8s.io", "EndpointSlice"): core.endpoint_slice,
-    (RBAC, "RoleBinding"): core.binding,
-    (RBAC, "ClusterRoleBinding"): core.binding,
-    (HOOKS, "MutatingWebhookConfiguration"): core.webhooks,
-    (HOOKS, "ValidatingWebhookConfiguration"): core.webhooks,
-    ("apiextensions.k8s.io", "CustomResourceDefinition"): core.custom_resource_definition,
-}
-
-
-def _row(group: str, kind: str, plural: str, **more: Any) -> Resource:
-    version = more.pop("version", "v1")
-    more.setdefault("singular", kind.lower())
-    return Resource(
-        group,
-        version,
-        kind,
-        plural,
-        default=DEFAULTS.get((group, kind), no_default),
-        validate=VALIDATORS.get((group, kind), no_change),
-        columns=COLUMNS.get((group, kind), ()),
-        **more,
-    )
+_REFERENCE = ("apiVersion", "fieldPath", "kind", "name", "namespace", "resourceVersion", "uid")
 
 
 def _review(group: str, kind: str, plural: str, *, namespaced: bool = False) -> Resource:
     """A kind that is answered, never stored."""
-    return _row(group, kind, plural, namespaced=namespaced, verbs=("create",))
+    return row(group, kind, plural, namespaced=namespaced, verbs=("create",))
 
 
 def table() -> tuple[Resource, ...]:
     """All built-in rows, in the order discovery shows them."""
-    events = _row(
-        "", "Event", "events", short=("ev",), counts_generation=False,
-        fields={"involvedObject.*": "", "reason": "", "type": "", "source": "", "reportingComponent": ""},
+    events = row(
+        "", "Event", "events", short=("ev",), counts_generation=False, creates_on_update=True,
+        fields={
+            **{f"involvedObject.{name}": "" for name in _REFERENCE},
+            "reason": "", "type": "", "source": "source.component", "reportingComponent": "",
+        },
     )  # fmt: skip
-    return (*_core(), events, *_apps(), *_others(events))
+    return (*_core(), events, *_apps(), *_others(), *stored.rows())
 
 
 def _core() -> tuple[Resource, ...]:
     plain: dict[str, Any] = {"counts_generation": False}
     return (
-        _row("", "ConfigMap", "configmaps", short=("cm",), **plain),
-        _row("", "Endpoints", "endpoints", short=("ep",), **plain),
-        _row(
+        row("", "ConfigMap", "configmaps", short=("cm",), **plain),
+        row("", "Endpoints", "endpoints", short=("ep",), creates_on_update=True, **plain),
+        row(
             "", "Namespace", "namespaces", short=("ns",), namespaced=False,
-            subresources=("status", "finalize"), fields={"status.phase": ""}, **plain,
+            subresources=("status", "finalize"), fields={"status.phase": ""}, shows_deleted=True, **plain,
             verbs=("create", "delete", "get", "list", "patch", "update", "watch"),
         ),
-        _row(
+        row(
             "", "Node", "nodes", short=("no",), namespaced=False, subresources=("status", "proxy"),
             fields={"spec.unschedulable": ""}, **plain,
         ),
-        _row(
+        row(
             "", "Pod", "pods", short=("po",), categories=("all",), subresources=POD_SUBRESOURCES,
+            shows_deleted=True,
             fields={
                 "spec.nodeName": "", "status.phase": "", "spec.restartPolicy": "", "status.podIP": "",
                 "spec.serviceAccountName": "", "spec.schedulerName": "", "status.nominatedNodeName": "",
                 "spec.hostNetwork": "",
             },
         ),
-        _row("", "Secret", "secrets", fields={"type": ""}, **plain),
-        _row(
-            "", "ServiceAccount", "serviceaccounts", short=("sa",), subresources=("token",), **plain
+        row(
+            "", "PersistentVolumeClaim", "persistentvolumeclaims", short=("pvc",), subresources=("status",),
+            shows_deleted=True, **plain,
         ),
-        _row(
+        row("", "Secret", "secrets", fields={"type": ""}, **plain),
+        row(
+            "", "ServiceAccount", "serviceaccounts", short=("sa",), subresources=("token",),
+            shows_deleted=True, **plain,
+        ),
+        row(
             "", "Service", "services", short=("svc",), categories=("all",),
-            subresources=("status", "proxy"), fields={"spec.clusterIP": "", "spec.type": ""}, **plain,
+            subresources=("status", "proxy"), fields={"spec.clusterIP": "", "spec.type": ""},
+            creates_on_update=True, shows_deleted=True, **plain,
         ),
     )  # fmt: skip
 
@@ -105,45 +79,48 @@ def _core() -> tuple[Resource, ...]:
 def _apps() -> tuple[Resource, ...]:
     scaled: dict[str, Any] = {"categories": ("all",), "subresources": SCALED}
     return (
-        _row("apps", "Deployment", "deployments", short=("deploy",), scale=Scale(selector=""), **scaled),
-        _row(
-            "apps", "ReplicaSet", "replicasets", short=("rs",), scale=Scale(selector=""), **scaled,
-            fields={"status.replicas": ""},
-        ),
-        _row("apps", "StatefulSet", "statefulsets", short=("sts",), scale=Scale(selector=""), **scaled),
-        _row(
+        row("apps", "Deployment", "deployments", short=("deploy",), scale=Scale(selector=""), **scaled),
+        row("apps", "ReplicaSet", "replicasets", short=("rs",), scale=Scale(selector=""), **scaled),
+        row("apps", "StatefulSet", "statefulsets", short=("sts",), scale=Scale(selector=""), **scaled),
+        row(
             "apps", "DaemonSet", "daemonsets", short=("ds",), categories=("all",), subresources=("status",)
         ),
-        _row("batch", "Job", "jobs", categories=("all",), subresources=("status",)),
+        row("apps", "ControllerRevision", "controllerrevisions", counts_generation=False),
+        row(
+            "batch", "Job", "jobs", categories=("all",), subresources=("status",),
+            fields={"status.successful": "status.succeeded"},
+        ),
     )  # fmt: skip
 
 
-def _others(events: Resource) -> tuple[Resource, ...]:
+def _others() -> tuple[Resource, ...]:
     plain: dict[str, Any] = {"counts_generation": False}
+    rbac: dict[str, Any] = {"creates_on_update": True, **plain}
     cluster: dict[str, Any] = {"namespaced": False}
+    extension: dict[str, Any] = {"categories": ("api-extensions",), "unconditional": False, **cluster}
     return (
-        _row(
-            "events.k8s.io", "Event", "events", short=("ev",), **plain,
+        row(
+            "events.k8s.io", "Event", "events", short=("ev",), creates_on_update=True, **plain,
+            fields={
+                **{f"regarding.{name}": "" for name in _REFERENCE},
+                "reason": "", "type": "", "reportingController": "",
+            },
             conversion=Conversion(to_events_group, to_core), storage_group="",
         ),
-        _row("discovery.k8s.io", "EndpointSlice", "endpointslices"),
-        _row("coordination.k8s.io", "Lease", "leases", **plain),
-        _row(RBAC, "Role", "roles", **plain),
-        _row(RBAC, "RoleBinding", "rolebindings", **plain),
-        _row(RBAC, "ClusterRole", "clusterroles", **cluster, **plain),
-        _row(RBAC, "ClusterRoleBinding", "clusterrolebindings", **cluster, **plain),
-        _row(
+        row("discovery.k8s.io", "EndpointSlice", "endpointslices"),
+        row(
+            "coordination.k8s.io", "Lease", "leases", unconditional=False, creates_on_update=True, **plain
+        ),
+        row(RBAC, "Role", "roles", **rbac),
+        row(RBAC, "RoleBinding", "rolebindings", **rbac),
+        row(RBAC, "ClusterRole", "clusterroles", **cluster, **rbac),
+        row(RBAC, "ClusterRoleBinding", "clusterrolebindings", **cluster, **rbac),
+        row(
             "apiextensions.k8s.io", "CustomResourceDefinition", "customresourcedefinitions",
-            short=("crd", "crds"), categories=("api-extensions",), subresources=("status",), **cluster,
+            short=("crd", "crds"), subresources=("status",), **extension,
         ),
-        _row(
-            HOOKS, "MutatingWebhookConfiguration", "mutatingwebhookconfigurations",
-            categories=("api-extensions",), **cluster,
-        ),
-        _row(
-            HOOKS, "ValidatingWebhookConfiguration", "validatingwebhookconfigurations",
-            categories=("api-extensions",), **cluster,
-        ),
+        row(HOOKS, "MutatingWebhookConfiguration", "mutatingwebhookconfigurations", **extension),
+        row(HOOKS, "ValidatingWebhookConfiguration", "validatingwebhookconfigurations", **extension),
         _review("authentication.k8s.io", "TokenReview", "tokenreviews"),
         _review("authentication.k8s.io", "SelfSubjectReview", "selfsubjectreviews"),
         _review("authorization.k8s.io", "SubjectAccessReview", "subjectaccessreviews"),

@@ -46,6 +46,7 @@ class Scale:
     spec: str = "spec.replicas"
     status: str = "status.replicas"
     selector: str = "status.selector"
+    labels: str = "spec.selector.matchLabels"  # where no path has the selector as text
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,12 @@ class Schema:
     raw: Object
     default: Callable[[Object], None]
     prune: Callable[[Object], list[str]]
-    validate: Callable[[Object], list[Cause]]
+    validate: Callable[[Object, Object | None], list[Cause]]
+
+    def reshape(self, obj: Object) -> None:
+        """Make an object that was stored under an earlier schema follow this one, in place."""
+        self.prune(obj)
+        self.default(obj)
 
 
 @dataclass(frozen=True)
@@ -81,7 +87,7 @@ class Resource:
     default: Callable[[Object], None] = no_default
     validate: Callable[[Object, Object | None], list[Cause]] = no_change
     columns: Sequence[Column] = ()
-    fields: Mapping[str, str] = field(default_factory=dict)  # field selector -> "kind of lookup"
+    fields: Mapping[str, str] = field(default_factory=dict)  # field selector -> path, "" for its own
     scale: Scale | None = None
     schema: Schema | None = None
     storage_version: str = ""
@@ -90,6 +96,11 @@ class Resource:
     custom: bool = False
     list_kind: str = ""
     counts_generation: bool = True
+    idle: str = ""  # what the lab does not do for this kind; every write is answered with it as a warning
+    unconditional: bool = True  # an update may leave the resourceVersion out
+    shows_deleted: bool = False  # a finished delete answers with the object, not with a Status
+    creates_on_update: bool = False  # a PUT of a missing object creates it
+    deprecated: str = ""  # what every use of this version is answered with, as a warning
 
     @property
     def api_version(self) -> str:

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 Object = dict[str, Any]
@@ -19,27 +20,30 @@ class Key(NamedTuple):
 
     @staticmethod
     def parse(text: str) -> "Key":
-        prefix, namespace, name = text.split("|")
+        prefix, namespace, name = text.split("|", 2)  # names of roles may have a bar
         return Key(prefix, namespace, name)
 
 
 def encode(obj: Object) -> bytes:
-    return json.dumps(obj, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "surrogatepass")
+    return json.dumps(obj, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "replace")
 
 
 class Record:
     """One object at one revision. `obj` is shared and must not be changed; `copy()` may be."""
 
-    __slots__ = ("_obj", "key", "raw", "revision")
+    __slots__ = ("_obj", "_superseded", "key", "raw", "revision")
 
     def __init__(self, key: Key, revision: int, raw: bytes) -> None:
         self.key = key
         self.revision = revision
         self.raw = raw
         self._obj: Object | None = None
+        self._superseded = False
 
     @property
     def obj(self) -> Object:
+        if self._superseded:
+            return _parsed(self)
         if self._obj is None:
             self._obj = json.loads(self.raw)
         return self._obj
@@ -48,9 +52,15 @@ class Record:
         found: Object = json.loads(self.raw)
         return found
 
-    def forget(self) -> None:
-        """Drops the parsed form: superseded records are kept for watch history, rarely read."""
+    def supersede(self) -> None:
+        """From now on the parsed form is not kept: the record is history, read by watchers just after."""
         self._obj = None
+        self._superseded = True
+
+
+@lru_cache(maxsize=64)
+def _parsed(record: Record) -> Object:
+    return record.copy()
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,12 +7,15 @@ logged, then applied, then published; what `put` and `delete` return has been co
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from .log import Log, Row
+from lab.base.log import get_logger
+
+from .log import Log, Row, StoreFailed
 from .record import Change, Key, Object, Record, encode
 from .watch import Gone, History, Subscription
 
-HISTORY = 4096  # changes kept for watchers in memory, and at least that many on disk
-COMPACT_EVERY = 2048
+log = get_logger(__name__)
+HISTORY = 4096
+"""Changes kept for watchers in memory, and at least that many on disk."""
 
 
 class Exists(Exception):
@@ -24,16 +27,20 @@ class Stale(Exception):
 
 
 class Store:
-    def __init__(self, path: Path) -> None:
+    """`history` is how many changes a watcher may be behind; compaction follows it by half as many more."""
+
+    def __init__(self, path: Path, history: int = HISTORY) -> None:
         self._log = Log(path)
-        self._history = History(HISTORY)
+        self._kept = history
+        self._history = History(history)
         self._history.floor = self._log.floor
         self._objects: dict[str, dict[str, dict[str, Record]]] = {}
         self.head = self._log.last
-        self._since_compaction = 0
         self._observers: dict[str, list[Callable[[Change], None]]] = {}
         for row in self._log.rows():
             self._replay(row)
+        # A server that is killed again and again must compact all the same.
+        self._since_compaction = max(self.head - self._log.floor - history, 0)
 
     def _replay(self, row: Row) -> None:
         record = Record(Key.parse(row.key), row.revision, row.value)
@@ -108,14 +115,30 @@ class Store:
             observer(change)
         self._history.publish(change)
         if previous is not None:
-            previous.forget()
+            previous.supersede()
         self._since_compaction += 1
-        if self._since_compaction >= COMPACT_EVERY:
-            self.compact(self.head - HISTORY)
+        if self._since_compaction >= self._kept // 2:
+            self._tidy()
         return record
 
-    def compact(self, floor: int) -> None:
+    def reread(self, prefix: str, change: Callable[[Object], None]) -> None:
+        """Have the objects of a kind read as `change` makes them, at their revisions; nothing is written."""
+        for record in list(self.iterate(prefix)):
+            obj = record.copy()
+            change(obj)
+            if obj != record.obj:
+                self._apply(Record(record.key, record.revision, encode(obj)), deleted=False)
+
+    def _tidy(self) -> None:
+        """Compaction after a write, which is committed by now and must not be reported as failed."""
         self._since_compaction = 0
+        try:
+            self.compact(self.head - self._kept)
+        except StoreFailed as error:
+            log.warning("compaction failed; the next one tries again", error=error, remedy=error.remedy)
+
+    def compact(self, floor: int) -> None:
+        """Forget what no watcher after `floor` can ask for. Raises StoreFailed with nothing changed."""
         if floor > self._log.floor:
             self._log.compact(floor)
             self._history.floor = max(self._history.floor, floor)
@@ -144,4 +167,4 @@ def _change(record: Record, previous: Record | None, deleted: bool) -> Change:
     return Change("MODIFIED" if previous else "ADDED", record, previous)
 
 
-__all__ = ["Exists", "Gone", "Stale", "Store"]
+__all__ = ["Exists", "Gone", "Stale", "Store", "StoreFailed"]

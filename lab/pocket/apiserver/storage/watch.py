@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 
 from .record import Change
 
@@ -9,7 +10,11 @@ QUEUE_LIMIT = 4096
 
 
 class Gone(Exception):
-    """The asked revision is older than the history that is kept."""
+    """The asked revision is older than the history that is kept; `floor` is the oldest that is."""
+
+    def __init__(self, floor: int) -> None:
+        super().__init__(f"history begins at {floor}")
+        self.floor = floor
 
 
 class Subscription:
@@ -19,19 +24,27 @@ class Subscription:
         self.prefix = prefix
         self.namespace = namespace
         self.dropped = False
+        self.concerns: Callable[[Change], bool] | None = None
+        """The reader's selectors: a reader that is not concerned is not even woken."""
+        self.cut: Callable[[], None] | None = None
+        """Ends the reader, who may be stuck in a write and would not notice that it was dropped."""
         self._peers = peers
         self._queue: deque[Change] = deque()
         self._ready = asyncio.Event()
 
     def wants(self, change: Change) -> bool:
         key = change.record.key
-        return key.prefix == self.prefix and self.namespace in ("", key.namespace)
+        if key.prefix != self.prefix or self.namespace not in ("", key.namespace):
+            return False
+        return self.concerns is None or self.concerns(change)
 
     def offer(self, change: Change) -> None:
         if self.dropped:
             return
         if len(self._queue) >= QUEUE_LIMIT:
             self.drop()
+            if self.cut is not None:
+                self.cut()
             return
         self._queue.append(change)
         self._ready.set()
@@ -82,7 +95,7 @@ class History:
     def after(self, revision: int) -> list[Change]:
         """Changes newer than `revision`, oldest first."""
         if revision < self.floor:
-            raise Gone
+            raise Gone(self.floor)
         found: list[Change] = []
         for change in reversed(self._changes):
             if change.revision <= revision:

@@ -1,5 +1,6 @@
 """Small readers that turn parts of an object into table cells. Pure (age reads the clock)."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,6 +15,16 @@ def dig(obj: Any, path: str) -> Any:
             return None
         obj = obj.get(step)
     return obj
+
+
+def at(path: str) -> Callable[[Object], Any]:
+    """A cell that is the value at a path, empty when there is none."""
+    return lambda obj: dig(obj, path)
+
+
+def shown(path: str, missing: str) -> Callable[[Object], str]:
+    """A cell that is the text at a path, or `missing`."""
+    return lambda obj: missing if dig(obj, path) in (None, "") else str(dig(obj, path))
 
 
 def human_duration(seconds: float) -> str:
@@ -39,9 +50,9 @@ def human_duration(seconds: float) -> str:
     return f"{days // 365}y{days % 365}d" if days % 365 and days // 365 < 8 else f"{days // 365}y"
 
 
-def since(stamp: Any) -> str:
+def since(stamp: Any, missing: str = "<unknown>") -> str:
     if not isinstance(stamp, str) or not stamp:
-        return "<unknown>"
+        return missing
     try:
         return human_duration((datetime.now(UTC) - parse_time(stamp)).total_seconds())
     except (ValueError, TypeError):
@@ -89,9 +100,12 @@ def node_roles(obj: Object) -> str:
     return ",".join(sorted(k[len(prefix) :] for k in labels if k.startswith(prefix))) or "<none>"
 
 
-def node_address(obj: Object) -> str:
-    addresses = dig(obj, "status.addresses") or []
-    return next((str(a["address"]) for a in addresses if a.get("type") == "InternalIP"), "<none>")
+def node_address(kind: str) -> Callable[[Object], str]:
+    def cell(obj: Object) -> str:
+        addresses = dig(obj, "status.addresses") or []
+        return next((str(a["address"]) for a in addresses if a.get("type") == kind), "<none>")
+
+    return cell
 
 
 def data_count(obj: Object) -> int:
@@ -122,18 +136,53 @@ def slice_endpoints(obj: Object) -> str:
     return _limited(found) if found else "<unset>"
 
 
+def first_seen(obj: Object) -> str:
+    return since(obj.get("firstTimestamp") or obj.get("eventTime"))
+
+
 def last_seen(obj: Object) -> str:
-    series = dig(obj, "series.lastObservedTime")
-    return since(
-        series or obj.get("lastTimestamp") or obj.get("eventTime") or dig(obj, "metadata.creationTimestamp")
-    )
+    stamp = dig(obj, "series.lastObservedTime") or obj.get("lastTimestamp")
+    return since(stamp) if stamp else first_seen(obj)
+
+
+def event_count(obj: Object) -> int:
+    return int(dig(obj, "series.count") or obj.get("count") or 1)
+
+
+def event_source(obj: Object) -> str:
+    source = obj.get("source") or {}
+    component = source.get("component") or obj.get("reportingComponent") or ""
+    host = source.get("host") or obj.get("reportingInstance") or ""
+    return f"{component}, {host}" if host else str(component)
 
 
 def event_object(obj: Object) -> str:
     involved = obj.get("involvedObject") or {}
-    return f"{str(involved.get('kind', '')).lower()}/{involved.get('name', '')}"
+    kind = str(involved.get("kind", "")).lower()
+    return f"{kind}/{involved['name']}" if involved.get("name") else kind
 
 
 def role_reference(obj: Object) -> str:
     reference = obj.get("roleRef") or {}
     return f"{reference.get('kind')}/{reference.get('name')}"
+
+
+def subjects(kind: str) -> Callable[[Object], str]:
+    """The names of a binding's subjects of one kind; accounts with their namespaces."""
+
+    def cell(obj: Object) -> str:
+        found = [s for s in obj.get("subjects") or [] if s.get("kind") == kind]
+        names = [f"{s['namespace']}/{s['name']}" if s.get("namespace") else s["name"] for s in found]
+        return ", ".join(names)
+
+    return cell
+
+
+def controller(obj: Object) -> str:
+    """The controlling owner as `deployment.apps/name`."""
+    owner = next((o for o in dig(obj, "metadata.ownerReferences") or [] if o.get("controller")), None)
+    if owner is None:
+        return "<none>"
+    group = str(owner.get("apiVersion", "")).rpartition("/")[0]
+    kind = str(owner.get("kind", "")).lower()
+    return f"{kind}.{group}/{owner.get('name')}" if group else f"{kind}/{owner.get('name')}"

@@ -84,3 +84,11 @@ def _terminated(state: Object) -> str:
     if state.get("reason"):
         return str(state["reason"])
     return f"Signal:{state['signal']}" if state.get("signal") else f"ExitCode:{state.get('exitCode', 0)}"
+
+
+def readiness_gates(obj: Object) -> str:
+    """How many of the pod's readiness gates are open."""
+    gates = (obj.get("spec") or {}).get("readinessGates") or []
+    conditions = (obj.get("status") or {}).get("conditions") or []
+    met = {c.get("type") for c in conditions if c.get("status") == "True"}
+    return f"{sum(1 for g in gates if g.get('conditionType') in met)}/{len(gates)}" if gates else "<none>"

@@ -14,7 +14,8 @@ _CUSTOM = (Column("Age", age, "date"),)
 
 
 def columns(resource: Resource) -> Sequence[Column]:
-    return (NAME, *(resource.columns or _CUSTOM))
+    found = resource.columns or _CUSTOM
+    return found if any(column.format == "name" for column in found) else (NAME, *found)
 
 
 def definitions(resource: Resource) -> list[Object]:

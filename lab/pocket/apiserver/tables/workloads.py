@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from lab.kube.objects import parse_time
+from lab.pocket.apiserver.resources.model import Column
 
 from .cells import dig, human_duration, pairs
 
@@ -23,7 +24,12 @@ def images(obj: Object) -> str:
 
 
 def selector(obj: Object) -> str:
-    found = dig(obj, "spec.selector") or {}
+    return selector_text(dig(obj, "spec.selector"))
+
+
+def selector_text(found: Object | None) -> str:
+    """A metav1.LabelSelector as text; `<none>` when it selects everything."""
+    found = found or {}
     texts = [pairs(found["matchLabels"])] if found.get("matchLabels") else []
     for term in found.get("matchExpressions") or []:
         operator, values = str(term.get("operator", "")), ",".join(sorted(term.get("values") or ()))
@@ -38,14 +44,21 @@ def deployment_ready(obj: Object) -> str:
 
 def job_status(obj: Object) -> str:
     conditions = {c.get("type") for c in dig(obj, "status.conditions") or [] if c.get("status") == "True"}
-    for name, shown in (("Complete", "Complete"), ("Failed", "Failed"), ("Suspended", "Suspended")):
+    for name in ("Complete", "Failed"):
         if name in conditions:
-            return shown
-    return "Terminating" if dig(obj, "metadata.deletionTimestamp") else "Running"
+            return name
+    if dig(obj, "metadata.deletionTimestamp"):
+        return "Terminating"
+    later = ("Suspended", "FailureTarget", "SuccessCriteriaMet")
+    return next((name for name in later if name in conditions), "Running")
 
 
 def job_completions(obj: Object) -> str:
-    return f"{dig(obj, 'status.succeeded') or 0}/{dig(obj, 'spec.completions') or 1}"
+    done, wanted = dig(obj, "status.succeeded") or 0, dig(obj, "spec.completions")
+    if wanted is not None:
+        return f"{done}/{wanted}"
+    parallelism = dig(obj, "spec.parallelism") or 0
+    return f"{done}/1 of {parallelism}" if parallelism > 1 else f"{done}/1"
 
 
 def job_duration(obj: Object) -> str:
@@ -54,3 +67,10 @@ def job_duration(obj: Object) -> str:
         return ""
     until = parse_time(end) if end else datetime.now(UTC)
     return human_duration((until - parse_time(start)).total_seconds())
+
+
+REPLICAS = (
+    Column("Desired", lambda o: dig(o, "spec.replicas") or 0, "integer"),
+    Column("Current", lambda o: dig(o, "status.replicas") or 0, "integer"),
+    Column("Ready", lambda o: dig(o, "status.readyReplicas") or 0, "integer"),
+)

@@ -15,7 +15,16 @@ from aiohttp import web
 
 from lab.base.state import short_path
 from lab.pocket.apiserver.context import Api, Call
-from lab.pocket.apiserver.errors import StatusError, bad_request, not_found, unavailable
+from lab.pocket.apiserver.errors import (
+    Cause,
+    StatusError,
+    Target,
+    bad_request,
+    invalid,
+    invalid_value,
+    not_found,
+    unavailable,
+)
 from lab.pocket.apiserver.storage.record import Key, Object
 from lab.pocket.takeover import take_over
 
@@ -25,7 +34,10 @@ HOP_HEADERS = frozenset({"authorization", "host", "content-length", "transfer-en
 
 
 async def log(api: Api, call: Call, request: web.BaseRequest) -> web.StreamResponse:
-    """Stream a container's log."""
+    """Stream a container's log; that of a pod without a node is empty."""
+    _check_log_options(call)
+    if not _pod(api, call)["spec"].get("nodeName"):
+        return web.Response(text="")
     path = _path(api, call, with_container=True)
     limit = aiohttp.ClientTimeout(total=None, sock_connect=5)
     try:
@@ -118,16 +130,36 @@ async def _answer_head(reader: asyncio.StreamReader) -> tuple[int, dict[str, str
 
 def _path(api: Api, call: Call, *, with_container: bool) -> str:
     """The node's path for the pod and container that are meant. Raises StatusError if there is none."""
-    record = api.store.get(Key("/pods", call.namespace, call.name))
-    if record is None:
-        raise not_found(call.resource.target(call.name))
-    pod = record.copy()
+    pod = _pod(api, call)
     if not pod["spec"].get("nodeName"):
         raise bad_request(f"pod {call.name} does not have a host assigned")
     parts = [PATHS[call.subresource], call.namespace, call.name]
     if with_container:
         parts.append(_container(pod, call))
     return "/" + "/".join(quote(part, safe="") for part in parts)
+
+
+def _pod(api: Api, call: Call) -> Object:
+    record = api.store.get(Key("/pods", call.namespace, call.name))
+    if record is None:
+        raise not_found(call.resource.target(call.name))
+    return record.copy()
+
+
+def _check_log_options(call: Call) -> None:
+    causes = []
+    for field, least in (("tailLines", 0), ("sinceSeconds", 1), ("limitBytes", 1)):
+        text = call.query.get(field, str(least))
+        if not text.lstrip("-").isdigit():
+            raise bad_request(f'{field}: "{text}" is not a number')
+        if int(text) < least:
+            wanted = "must be greater than 0" if least else "must be greater than or equal to 0"
+            causes.append(invalid_value(field, int(text), wanted))
+    if {"sinceTime", "sinceSeconds"} <= call.query.keys():
+        text = "Forbidden: at most one of `sinceTime` or `sinceSeconds` may be specified"
+        causes.append(Cause("", text, "FieldValueForbidden"))
+    if causes:
+        raise invalid(Target("pods", "", call.name, "PodLogOptions"), causes)
 
 
 def _container(pod: Object, call: Call) -> str:
@@ -138,10 +170,8 @@ def _container(pod: Object, call: Call) -> str:
     if asked and asked not in (*names, *others):
         raise bad_request(f"container {asked} is not valid for pod {call.name}")
     if not asked and len(names) > 1:
-        choices = " ".join(names)
-        raise bad_request(
-            f"a container name must be specified for pod {call.name}, choose one of: [{choices}]"
-        )
+        text = f"a container name must be specified for pod {call.name}, choose one of: [{' '.join(names)}]"
+        raise bad_request(f"{text} or one of the init containers: [{' '.join(others)}]" if others else text)
     return asked or names[0]
 
 

@@ -1,88 +1,48 @@
 """Validation of built-in kinds: only what a mesh lab's users get wrong, with upstream's messages. Pure."""
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from lab.pocket.apiserver.crd.definition import definition
 from lab.pocket.apiserver.errors import Cause, invalid_value, required, unsupported_value
 
-from .names import is_label_value
+from . import stored
+from .hooks import webhooks
+from .pods import containers, pod, port
+from .rules import IMMUTABLE, Rules, duplicate, field, forbidden_value
 
 Object = dict[str, Any]
 Validator = Callable[[Object, Object | None], list[Cause]]
 
-IMMUTABLE = "field is immutable"
 _PROTOCOLS = ("SCTP", "TCP", "UDP")
-
-
-def _containers(spec: Object, path: str) -> list[Cause]:
-    causes: list[Cause] = []
-    containers = spec.get("containers")
-    if not isinstance(containers, list) or not containers:
-        return [required(f"{path}.containers")]
-    seen: set[str] = set()
-    volumes = {v.get("name") for v in spec.get("volumes") or [] if isinstance(v, dict)}
-    for field in ("initContainers", "containers"):
-        for index, container in enumerate(spec.get(field) or []):
-            at = f"{path}.{field}[{index}]"
-            if not isinstance(container, dict):
-                causes.append(invalid_value(at, container, "must be an object"))
-                continue
-            causes += _container(container, at, seen, volumes)
-    return causes
-
-
-def _container(container: Object, at: str, seen: set[str], volumes: set[Any]) -> list[Cause]:
-    causes: list[Cause] = []
-    name = container.get("name")
-    if not name:
-        causes.append(required(f"{at}.name"))
-    elif name in seen:
-        causes.append(Cause(f"{at}.name", f'Duplicate value: "{name}"', "FieldValueDuplicate"))
-    seen.add(str(name))
-    if not container.get("image"):
-        causes.append(required(f"{at}.image"))
-    for index, mount in enumerate(container.get("volumeMounts") or []):
-        if mount.get("name") not in volumes:
-            text = f'Not found: "{mount.get("name")}"'
-            causes.append(Cause(f"{at}.volumeMounts[{index}].name", text, "FieldValueNotFound"))
-    for index, port in enumerate(container.get("ports") or []):
-        causes += _port(port.get("containerPort"), f"{at}.ports[{index}].containerPort")
-    return causes
-
-
-def _port(value: Any, at: str) -> list[Cause]:
-    if value is None:
-        return [required(at)]
-    if not isinstance(value, int) or not 0 < value < 65536:
-        return [invalid_value(at, value, "must be between 1 and 65535, inclusive")]
-    return []
-
-
-def pod(obj: Object, old: Object | None) -> list[Cause]:
-    spec = obj.get("spec") or {}
-    causes = _containers(spec, "spec")
-    if spec.get("restartPolicy") not in ("Always", "OnFailure", "Never"):
-        allowed = ("Always", "OnFailure", "Never")
-        causes.append(unsupported_value("spec.restartPolicy", spec.get("restartPolicy"), allowed))
-    if old is not None and _frozen(spec) != _frozen(old.get("spec") or {}):
-        text = (
-            "Forbidden: pod updates may not change fields other than `spec.containers[*].image`,"
-            "`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` "
-            "(only additions to existing tolerations),`spec.terminationGracePeriodSeconds` "
-            "(allow it to be set to 1 if it was previously negative)"
-        )
-        causes.append(Cause("spec", text, "FieldValueForbidden"))
-    return causes
-
-
-def _frozen(spec: Object) -> Object:
-    """The part of a pod's spec that may not change."""
-    kept = {k: v for k, v in spec.items() if k not in ("activeDeadlineSeconds", "tolerations")}
-    for field in ("containers", "initContainers"):
-        if field in kept:
-            kept[field] = [{k: v for k, v in c.items() if k != "image"} for c in kept[field] or []]
-    kept.pop("nodeName", None)  # bound through the binding subresource or by our own scheduler
-    return kept
+_DATA_LIMIT = 1024 * 1024  # bytes of all values of a ConfigMap or Secret
+_DATA_KEY = re.compile(r"[-._a-zA-Z0-9]{1,253}")
+_DATA_KEY_TEXT = (
+    "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or "
+    "'KEY_NAME',  or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')"
+)
+_SECRET_KEYS = {  # type -> data that must be there
+    "kubernetes.io/tls": ("tls.crt", "tls.key"),
+    "kubernetes.io/dockerconfigjson": (".dockerconfigjson",),
+    "kubernetes.io/ssh-auth": ("ssh-privatekey",),
+}
+_SET_FREE = (
+    "minReadySeconds", "ordinals", "persistentVolumeClaimRetentionPolicy", "replicas", "revisionHistoryLimit",
+    "template", "updateStrategy",
+)  # fmt: skip
+_SET_TEXT = (
+    "updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', 'updateStrategy', "
+    "'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden"
+)
+_RBAC = "rbac.authorization.k8s.io"
+_RULES: Mapping[tuple[str, str], Rules] = {
+    ("discovery.k8s.io", "EndpointSlice"): Rules(
+        {"addressType": ""}, {"addressType": ""}, {"addressType": ("IPv4", "IPv6", "FQDN")}
+    ),
+    ("batch", "Job"): Rules(frozen={"spec.selector": "", "spec.completionMode": ""}),
+    **stored.RULES,
+}
 
 
 def workload(obj: Object, old: Object | None) -> list[Cause]:
@@ -97,21 +57,37 @@ def workload(obj: Object, old: Object | None) -> list[Cause]:
         if any(labels.get(k) != v for k, v in wanted.items()):
             text = "`selector` does not match template `labels`"
             causes.append(invalid_value("spec.template.metadata.labels", labels, text))
-        if old is not None and selector != (old.get("spec") or {}).get("selector"):
+        if old is not None and selector != field(old, "spec.selector") and obj["kind"] != "StatefulSet":
             causes.append(invalid_value("spec.selector", selector, IMMUTABLE))
     replicas = spec.get("replicas", 0)
     if not isinstance(replicas, int) or replicas < 0:
         causes.append(invalid_value("spec.replicas", replicas, "must be greater than or equal to 0"))
-    return causes + _containers((spec.get("template") or {}).get("spec") or {}, "spec.template.spec")
+    template = (spec.get("template") or {}).get("spec") or {}
+    claims = [{"name": field(claim, "metadata.name")} for claim in spec.get("volumeClaimTemplates") or []]
+    volumes = [*(template.get("volumes") or []), *claims]  # each pod of a set has a volume of every claim
+    return causes + containers({**template, "volumes": volumes}, "spec.template.spec")
+
+
+def stateful_set(obj: Object, old: Object | None) -> list[Cause]:
+    def rest(one: Object) -> Object:
+        return {k: v for k, v in (one.get("spec") or {}).items() if k not in _SET_FREE}
+
+    causes = workload(obj, old)
+    if old is not None and rest(obj) != rest(old):
+        causes.append(forbidden_value("spec", _SET_TEXT))
+    return causes
 
 
 def job(obj: Object, old: Object | None) -> list[Cause]:
     spec = obj.get("spec") or {}
     template = (spec.get("template") or {}).get("spec") or {}
-    causes = _containers(template, "spec.template.spec")
+    causes = containers(template, "spec.template.spec")
     if template.get("restartPolicy") not in ("OnFailure", "Never"):
-        text = 'Required value: valid values: "OnFailure", "Never"'
-        causes.append(Cause("spec.template.spec.restartPolicy", text, "FieldValueRequired"))
+        at = "spec.template.spec.restartPolicy"
+        causes.append(required(at, 'valid values: "OnFailure", "Never"'))
+    started = old is not None and not field(old, "spec.suspend")
+    if started and spec.get("template") != field(old, "spec.template"):
+        causes.append(invalid_value("spec.template", spec.get("template"), IMMUTABLE))
     return causes
 
 
@@ -125,20 +101,20 @@ def service(obj: Object, old: Object | None) -> list[Cause]:
     if not ports and spec.get("type") != "ExternalName" and spec.get("clusterIP") != "None":
         causes.append(required("spec.ports"))
     names: set[str] = set()
-    for index, port in enumerate(ports):
+    for index, one in enumerate(ports):
         at = f"spec.ports[{index}]"
-        if not isinstance(port, dict):
-            causes.append(invalid_value(at, port, "must be an object"))
+        if not isinstance(one, dict):
+            causes.append(invalid_value(at, one, "must be an object"))
             continue
-        causes += _port(port.get("port"), f"{at}.port")
-        name = str(port.get("name") or "")
+        causes += port(one.get("port"), f"{at}.port")
+        name = str(one.get("name") or "")
         if len(ports) > 1 and not name:
             causes.append(required(f"{at}.name"))
         elif name in names:
-            causes.append(Cause(f"{at}.name", f'Duplicate value: "{name}"', "FieldValueDuplicate"))
+            causes.append(duplicate(f"{at}.name", name))
         names.add(name)
-        if port.get("protocol") not in _PROTOCOLS:
-            causes.append(unsupported_value(f"{at}.protocol", port.get("protocol"), _PROTOCOLS))
+        if one.get("protocol") not in _PROTOCOLS:
+            causes.append(unsupported_value(f"{at}.protocol", one.get("protocol"), _PROTOCOLS))
     before = ((old or {}).get("spec") or {}).get("clusterIP")
     if before and spec.get("clusterIP") != before and spec.get("type") != "ExternalName":
         causes.append(invalid_value("spec.clusterIPs[0]", spec.get("clusterIP"), "may not change once set"))
@@ -146,20 +122,37 @@ def service(obj: Object, old: Object | None) -> list[Cause]:
 
 
 def config_map(obj: Object, old: Object | None) -> list[Cause]:
-    if old is None or not old.get("immutable"):
-        return []
-    text = f"Forbidden: {IMMUTABLE} when `immutable` is set"
-    return [
-        Cause(field, text, "FieldValueForbidden")
-        for field in ("data", "binaryData")
-        if obj.get(field) != old.get(field)
-    ]
+    causes, size = [], 0
+    for part in ("data", "binaryData"):
+        for key, value in (obj.get(part) or {}).items():
+            size += len(str(value).encode("utf-8", "surrogatepass"))
+            if not _DATA_KEY.fullmatch(key) or key in (".", ".."):
+                causes.append(invalid_value(f"{part}[{key}]", key, _DATA_KEY_TEXT))
+    if size > _DATA_LIMIT:
+        text = f"Too long: may not be more than {_DATA_LIMIT} bytes"
+        causes.append(Cause("", text, "FieldValueTooLong"))
+    if old is not None and old.get("immutable"):
+        changed = [p for p in ("immutable", "data", "binaryData") if obj.get(p) != old.get(p)]
+        causes += [forbidden_value(p, f"{IMMUTABLE} when `immutable` is set") for p in changed]
+    return causes
 
 
 def secret(obj: Object, old: Object | None) -> list[Cause]:
     causes = config_map(obj, old)
     if old is not None and obj.get("type") != old.get("type"):
         causes.append(invalid_value("type", obj.get("type"), IMMUTABLE))
+    wanted = _SECRET_KEYS.get(str(obj.get("type")), ())
+    return causes + [required(f"data[{key}]") for key in wanted if key not in (obj.get("data") or {})]
+
+
+def lease(obj: Object, old: Object | None) -> list[Cause]:
+    seconds, changes = field(obj, "spec.leaseDurationSeconds"), field(obj, "spec.leaseTransitions")
+    causes = []
+    if isinstance(seconds, int) and seconds <= 0:
+        causes.append(invalid_value("spec.leaseDurationSeconds", seconds, "must be greater than 0"))
+    if isinstance(changes, int) and changes < 0:
+        text = "must be greater than or equal to 0"
+        causes.append(invalid_value("spec.leaseTransitions", changes, text))
     return causes
 
 
@@ -171,49 +164,43 @@ def binding(obj: Object, old: Object | None) -> list[Cause]:
     return causes
 
 
-def crd(obj: Object, old: Object | None) -> list[Cause]:
-    spec = obj.get("spec") or {}
-    names = spec.get("names") or {}
-    causes = [required(f"spec.{field}") for field in ("group", "scope", "versions") if not spec.get(field)]
-    causes += [required(f"spec.names.{field}") for field in ("plural", "kind") if not names.get(field)]
-    expected = f"{names.get('plural')}.{spec.get('group')}"
-    name = (obj.get("metadata") or {}).get("name")
-    if not causes and name != expected:
-        causes.append(invalid_value("metadata.name", name, 'must be spec.names.plural+"."+spec.group'))
-    versions = [v for v in spec.get("versions") or [] if isinstance(v, dict)]
-    if not causes and sum(1 for v in versions if v.get("storage")) != 1:
-        text = "must have exactly one version marked as storage version"
-        causes.append(Cause("spec.versions", f"Invalid value: {text}"))
-    for index, version in enumerate(versions):
-        if not (version.get("schema") or {}).get("openAPIV3Schema"):
-            causes.append(required(f"spec.versions[{index}].schema.openAPIV3Schema", "schemas are required"))
-    return causes
-
-
-def labels(obj: Object) -> list[Cause]:
-    found = (obj.get("metadata") or {}).get("labels") or {}
-    text = (
-        "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', "
-        "and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or "
-        "'12345', regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"
-    )
-    return [
-        invalid_value("metadata.labels", value, text) for value in found.values() if not is_label_value(value)
-    ]
-
-
-_RBAC = "rbac.authorization.k8s.io"
-VALIDATORS: Mapping[tuple[str, str], Validator] = {
+_CHECKS: Mapping[tuple[str, str], Validator] = {
     ("", "Pod"): pod,
     ("", "Service"): service,
     ("", "ConfigMap"): config_map,
     ("", "Secret"): secret,
+    ("", "PersistentVolume"): stored.volume,
+    ("", "PersistentVolumeClaim"): stored.claim,
+    ("", "PodTemplate"): stored.pod_template,
+    ("", "ReplicationController"): stored.replication_controller,
     ("apps", "Deployment"): workload,
     ("apps", "ReplicaSet"): workload,
-    ("apps", "StatefulSet"): workload,
+    ("apps", "StatefulSet"): stateful_set,
     ("apps", "DaemonSet"): workload,
+    ("apiextensions.k8s.io", "CustomResourceDefinition"): definition,
+    ("apiregistration.k8s.io", "APIService"): stored.api_service,
+    ("autoscaling", "HorizontalPodAutoscaler"): stored.autoscaler,
+    ("batch", "CronJob"): stored.cron_job,
     ("batch", "Job"): job,
+    ("coordination.k8s.io", "Lease"): lease,
+    ("networking.k8s.io", "Ingress"): stored.ingress,
+    ("policy", "PodDisruptionBudget"): stored.disruption_budget,
     (_RBAC, "RoleBinding"): binding,
     (_RBAC, "ClusterRoleBinding"): binding,
-    ("apiextensions.k8s.io", "CustomResourceDefinition"): crd,
+    ("admissionregistration.k8s.io", "MutatingWebhookConfiguration"): webhooks,
+    ("admissionregistration.k8s.io", "ValidatingWebhookConfiguration"): webhooks,
+    ("admissionregistration.k8s.io", "ValidatingAdmissionPolicy"): stored.admission_policy,
+}
+
+
+def _both(rules: Rules | None, check: Validator | None) -> Validator:
+    def validate(obj: Object, old: Object | None) -> list[Cause]:
+        causes = rules.check(obj, old) if rules else []
+        return [*causes, *(check(obj, old) if check else ())]
+
+    return validate
+
+
+VALIDATORS: Mapping[tuple[str, str], Validator] = {
+    kind: _both(_RULES.get(kind), _CHECKS.get(kind)) for kind in {**_RULES, **_CHECKS}
 }

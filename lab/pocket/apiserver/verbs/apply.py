@@ -3,10 +3,10 @@
 from typing import Any
 
 from lab.pocket.apiserver.context import Answer, Api, Call
-from lab.pocket.apiserver.errors import StatusError, bad_request, required
-from lab.pocket.apiserver.patching.apply import Conflict, apply_config
-from lab.pocket.apiserver.patching.fields import leaves
-from lab.pocket.apiserver.patching.managed import Manager, manager_of, put_owners, typing_of
+from lab.pocket.apiserver.errors import StatusError, bad_request
+from lab.pocket.apiserver.patching.apply import Applied, Conflict, apply_config, first_owners
+from lab.pocket.apiserver.patching.fields import Untypable
+from lab.pocket.apiserver.patching.managed import Manager, manager_of
 from lab.pocket.apiserver.storage.record import Object
 
 from .create import create_object
@@ -15,7 +15,7 @@ from .update import Edit, edit
 
 
 async def apply(api: Api, call: Call, config: Any) -> Answer:
-    manager = _manager(call)
+    manager = manager_of(call, "Apply")
     if not isinstance(config, dict):
         raise bad_request("an apply configuration must be an object")
     check_type(call.resource, config)
@@ -32,22 +32,15 @@ async def apply(api: Api, call: Call, config: Any) -> Answer:
     return Answer(await _merge(api, call, config, manager), resource=call.resource)
 
 
-def _manager(call: Call) -> Manager:
-    if not call.query.get("fieldManager"):
-        cause = required("fieldManager", "is required for apply patch")
-        details = {"causes": [{"reason": cause.reason, "message": cause.message, "field": cause.field}]}
-        raise StatusError(422, "Invalid", f'PatchOptions.meta.k8s.io "" is invalid: {cause}', details)
-    return manager_of(call, "Apply")
-
-
 async def _create(api: Api, call: Call, config: Object, manager: Manager) -> Answer:
     from lab.pocket.apiserver.errors import not_found
 
     if call.subresource:
         raise not_found(call.resource.target(call.name))
-    holder: Object = {"metadata": {}}
-    put_owners(holder, {manager: set(leaves(config, typing_of(call.resource)))}, None)
-    config["metadata"]["managedFields"] = holder["metadata"].get("managedFields", [])
+    try:
+        config["metadata"]["managedFields"] = first_owners(config, manager, call.resource)
+    except Untypable as error:
+        raise _untypable(call, error) from error
     return Answer(await create_object(api, call, config), 201, call.resource)
 
 
@@ -55,7 +48,10 @@ async def _merge(api: Api, call: Call, config: Object, manager: Manager) -> Obje
     force = call.query.get("force", "") in ("true", "1")
 
     def change(live: Object) -> Object:
-        applied = apply_config(live, config, manager, call.resource, force=force)
+        try:
+            applied: Applied = apply_config(live, config, manager, call.resource, force=force)
+        except Untypable as error:
+            raise _untypable(call, error) from error
         if applied.conflicts:
             raise conflict(applied.conflicts)
         return applied.obj
@@ -63,11 +59,17 @@ async def _merge(api: Api, call: Call, config: Object, manager: Manager) -> Obje
     return await edit(api, call, Edit(change, applies=True))
 
 
+def _untypable(call: Call, error: Untypable) -> StatusError:
+    what = f"{call.namespace}/{call.name}; {call.resource.api_version}, Kind={call.resource.kind}"
+    return bad_request(f"failed to create typed patch object ({what}): {error}")
+
+
 def conflict(found: tuple[Conflict, ...]) -> StatusError:
     texts = []
     for one in found:
         how = f' with subresource "{one.manager.subresource}"' if one.manager.subresource else ""
-        texts.append((f'conflict with "{one.manager.name}"{how} using {one.manager.api_version}', one.text()))
+        how += f" using {one.manager.api_version}" if one.manager.operation == "Update" else ""
+        texts.append((f'conflict with "{one.manager.name}"{how}', one.text()))
     noun = "conflict" if len(found) == 1 else "conflicts"
     if len(found) == 1:
         listed = f"{texts[0][0]}: {texts[0][1]}"
@@ -77,7 +79,7 @@ def conflict(found: tuple[Conflict, ...]) -> StatusError:
             grouped.setdefault(who, []).append(path)
         listed = "\n".join(
             "\n- ".join([f"{who.replace('conflict ', 'conflicts ')}:", *paths])
-            for who, paths in grouped.items()
+            for who, paths in sorted(grouped.items())
         )
     causes = [{"reason": "FieldManagerConflict", "message": who, "field": path} for who, path in texts]
     message = f"Apply failed with {len(found)} {noun}: {listed}"

@@ -1,16 +1,18 @@
 """create: from a request body to a committed object."""
 
+from dataclasses import replace
+
 from lab.pocket.apiserver.admission import builtin
 from lab.pocket.apiserver.admission.pipeline import Change, admit
 from lab.pocket.apiserver.context import Answer, Api, Call
-from lab.pocket.apiserver.errors import already_exists, bad_request, invalid, required
+from lab.pocket.apiserver.errors import already_exists, bad_request, invalid, not_unique, required
 from lab.pocket.apiserver.http.body import decode_object
 from lab.pocket.apiserver.patching.managed import manager_of, record_update
+from lab.pocket.apiserver.resources.versions import to_served, to_stored
 from lab.pocket.apiserver.storage.record import Key, Object
 from lab.pocket.apiserver.storage.store import Exists
-from lab.pocket.apiserver.validate.names import object_name
 
-from .objects import check_type, generated_name, place, require_valid, stamp_new, to_served, to_stored
+from .objects import check_type, generated_name, place, stamp_new
 
 _RETRIES = 8  # of a generated name that is taken
 
@@ -22,8 +24,10 @@ async def create(api: Api, call: Call) -> Answer:
 
 
 async def create_object(api: Api, call: Call, obj: Object) -> Object:
-    """Admit and store a decoded object; also the way server-side apply creates."""
+    """Admit and store a decoded object; also the way a PUT and server-side apply create."""
     resource = call.resource
+    if call.verb != "create":  # whoever may only update or patch may not create by it
+        api.authorizer.require(call.user, replace(call, verb="create"))
     place(call, obj)
     meta = obj["metadata"]
     if meta.get("resourceVersion"):
@@ -37,13 +41,14 @@ async def create_object(api: Api, call: Call, obj: Object) -> Object:
         raise invalid(resource.target(""), [required("metadata.name", "name or generateName is required")])
     managed = meta.pop("managedFields", None)
     stamp_new(resource, obj)
-    require_valid(resource, obj, object_name(resource.kind, meta["name"]))
-    if (not resource.custom and resource.has("status")) or (resource.custom and resource.has("status")):
+    if resource.has("status"):
         obj.pop("status", None)
+        if not resource.custom:
+            obj["status"] = {}  # upstream's structs always show one: clients read its fields unasked
     obj = await admit(api, call, Change("CREATE", obj, None))
     if managed is not None:
         obj["metadata"]["managedFields"] = managed
-    else:
+    if call.verb != "patch":  # an apply says itself what it owns
         record_update(obj, None, manager_of(call), resource)
     stored = _commit(api, call, obj, generated)
     builtin.created(api, call, stored)
@@ -66,4 +71,4 @@ def _commit(api: Api, call: Call, obj: Object, generated: bool) -> Object:
             if not generated:
                 raise already_exists(resource.target(name)) from None
             obj["metadata"]["name"] = generated_name(obj["metadata"]["generateName"])
-    raise already_exists(resource.target(obj["metadata"]["name"]))
+    raise not_unique(resource.target(obj["metadata"]["name"]))

@@ -1,56 +1,32 @@
 """delete and deletecollection: graceful for pods, held by finalizers, policies turned into finalizers."""
 
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from lab.pocket.apiserver.admission.pipeline import Change
 from lab.pocket.apiserver.context import Answer, Api, Call
-from lab.pocket.apiserver.errors import bad_request, conflict, success
-from lab.pocket.apiserver.http.body import decode
+from lab.pocket.apiserver.errors import Target, conflict, success
+from lab.pocket.apiserver.resources.versions import to_served
 from lab.pocket.apiserver.storage.record import Object, Record
 
-from .objects import find, is_finished, to_served
+from .deleteoptions import FINALIZERS, Options, options_of
+from .objects import find, is_finished, key_of
 from .read import list_objects
-
-_POLICIES = {"Foreground": "foregroundDeletion", "Orphan": "orphan"}
-
-
-@dataclass(frozen=True)
-class Options:
-    """metav1.DeleteOptions from the body and the query."""
-
-    grace: int | None = None
-    policy: str = ""
-    uid: str = ""
-    revision: str = ""
-
-
-def options_of(call: Call) -> Options:
-    body = decode(call.body, call.content_type) if call.body.strip() else {}
-    if not isinstance(body, dict):
-        raise bad_request("DeleteOptions must be an object")
-    grace: Any = body.get("gracePeriodSeconds", call.query.get("gracePeriodSeconds"))
-    try:
-        seconds = None if grace is None else int(grace)
-    except (TypeError, ValueError):
-        raise bad_request(f"gracePeriodSeconds must be a number, found {grace!r}") from None
-    policy = body.get("propagationPolicy") or call.query.get("propagationPolicy", "")
-    if body.get("orphanDependents") or call.query.get("orphanDependents") == "true":
-        policy = "Orphan"
-    if policy not in ("", "Background", *_POLICIES):
-        raise bad_request(
-            f'Invalid value: "{policy}": supported values: "Foreground", "Background", "Orphan"'
-        )
-    wanted = body.get("preconditions") or {}
-    return Options(seconds, policy, str(wanted.get("uid") or ""), str(wanted.get("resourceVersion") or ""))
 
 
 async def delete(api: Api, call: Call) -> Answer:
     options = options_of(call)
-    record = find(api, call)
-    await api.webhooks.validate(call, Change("DELETE", record.copy(), record.copy()))
+    call = options.on(call)
+    await _ask(api, call, find(api, call))
     return delete_record(api, call, find(api, call), options)
+
+
+async def _ask(api: Api, call: Call, record: Record) -> None:
+    """Webhooks see what is deleted as the old object; what they would change does not count."""
+    obj = to_served(call.resource, record.copy())
+    change = Change("DELETE", obj, obj)
+    await api.webhooks.mutate(call, change)
+    await api.webhooks.validate(call, change)
 
 
 def delete_record(api: Api, call: Call, record: Record, options: Options) -> Answer:
@@ -79,20 +55,24 @@ def delete_record(api: Api, call: Call, record: Record, options: Options) -> Ans
 def _finish(api: Api, call: Call, record: Record, obj: Object) -> Answer:
     if not call.dry_run:
         obj = api.store.delete(record.key, obj, record.revision).copy()
-    if call.resource.kind in ("Pod", "Service") and call.resource.group == "":
-        return Answer(obj, resource=call.resource)
+    if call.resource.shows_deleted:
+        return Answer(to_served(call.resource, obj), resource=call.resource)
     return Answer(success(call.resource.target(record.key.name), obj["metadata"].get("uid", "")))
 
 
 def _check_preconditions(call: Call, record: Record, options: Options) -> None:
-    meta = record.obj["metadata"]
-    for field, wanted in (("uid", options.uid), ("resourceVersion", options.revision)):
-        if wanted and wanted != meta.get(field):
-            word = "UID" if field == "uid" else "ResourceVersion"
+    """Upstream names the kind, not the resource, in these conflicts."""
+    meta, resource = record.obj["metadata"], call.resource
+    target = Target(resource.kind, resource.group, record.key.name, resource.kind)
+    for word, wanted, found, since in (
+        ("UID", options.uid, meta.get("uid"), "deleted and then recreated"),
+        ("ResourceVersion", options.revision, meta.get("resourceVersion"), "modified"),
+    ):
+        if wanted and wanted != found:
             raise conflict(
-                call.resource.target(call.name or record.key.name),
-                f"the {word} in the precondition ({wanted}) does not match the {word} in record "
-                f"({meta.get(field)}). The object might have been deleted and then recreated",
+                target,
+                f"the {word} in the precondition ({wanted}) does not match the {word} in record ({found}). "
+                f"The object might have been {since}",
             )
 
 
@@ -100,9 +80,9 @@ def _hold(meta: Object, options: Options) -> None:
     """Foreground and Orphan deletion wait for the garbage collector, by finalizer."""
     if not options.policy:
         return
-    kept = [f for f in meta.get("finalizers") or [] if f not in _POLICIES.values()]
-    if options.policy in _POLICIES:
-        kept.append(_POLICIES[options.policy])
+    kept = [f for f in meta.get("finalizers") or [] if f not in FINALIZERS.values()]
+    if options.policy in FINALIZERS:
+        kept.append(FINALIZERS[options.policy])
     if kept:
         meta["finalizers"] = kept
     else:
@@ -118,35 +98,25 @@ def _grace(obj: Object, options: Options) -> int:
     if (obj.get("status") or {}).get("phase") in ("Succeeded", "Failed"):
         return 0
     if options.grace is not None:
-        return max(options.grace, 0)
+        return options.grace
     return int((obj.get("spec") or {}).get("terminationGracePeriodSeconds") or 0)
 
 
 async def delete_collection(api: Api, call: Call) -> Answer:
+    """Deletes one after the other what the selectors name; the answer is the list of it."""
     options = options_of(call)
+    call = options.on(call)
     listed = list_objects(api, call).full()
     for obj in listed["items"]:
-        one = _single(call, obj)
-        record = api.store.get(_key(one))
+        meta = obj["metadata"]
+        one = replace(call, verb="delete", name=meta["name"], namespace=meta.get("namespace", ""))
+        record = api.store.get(key_of(one))
         if record is not None:
-            await api.webhooks.validate(one, Change("DELETE", record.copy(), record.copy()))
+            await _ask(api, one, record)
             current = api.store.get(record.key)
             if current is not None:
                 delete_record(api, one, current, options)
     return Answer(listed, resource=call.resource)
 
 
-def _single(call: Call, obj: Object) -> Call:
-    from dataclasses import replace
-
-    meta = obj["metadata"]
-    return replace(call, verb="delete", name=meta["name"], namespace=meta.get("namespace", ""))
-
-
-def _key(call: Call) -> Any:
-    from .objects import key_of
-
-    return key_of(call)
-
-
-__all__ = ["Options", "delete", "delete_collection", "delete_record"]
+__all__ = ["delete", "delete_collection", "delete_record"]

@@ -9,8 +9,10 @@ from typing import Any
 
 from lab.kube.objects import now
 from lab.pocket.apiserver.context import Api, Call
-from lab.pocket.apiserver.errors import Cause, StatusError, Target, bad_request, conflict, invalid, not_found
+from lab.pocket.apiserver.errors import Cause, Target, bad_request, conflict, invalid, not_found
+from lab.pocket.apiserver.patching.fields import is_tree
 from lab.pocket.apiserver.resources.model import Resource
+from lab.pocket.apiserver.resources.versions import to_stored
 from lab.pocket.apiserver.storage.record import Key, Object, Record
 from lab.pocket.apiserver.storage.store import Stale
 
@@ -18,6 +20,9 @@ _SUFFIX = "bcdfghjklmnpqrstvwxz2456789"
 _METADATA_TYPES = (
     ("finalizers", list), ("ownerReferences", list), ("managedFields", list), ("name", str),
     ("generateName", str), ("namespace", str), ("resourceVersion", str), ("uid", str),
+)  # fmt: skip
+_ITEM_TYPES: tuple[tuple[str, type], ...] = (
+    ("finalizers", str), ("ownerReferences", dict), ("managedFields", dict),
 )  # fmt: skip
 SYSTEM_METADATA = (
     "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation",
@@ -34,22 +39,6 @@ def find(api: Api, call: Call) -> Record:
     if record is None:
         raise not_found(call.resource.target(call.name))
     return record
-
-
-def to_served(resource: Resource, obj: Object) -> Object:
-    """The stored form in the version that was asked for; may return `obj` itself."""
-    if resource.conversion is not None:
-        return resource.conversion.to_served(obj)
-    if obj.get("apiVersion") == resource.api_version:
-        return obj
-    return {**obj, "apiVersion": resource.api_version}
-
-
-def to_stored(resource: Resource, obj: Object) -> Object:
-    if resource.conversion is not None:
-        return resource.conversion.to_stored(obj)
-    obj["apiVersion"] = resource.stored_api_version
-    return obj
 
 
 def check_type(resource: Resource, obj: Object) -> None:
@@ -92,6 +81,12 @@ def _check_metadata(resource: Resource, obj: Object) -> None:
     for field, kind in _METADATA_TYPES:
         if meta.get(field) is not None and not isinstance(meta[field], kind):
             raise bad_request(f"metadata.{field} has the wrong type: {type(meta[field]).__name__}")
+    for field, item_type in _ITEM_TYPES:
+        if wrong := [item for item in meta.get(field) or [] if not isinstance(item, item_type)]:
+            raise bad_request(f"metadata.{field} has an item of the wrong type: {type(wrong[0]).__name__}")
+    for entry in meta.get("managedFields") or []:
+        if not is_tree(entry.get("fieldsV1") or {}):
+            raise bad_request("metadata.managedFields has an entry whose fieldsV1 is no set of fields")
     if causes:
         raise invalid(resource.target(str(meta.get("name", ""))), causes)
 
@@ -203,13 +198,3 @@ def is_finished(obj: Object) -> bool:
     if meta.get("deletionGracePeriodSeconds"):
         return False
     return not (obj["kind"] == "Namespace" and (obj.get("spec") or {}).get("finalizers"))
-
-
-def require_valid(resource: Resource, obj: Object, causes: list[Cause]) -> None:
-    if causes:
-        raise invalid(resource.target(str(obj["metadata"].get("name", ""))), causes)
-
-
-def unsupported(what: str) -> StatusError:
-    """An option that is known and not served; named, never ignored."""
-    return bad_request(f"{what} is not supported by this API server")

@@ -11,15 +11,16 @@ from lab.pocket.apiserver.errors import Cause, StatusError, bad_request, invalid
 from lab.pocket.apiserver.http.body import decode, media_type
 from lab.pocket.apiserver.patching.merge import merge_patch
 from lab.pocket.apiserver.patching.strategic import strategic_merge
+from lab.pocket.apiserver.patching.upstream import type_of_object
 from lab.pocket.apiserver.storage.record import Object
 
 from .apply import apply
+from .options import APPLY
 from .update import Edit, edit
 
 JSON_PATCH = "application/json-patch+json"
 MERGE = "application/merge-patch+json"
 STRATEGIC = "application/strategic-merge-patch+json"
-APPLY = "application/apply-patch+yaml"
 _ACCEPTED = (JSON_PATCH, MERGE, STRATEGIC, APPLY)
 
 
@@ -45,7 +46,7 @@ def patched(call: Call, kind: str, current: Object, body: Any) -> Object:
     elif kind == MERGE:
         result = merge_patch(current, body)
     else:
-        result = strategic_merge(current, body)
+        result = strategic_merge(current, body, type_of_object(current))
     if not isinstance(result, dict):
         raise bad_request("the patch does not leave an object")
     return result

@@ -1,19 +1,20 @@
 """get and list. Lists are served from memory at one revision; pages continue at the revision they began."""
 
-import base64
 import json
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from lab.base.errors import UsageError
 from lab.kube.selectors import FieldSelector, field_selector, label_selector
 from lab.pocket.apiserver.context import Answer, Api, Call
 from lab.pocket.apiserver.errors import StatusError, bad_request, expired
 from lab.pocket.apiserver.resources.model import Resource
+from lab.pocket.apiserver.resources.versions import to_served
 from lab.pocket.apiserver.storage.record import Object, Record
 from lab.pocket.apiserver.storage.store import Gone
 
-from .objects import find, to_served
+from . import pages
+from .objects import find
+from .options import number
 
 _ALWAYS = ("metadata.name", "metadata.namespace")
 
@@ -27,12 +28,12 @@ def list_objects(api: Api, call: Call) -> Answer:
     matches = matcher(call)
     records, revision = _records(api, call)
     found = [r for r in records if matches(to_served(call.resource, r.obj))] if matches else records
-    page, more, remaining = _page(call, found, revision)
+    page, more = pages.cut(found, number(call, "limit"), revision)
     metadata: Object = {"resourceVersion": str(revision)}
     if more:
         metadata["continue"] = more
         if matches is None:
-            metadata["remainingItemCount"] = remaining
+            metadata["remainingItemCount"] = len(found) - len(page)
     body = {
         "kind": call.resource.list_kind_name,
         "apiVersion": call.resource.api_version,
@@ -58,61 +59,32 @@ def _joined(resource: Resource, page: Sequence[Record], metadata: Object) -> byt
 
 
 def _records(api: Api, call: Call) -> tuple[Sequence[Record], int]:
+    """What the call may list, in order, and the revision that this is the state of."""
     prefix, store = call.resource.prefix, api.store
     if token := call.query.get("continue"):
-        start, revision = _parse_continue(token)
-        records = _at(api, call, revision, continuing=True)
+        start, revision = pages.parse(token)
+        if call.query.get("resourceVersion"):
+            raise bad_request("specifying resource version is not allowed when using continue")
+        if revision < 0:  # an inconsistent continuation goes on with what there is now
+            revision = store.head
+        records = _at(api, call, revision, pages.restart(start))
         return [r for r in records if (r.key.namespace, r.key.name) > start], revision
-    wanted = revision_of(call.query.get("resourceVersion", ""))
-    match = call.query.get("resourceVersionMatch", "")
+    wanted = number(call, "resourceVersion")
     if wanted > store.head:
         raise too_large_revision(wanted, store.head)
-    if match == "Exact" and wanted:
-        return _at(api, call, wanted, continuing=False), wanted
+    # As upstream, an old revision with a limit and no match rule means exactly that revision.
+    match = call.query.get("resourceVersionMatch", "")
+    if wanted and (match == "Exact" or (not match and number(call, "limit"))):
+        gone = expired("The resourceVersion for the provided list is too old.")
+        return _at(api, call, wanted, gone), wanted
     return store.list(prefix, call.namespace), store.head
 
 
-def _at(api: Api, call: Call, revision: int, *, continuing: bool) -> Sequence[Record]:
+def _at(api: Api, call: Call, revision: int, gone: StatusError) -> Sequence[Record]:
     try:
         return api.store.list_at(call.resource.prefix, call.namespace, revision)
     except Gone as error:
-        if continuing:
-            raise expired(
-                "The provided continue parameter is too old to display a consistent list result. You can "
-                "start a new list without the continue parameter."
-            ) from error
-        raise expired(f"The resourceVersion for the provided list is too old: {revision}") from error
-
-
-def _page(call: Call, found: Sequence[Record], revision: int) -> tuple[Sequence[Record], str, int]:
-    limit = call.query.get("limit", "")
-    if not limit or limit == "0":
-        return found, "", 0
-    if not limit.isdigit():
-        raise bad_request(f"limit must be a positive number, found {limit!r}")
-    size = int(limit)
-    if len(found) <= size:
-        return found, "", 0
-    last = found[size - 1].key
-    token = json.dumps({"rv": revision, "after": [last.namespace, last.name]}).encode()
-    return found[:size], base64.urlsafe_b64encode(token).decode(), len(found) - size
-
-
-def _parse_continue(token: str) -> tuple[tuple[str, str], int]:
-    try:
-        value: Any = json.loads(base64.urlsafe_b64decode(token))
-        namespace, name = value["after"]
-        return (str(namespace), str(name)), int(value["rv"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise bad_request("continue key is not valid: it was not made by this server") from error
-
-
-def revision_of(text: str) -> int:
-    if not text:
-        return 0
-    if not text.isdigit():
-        raise bad_request(f"resourceVersion: Invalid value: {json.dumps(text)}: must be a number")
-    return int(text)
+        raise gone from error
 
 
 def too_large_revision(wanted: int, head: int) -> StatusError:
@@ -131,8 +103,10 @@ def matcher(call: Call) -> Callable[[Object], bool] | None:
         fields = field_selector(call.query.get("fieldSelector", ""))
     except UsageError as error:
         raise bad_request(str(error)) from error
-    _check_fields(call.resource, fields)
+    fields = _by_path(call.resource, fields)
     named = call.name if call.verb == "watch" else ""
+    if named and any(term != ("metadata.name", True, named) for term in fields.terms):
+        raise bad_request("fieldSelector metadata.name doesn't match requested name")
     if not labels.requirements and not fields.terms and not named:
         return None
 
@@ -145,15 +119,14 @@ def matcher(call: Call) -> Callable[[Object], bool] | None:
     return matches
 
 
-def _check_fields(resource: Resource, selector: FieldSelector) -> None:
-    for path, _, _ in selector.terms:
-        if path in _ALWAYS or path in resource.fields:
-            continue
-        if f"{path.partition('.')[0]}.*" in resource.fields:
-            continue
-        if resource.group == "events.k8s.io" and path.startswith("regarding."):
-            continue
-        raise bad_request(
-            f'Unable to find "{resource.api_version}, Resource={resource.plural}" that match label '
-            f'selector "", field selector "{path}": field label not supported: {path}'
-        )
+def _by_path(resource: Resource, selector: FieldSelector) -> FieldSelector:
+    """The selector with the paths that its field labels stand for. Raises 400 for labels a kind lacks."""
+    terms = []
+    for label, equal, value in selector.terms:
+        if label not in resource.fields and label not in _ALWAYS:
+            if resource.fields:
+                raise bad_request(f"field label not supported: {label}")
+            known = ", ".join(f'"{name}"' for name in _ALWAYS)
+            raise bad_request(f'"{label}" is not a known field selector: only {known}')
+        terms.append((resource.fields.get(label) or label, equal, value))
+    return FieldSelector(tuple(terms))

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 
+from lab.pocket.apiserver.admission.fields import check_fields
 from lab.pocket.apiserver.auth.authenticate import User
 from lab.pocket.apiserver.auth.rbac import Question
 from lab.pocket.apiserver.auth.tokens import ISSUER
 from lab.pocket.apiserver.context import Answer, Api, Call
-from lab.pocket.apiserver.errors import bad_request
+from lab.pocket.apiserver.errors import Cause, bad_request, invalid, invalid_value
 from lab.pocket.apiserver.http.body import decode_object
 from lab.pocket.apiserver.storage.record import Object
 
@@ -16,6 +17,7 @@ from .objects import check_type
 async def create(api: Api, call: Call) -> Answer:
     body = decode_object(call.body, call.content_type)
     check_type(call.resource, body)
+    await check_fields(api, call, body)
     status = _REVIEWS[call.resource.kind](api, call, body.get("spec") or {})
     body["metadata"].setdefault("creationTimestamp", None)
     return Answer({**body, "status": status}, 201, call.resource)
@@ -25,7 +27,7 @@ def _token_review(api: Api, call: Call, spec: Object) -> Object:
     audiences = tuple(spec.get("audiences") or (ISSUER,))
     token = spec.get("token")
     if not isinstance(token, str) or not token:
-        raise bad_request("token review: spec.token is required")
+        raise bad_request("token is required for TokenReview in authentication")
     verified = api.tokens.verify(token, audiences)
     if verified is None:
         return {"user": {}, "error": "token is invalid, expired, revoked or for another audience"}
@@ -38,40 +40,51 @@ def _self(api: Api, call: Call, spec: Object) -> Object:
 
 
 def _access(api: Api, call: Call, spec: Object) -> Object:
-    user = User(str(spec.get("user", "")), tuple(spec.get("groups") or ()))
-    return _decide(api, user, spec, call.namespace)
+    user = User(str(spec.get("user") or ""), tuple(spec.get("groups") or ()))
+    causes = _wrong_attributes(spec)
+    if not user.name and not user.groups:
+        causes.append(invalid_value("spec.user", "", "at least one of user or group must be specified"))
+    about = spec.get("resourceAttributes") or {}
+    if call.namespace and about.get("namespace") != call.namespace:
+        text = "must match metadata.namespace"
+        causes.append(invalid_value("spec.resourceAttributes.namespace", about.get("namespace") or "", text))
+    return _decide(api, call, user, causes, spec)
 
 
 def _self_access(api: Api, call: Call, spec: Object) -> Object:
-    return _decide(api, call.user, spec, "")
+    return _decide(api, call, call.user, _wrong_attributes(spec), spec)
 
 
-def _decide(api: Api, user: User, spec: Object, namespace: str) -> Object:
+def _wrong_attributes(spec: Object) -> list[Cause]:
     about, path = spec.get("resourceAttributes"), spec.get("nonResourceAttributes")
-    if not about and not path:
-        raise bad_request("exactly one of nonResourceAttributes or resourceAttributes must be specified")
+    text = "exactly one of nonResourceAttributes or resourceAttributes must be specified"
+    if about and path:
+        return [
+            invalid_value(
+                "spec.nonResourceAttributes",
+                path,
+                "cannot be specified in combination with resourceAttributes",
+            )
+        ]
+    return [] if about or path else [invalid_value("spec.resourceAttributes", about, text)]
+
+
+def _decide(api: Api, call: Call, user: User, causes: list[Cause], spec: Object) -> Object:
+    if causes:
+        raise invalid(call.resource.target(""), causes)
+    about, path = spec.get("resourceAttributes") or {}, spec.get("nonResourceAttributes")
     if path:
         question = Question(str(path.get("verb", "")), path=str(path.get("path", "")))
     else:
-        about = about or {}
-        question = Question(
-            str(about.get("verb", "")),
-            str(about.get("group", "")),
-            str(about.get("resource", "")),
-            str(about.get("subresource", "")),
-            namespace or str(about.get("namespace", "")),
-            str(about.get("name", "")),
-        )
-    allowed = api.authorizer.allowed(user, question)
-    return {"allowed": allowed, "reason": "" if allowed else f'no RBAC rule lets "{user.name}" do this'}
+        names = ("verb", "group", "resource", "subresource", "namespace", "name")
+        question = Question(*(str(about.get(name) or "") for name in names))
+    return {"allowed": api.authorizer.allowed(user, question)}
 
 
 def _rules(api: Api, call: Call, spec: Object) -> Object:
-    namespace = str(spec.get("namespace", "")) or "default"
-    rules = list(api.authorizer.rules(call.user, namespace))
-    if "system:masters" in call.user.groups:
-        rules.append({"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]})
-        rules.append({"verbs": ["*"], "nonResourceURLs": ["*"]})
+    if not spec.get("namespace"):
+        raise bad_request("no namespace on request")
+    rules = list(api.authorizer.rules(call.user, str(spec["namespace"])))
     return {
         "incomplete": False,
         "resourceRules": [r for r in rules if r.get("resources")],

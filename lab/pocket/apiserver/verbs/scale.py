@@ -7,10 +7,12 @@ from lab.pocket.apiserver.context import Answer, Api, Call
 from lab.pocket.apiserver.errors import bad_request, invalid, invalid_value
 from lab.pocket.apiserver.http.body import decode, decode_object, media_type
 from lab.pocket.apiserver.resources.model import Scale
+from lab.pocket.apiserver.resources.versions import to_served
 from lab.pocket.apiserver.storage.record import Object
 
 from . import patch as patching
-from .objects import find, to_served
+from .objects import find
+from .options import APPLY
 from .update import Edit, edit
 
 
@@ -30,7 +32,7 @@ def _put(obj: Object, path: str, value: Any) -> None:
 def _selector(obj: Object, scale: Scale) -> str:
     if scale.selector:
         return str(_dig(obj, scale.selector) or "")
-    labels = _dig(obj, "spec.selector.matchLabels") or {}
+    labels = _dig(obj, scale.labels) or {}
     return ",".join(f"{k}={v}" for k, v in sorted(labels.items()))
 
 
@@ -63,7 +65,7 @@ async def update(api: Api, call: Call) -> Answer:
 async def patch(api: Api, call: Call) -> Answer:
     kind = media_type(call.content_type)
     body = decode(call.body, call.content_type)
-    if kind == patching.APPLY:
+    if kind == APPLY:
         kind = patching.MERGE
     return await _change(api, call, lambda current: patching.patched(call, kind, current, body))
 
@@ -88,4 +90,4 @@ async def _change(api: Api, call: Call, make: Any) -> Answer:
         return current
 
     main = replace(call, subresource="")
-    return Answer(view(call, await edit(api, main, Edit(change))))
+    return Answer(view(call, await edit(api, main, Edit(change, part="scale"))))

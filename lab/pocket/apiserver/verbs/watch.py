@@ -6,24 +6,27 @@ The subscription is taken before the first read, in the same step, so nothing fa
 import asyncio
 import json
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 from aiohttp import web
 
 from lab.pocket.apiserver.context import Api, Call
-from lab.pocket.apiserver.errors import bad_request, expired
+from lab.pocket.apiserver.errors import StatusError, expired
 from lab.pocket.apiserver.http.negotiate import Shape
 from lab.pocket.apiserver.http.respond import shaped
 from lab.pocket.apiserver.resources.model import Resource
+from lab.pocket.apiserver.resources.versions import to_served
 from lab.pocket.apiserver.storage.record import Change, Object, Record
 from lab.pocket.apiserver.storage.store import Gone
 from lab.pocket.apiserver.storage.watch import Subscription
 
-from .objects import to_served
-from .read import matcher, revision_of, too_large_revision
+from .options import number
+from .read import matcher, too_large_revision
 
 BOOKMARK_SECONDS = 60.0
+_PORTION = 64 * 1024  # bytes
 _INITIAL_END = {"k8s.io/initial-events-end": "true"}
 
 
@@ -46,7 +49,7 @@ class Stream:
 
     def encode_object(self, kind: str, obj: Object) -> bytes:
         shown = shaped(self.call.resource, obj, self.shape, self.call.query)
-        if self.shape.as_kind == "Table" and kind != "ERROR":
+        if self.shape.as_kind == "Table":
             if self.headed and kind != "BOOKMARK":
                 shown["columnDefinitions"] = None
             self.headed = True
@@ -62,13 +65,36 @@ class Stream:
         """What this watcher sees of a change: objects enter and leave its selection."""
         kind = change.type
         if self.matches is not None:
-            resource = self.call.resource
-            new = kind != "DELETED" and self.matches(to_served(resource, change.record.obj))
-            old = change.previous is not None and self.matches(to_served(resource, change.previous.obj))
+            old, new = self._matching(change)
             if not new and not old:
                 return None
+            if not new and change.type != "DELETED" and change.previous is not None:
+                return self._left(change.previous.obj, change.revision)
             kind = "DELETED" if not new else "MODIFIED" if old else "ADDED"
         return self.encode(kind, change.record)
+
+    def _left(self, last: Object, revision: int) -> bytes:
+        """An object that left the selection: as it was when it last belonged to it, at the new revision."""
+        meta = {**last["metadata"], "resourceVersion": str(revision)}
+        return self.encode_object("DELETED", to_served(self.call.resource, {**last, "metadata": meta}))
+
+    def error(self, error: StatusError) -> bytes:
+        event = {"type": "ERROR", "object": error.body()}
+        return json.dumps(event, separators=(",", ":")).encode() + b"\n"
+
+    def _matching(self, change: Change) -> tuple[bool, bool]:
+        """Whether the object was, and is, in this watcher's selection."""
+        if self.matches is None:
+            return True, True
+        resource, before = self.call.resource, change.previous
+        new = change.type != "DELETED" and self.matches(to_served(resource, change.record.obj))
+        return before is not None and self.matches(to_served(resource, before.obj)), new
+
+    def concerned(self, change: Change) -> bool:
+        return any(self._matching(change))
+
+    def changes(self, found: Iterable[Change]) -> Iterator[bytes]:
+        return (chunk for one in found if (chunk := self.change(one)) is not None)
 
     def bookmark(self, revision: int, annotations: dict[str, str] | None = None) -> bytes:
         resource: Resource = self.call.resource
@@ -76,28 +102,37 @@ class Stream:
         if annotations:
             metadata["annotations"] = annotations
         obj = {"kind": resource.kind, "apiVersion": resource.api_version, "metadata": metadata}
-        if self.shape.as_kind == "Table":
-            return self.encode_object("BOOKMARK", obj)
-        event = {"type": "BOOKMARK", "object": obj}
-        return json.dumps(event, separators=(",", ":")).encode() + b"\n"
+        return self.encode_object("BOOKMARK", obj)
 
 
 async def watch(api: Api, call: Call, request: web.BaseRequest, shape: Shape) -> web.StreamResponse:
     stream = Stream(call, shape, matcher(call), _on(call, "allowWatchBookmarks"))
     seconds = _timeout(call)
-    subscription, first = _open(api, call, stream)
+    response = web.StreamResponse(
+        headers={"Content-Type": _content_type(shape), "Cache-Control": "no-cache, private"}
+    )
     try:
-        response = web.StreamResponse(
-            headers={"Content-Type": _content_type(shape), "Cache-Control": "no-cache, private"}
-        )
+        subscription, first = _open(api, call, stream)
+    except Gone as error:  # told within the stream, as upstream's watch cache does
+        text = f"too old resource version: {call.query['resourceVersion']} ({error.floor})"
         await response.prepare(request)
-        if first:
-            await response.write(b"".join(first))
-        await _follow(api, stream, response, subscription, seconds)
+        await response.write(stream.error(expired(text)))
         await response.write_eof()
         return response
+    if stream.matches is not None and call.resource.conversion is None:
+        subscription.concerns = stream.concerned
+    try:
+        await response.prepare(request)
+        if request.transport is not None:
+            subscription.cut = request.transport.abort
+        await _write(response, first)
+        await _follow(api, stream, response, subscription, seconds)
+        await response.write_eof()
+    except ConnectionResetError:
+        return response  # the client went away, as watchers do
     finally:
         subscription.close()
+    return response
 
 
 def _content_type(shape: Shape) -> str:
@@ -109,33 +144,23 @@ def _on(call: Call, name: str) -> bool:
 
 
 def _timeout(call: Call) -> float:
-    text = call.query.get("timeoutSeconds", "")
-    if not text or text == "0":
-        return 1800.0 + random.random() * 1800.0
-    if not text.isdigit():
-        raise bad_request(f"timeoutSeconds must be a number, found {text!r}")
-    return float(text)
+    return float(number(call, "timeoutSeconds")) or 1800.0 + random.random() * 1800.0
 
 
-def _open(api: Api, call: Call, stream: Stream) -> tuple[Subscription, list[bytes]]:
+def _open(api: Api, call: Call, stream: Stream) -> tuple[Subscription, Iterable[bytes]]:
     prefix, store = call.resource.prefix, api.store
-    wanted = revision_of(call.query.get("resourceVersion", ""))
+    wanted = number(call, "resourceVersion")
     initial = call.query.get("sendInitialEvents")
-    if initial is not None and call.query.get("resourceVersionMatch") != "NotOlderThan":
-        raise bad_request("sendInitialEvents requires setting resourceVersionMatch to NotOlderThan")
     if wanted > store.head:
         raise too_large_revision(wanted, store.head)
     synthetic = wanted == 0 if initial is None else _on(call, "sendInitialEvents")
     if synthetic:
         subscription = store.subscribe(prefix, call.namespace, store.head)
-        first = list(stream.initial(store.list(prefix, call.namespace)))
+        first = stream.initial(store.list(prefix, call.namespace))
         if initial is not None and stream.bookmarks:
-            first.append(stream.bookmark(store.head, _INITIAL_END))
+            return subscription, chain(first, [stream.bookmark(store.head, _INITIAL_END)])
         return subscription, first
-    try:
-        return store.subscribe(prefix, call.namespace, wanted or store.head), []
-    except Gone as error:
-        raise expired(f"too old resource version: {wanted} ({store.head})") from error
+    return store.subscribe(prefix, call.namespace, wanted or store.head), []
 
 
 async def _follow(
@@ -147,9 +172,23 @@ async def _follow(
     while (now := loop.time()) < end and not subscription.dropped:
         until = min(end, next_bookmark) if stream.bookmarks else end
         changes = await subscription.take(max(until - now, 0.001))
-        chunks = [chunk for change in changes if (chunk := stream.change(change)) is not None]
+        chunks = stream.changes(changes)
         if stream.bookmarks and loop.time() >= min(next_bookmark, end):
-            chunks.append(stream.bookmark(changes[-1].revision if changes else api.store.head))
+            last = stream.bookmark(changes[-1].revision if changes else api.store.head)
+            chunks = chain(chunks, [last])
             next_bookmark = loop.time() + BOOKMARK_SECONDS
-        if chunks:
-            await response.write(b"".join(chunks))
+        await _write(response, chunks)
+
+
+async def _write(response: web.StreamResponse, chunks: Iterable[bytes]) -> None:
+    """In portions: a reader that does not read holds one of them, not a whole list."""
+    portion: list[bytes] = []
+    size = 0
+    for chunk in chunks:
+        portion.append(chunk)
+        size += len(chunk)
+        if size >= _PORTION:
+            await response.write(b"".join(portion))
+            portion, size = [], 0
+    if portion:
+        await response.write(b"".join(portion))

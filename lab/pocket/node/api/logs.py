@@ -13,8 +13,9 @@ from typing import BinaryIO
 from aiohttp import web
 
 from lab.base.wait import pause
-from lab.kube.objects import parse_time
+from lab.kube.objects import Object, name, parse_time
 from lab.pocket.node.api.target import KIT, container_of
+from lab.pocket.node.lifecycle.status import container_status
 from lab.pocket.node.logtimes import LogTimes
 from lab.pocket.node.tracked import Tracked
 
@@ -80,9 +81,7 @@ async def container_logs(request: web.Request) -> web.StreamResponse:
     attempts = tracked.attempts
     wanted = attempts[-2:-1] if options.previous else attempts[-1:]
     if not wanted:
-        which = "previous terminated container" if options.previous else "container"
-        state = f" is waiting to start: {tracked.waiting.reason}" if tracked.waiting else " not found"
-        raise web.HTTPBadRequest(text=f'{which} "{tracked.name}" in pod "{request.match_info["pod"]}"{state}')
+        raise web.HTTPBadRequest(text=_why_no_log(worker.pod, tracked, previous=options.previous))
     path = worker.folder.log_path(tracked.name, wanted[0].number)
     times = request.app[KIT].log_times
     response = web.StreamResponse(headers={"Content-Type": "text/plain; charset=utf-8"})
@@ -96,6 +95,17 @@ async def container_logs(request: web.Request) -> web.StreamResponse:
             break
     await response.write_eof()
     return response
+
+
+def _why_no_log(pod: Object, tracked: Tracked, *, previous: bool) -> str:
+    """Upstream's words, by which clients know that they may try again."""
+    if previous:
+        return f'previous terminated container "{tracked.name}" in pod "{name(pod)}" not found'
+    view = tracked.view()
+    reason = container_status(pod, tracked.spec, view)["state"]["waiting"]["reason"]
+    if reason == "ErrImageNeverPull":
+        reason = "image can't be pulled"
+    return f'container "{tracked.name}" in pod "{name(pod)}" is waiting to start: {reason}'
 
 
 async def _blocks(path: Path, options: LogOptions, run: _Run, times: LogTimes) -> AsyncIterator[bytes]:

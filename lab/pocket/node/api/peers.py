@@ -28,7 +28,10 @@ class Wish:
         def flag(key: str) -> bool:
             return request.query.get(key, "").lower() in ("1", "true")
 
-        return cls(flag("stdin"), flag("stdout"), flag("stderr") and not flag("tty"), flag("tty"))
+        wish = cls(flag("stdin"), flag("stdout"), flag("stderr") and not flag("tty"), flag("tty"))
+        if not (wish.stdin or wish.stdout or wish.stderr):
+            raise web.HTTPBadRequest(text="you must specify at least 1 of stdin, stdout, stderr")
+        return wish
 
 
 class Peer(Protocol):
@@ -60,9 +63,10 @@ class WebSocketPeer:
     async def read(self) -> None:
         """Sort what arrives into channels, until the client goes away."""
         async for message in self._socket:
-            if message.type != WSMsgType.BINARY or not message.data:
+            if message.type not in (WSMsgType.BINARY, WSMsgType.TEXT) or not message.data:
                 continue
-            channel, data = message.data[0], message.data[1:]
+            raw = message.data.encode() if message.type == WSMsgType.TEXT else message.data
+            channel, data = raw[0], raw[1:]
             if channel == STDIN and data:
                 await self._stdin.put(data)
             elif channel == CLOSE and data[:1] == bytes([STDIN]):

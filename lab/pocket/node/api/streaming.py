@@ -3,11 +3,14 @@
 import asyncio
 import os
 from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import BinaryIO
 
 from aiohttp import web
 
 from lab.base.errors import LabError
 from lab.base.wait import pause
+from lab.kube.objects import uid
 from lab.pocket.node.api import forwarding
 from lab.pocket.node.api.peers import (
     STDERR,
@@ -24,6 +27,7 @@ from lab.pocket.node.api.target import KIT, pod_of, running_of
 from lab.pocket.node.api.upgrade import over_spdy, over_websocket
 from lab.pocket.node.execs import Execs
 from lab.pocket.node.pipes import chunks, write
+from lab.pocket.node.tracked import Tracked
 
 CHANNELS = (
     "v5.channel.k8s.io",
@@ -33,9 +37,9 @@ CHANNELS = (
     "channel.k8s.io",
 )
 SPDY_CHANNELS = ("v5.channel.k8s.io", "v4.channel.k8s.io")
-TUNNEL = "SPDY/3.1+portforward.k8s.io"
+TUNNELS = ("SPDY/3.1+portforward.k8s.io", "v2.portforward.k8s.io")
 FORWARD = "portforward.k8s.io"
-POLL = 0.05
+POLL = 0.02
 Serve = Callable[[Peer], Awaitable[None]]
 
 
@@ -54,40 +58,58 @@ async def execute(request: web.Request) -> web.StreamResponse:
 
 
 async def attach(request: web.Request) -> web.StreamResponse:
-    """Show a running container's output from now on; its stdin is not connected."""
+    """Connect to a running container: its output from now on and, if it reads any, its input."""
     worker, tracked = running_of(request)
     path = worker.folder.log_path(tracked.name, tracked.attempts[-1].number)
-    attempt = tracked.attempts[-1].number
+    kit, wish, container_id = request.app[KIT], Wish.of(request), tracked.id
+    log = path.open("rb")
+    log.seek(0, os.SEEK_END)
 
     async def serve(peer: Peer) -> None:
-        with path.open("rb") as log:
-            log.seek(0, os.SEEK_END)
-            while True:
-                over = tracked.attempts[-1].number != attempt or not tracked.view().running
-                while data := log.read(65536):
-                    await peer.write(STDOUT, data)
-                if over:
-                    code = next((a.exit_code for a in tracked.attempts if a.number == attempt), 0)
-                    await peer.finish(exit_status(code or 0))
-                    return
-                await pause(POLL)
+        tasks = [asyncio.create_task(_resize(peer, kit.execs, container_id))]
+        try:
+            if wish.stdin and tracked.spec.get("stdin"):
+                stdin = await kit.runtime.attach(container_id)
+                tasks.append(asyncio.create_task(_type(peer, stdin, wish)))
+            await _show_log(peer, log, tracked)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
-    return await _with_peer(request, Wish.of(request), serve)
+    with log:
+        return await _with_peer(request, wish, serve)
+
+
+async def _show_log(peer: Peer, log: BinaryIO, tracked: Tracked) -> None:
+    """What the current attempt writes, and in the end how it ended."""
+    number = tracked.attempts[-1].number
+    while True:
+        over = tracked.attempts[-1].number != number or not tracked.view().running
+        while data := log.read(65536):
+            await peer.write(STDOUT, data)
+        if over:
+            code = next((a.exit_code for a in tracked.attempts if a.number == number), 0)
+            await peer.finish(exit_status(code or 0))
+            return
+        await pause(POLL)
 
 
 async def port_forward(request: web.Request) -> web.StreamResponse:
     """Connect streams of the client to ports of the pod."""
-    ip = pod_of(request).ip
+    pod = uid(pod_of(request).pod)
+    connect = partial(forwarding.connect, request.app[KIT].runtime, pod)
 
     async def serve(session: Session) -> None:
-        await forwarding.over_spdy(session, ip)
+        await forwarding.over_spdy(session, connect)
 
     if not _is_websocket(request):
         _require_spdy(request)
         return await over_spdy(request, {"X-Stream-Protocol-Version": FORWARD}, serve)
-    if TUNNEL in _offered(request, "Sec-WebSocket-Protocol"):
-        return await over_websocket(request, TUNNEL, serve)
-    return await forwarding.over_channels(request, ip)
+    offered = _offered(request, "Sec-WebSocket-Protocol")
+    if tunnel := next((protocol for protocol in TUNNELS if protocol in offered), ""):
+        return await over_websocket(request, tunnel, serve)
+    return await forwarding.over_channels(request, connect)
 
 
 async def run_command(execs: Execs, command: tuple[str, list[str]], wish: Wish, peer: Peer) -> None:

@@ -30,8 +30,8 @@ def container_of(request: web.Request) -> tuple[PodWorker, Tracked]:
 
 
 def running_of(request: web.Request) -> tuple[PodWorker, Tracked]:
-    """The container, which must be running; answers 400 when it is not."""
+    """The container, which must be running; the answer when it is not is upstream's."""
     worker, tracked = container_of(request)
     if not tracked.view().running:
-        raise web.HTTPBadRequest(text=f"container {tracked.name} is not running")
+        raise web.HTTPInternalServerError(text=f'container not found ("{tracked.name}")')
     return worker, tracked

@@ -1,11 +1,11 @@
 """Keeps what the zone looks up by other keys than name: slices by Service, Services by address."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from lab.kube.informer import Informer
 from lab.kube.objects import Key, Object, key, labels, namespace
-from lab.pocket.node.dns.zone import Zone
+from lab.pocket.node.dns.zone import Zone, told
 
 SERVICE_LABEL = "kubernetes.io/service-name"
 
@@ -22,7 +22,7 @@ class Index:
 
     def zone(self, domain: str) -> Zone:
         return Zone(
-            domain, self._services.get, self._slices_of, self._has_namespace, self._owner, self._endpoint
+            domain, self._services.get, self._slices_of, self._has_namespace, self._owner, self._endpoints
         )
 
     def _slices_of(self, space: str, service: str) -> Iterable[Object]:
@@ -35,17 +35,13 @@ class Index:
         found = self._addresses.get(ip)
         return self._services.get(*found) if found else None
 
-    def _endpoint(self, ip: str) -> tuple[Object, str] | None:
+    def _endpoints(self, ip: str) -> Iterator[tuple[Object, str]]:
         """Only headless Services name their endpoints; a search is fine, reverse queries are rare."""
         for service_key, slices in self._slices.items():
             service = self._services.get(*service_key)
-            if service is None or (service.get("spec") or {}).get("clusterIP") != "None":
-                continue
-            for entry in slices.values():
-                for endpoint in entry.get("endpoints") or ():
-                    if ip in endpoint.get("addresses", ()):
-                        return service, str(endpoint.get("hostname") or ip.replace(".", "-"))
-        return None
+            if service is not None and (service.get("spec") or {}).get("clusterIP") == "None":
+                hosts = {e.host for e in told(service, slices.values()) if e.ip == ip}
+                yield from ((service, host) for host in sorted(hosts))
 
     def _service_changed(self, old: Object | None, new: Object | None) -> None:
         for ip in _cluster_ips(old):

@@ -8,7 +8,22 @@ import random
 import struct
 from typing import cast
 
-from dnslib import AAAA, CNAME, PTR, QTYPE, RCODE, RR, SOA, SRV, A, DNSError, DNSHeader, DNSRecord
+from dnslib import (
+    AAAA,
+    CNAME,
+    EDNS0,
+    PTR,
+    QTYPE,
+    RCODE,
+    RR,
+    SOA,
+    SRV,
+    TXT,
+    A,
+    DNSError,
+    DNSHeader,
+    DNSRecord,
+)
 
 from lab.base.log import get_logger
 from lab.pocket.node.dns.zone import Record, Zone, answer
@@ -16,7 +31,8 @@ from lab.pocket.node.dns.zone import Record, Zone, answer
 log = get_logger(__name__)
 TTL = 5
 NEGATIVE_TTL = 5
-UDP_LIMIT = 1232
+PLAIN_UDP_LIMIT, UDP_LIMIT = 512, 1232
+"""What a datagram may hold for a client that says nothing, and for any client (no fragments on the way)."""
 
 
 async def serve(zone: Zone, ip: str, port: int) -> None:
@@ -31,8 +47,8 @@ async def serve(zone: Zone, ip: str, port: int) -> None:
         transport.close()
 
 
-def respond(zone: Zone, packet: bytes, limit: int = 65535) -> bytes | None:
-    """The answer to one DNS message; None for what is not a query."""
+def respond(zone: Zone, packet: bytes, *, udp: bool = False) -> bytes | None:
+    """The answer to one DNS message, cut to what a datagram may hold; None for what is not a query."""
     try:
         request = DNSRecord.parse(packet)
     except DNSError:
@@ -46,8 +62,21 @@ def respond(zone: Zone, packet: bytes, limit: int = 65535) -> bytes | None:
         reply.header.rcode = RCODE.NOTIMP
         return bytes(reply.pack())
     _fill(reply, zone, str(request.q.qname), QTYPE.get(request.q.qtype))
+    edns = next((r for r in request.ar if r.rtype == QTYPE.OPT), None)
+    if edns is not None:
+        reply.add_ar(EDNS0(udp_len=UDP_LIMIT))
     packed = bytes(reply.pack())
-    return packed if len(packed) <= limit else bytes(reply.truncate().pack())
+    if udp and len(packed) > _datagram_limit(edns):
+        # The question stays: resolvers take no answer without one, and would not ask again over TCP.
+        reply.header.tc, reply.rr, reply.auth = 1, [], []
+        reply.ar = [record for record in reply.ar if record.rtype == QTYPE.OPT]
+        packed = bytes(reply.pack())
+    return packed
+
+
+def _datagram_limit(edns: RR | None) -> int:
+    """A client that names its limit (RFC 6891) has it in the class field."""
+    return PLAIN_UDP_LIMIT if edns is None else min(max(edns.rclass, PLAIN_UDP_LIMIT), UDP_LIMIT)
 
 
 def _fill(reply: DNSRecord, zone: Zone, name: str, kind: str) -> None:
@@ -57,6 +86,8 @@ def _fill(reply: DNSRecord, zone: Zone, name: str, kind: str) -> None:
     records.sort(key=lambda record: record.type != "CNAME")  # an alias stands before what it leads to
     for record in records:
         reply.add_answer(_rr(record))
+    for record in found.extra:
+        reply.add_ar(_rr(record))
     if not found.exists:
         reply.header.rcode = RCODE.NXDOMAIN
     if not records:
@@ -77,6 +108,8 @@ def _rr(record: Record) -> RR:
             data = CNAME(record.data)
         case "PTR":
             data = PTR(record.data)
+        case "TXT":
+            data = TXT(record.data)
         case _:
             priority, weight, port, target = record.data
             data = SRV(priority, weight, port, target)
@@ -99,7 +132,7 @@ class _Datagrams(asyncio.DatagramProtocol):
         self._transport = cast(asyncio.DatagramTransport, transport)  # 3.11's is none by inheritance
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
-        reply = respond(self._zone, data, UDP_LIMIT)
+        reply = respond(self._zone, data, udp=True)
         if reply and self._transport:
             self._transport.sendto(reply, addr)
 

@@ -1,23 +1,24 @@
 """Answers of the cluster's DNS, from Services and EndpointSlices.
 
 Pure: a query in, records and a response code out. The rules are those of Kubernetes' DNS specification
-(services, headless services, SRV, PTR, pod addresses, ExternalName).
+1.1.0 (services, headless services, SRV, PTR, pod addresses, ExternalName, the version itself).
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from ipaddress import AddressValueError, IPv4Address
 from typing import Any
 
 from lab.kube.objects import Object, name, namespace
 
+VERSION = "1.1.0"
 MAX_CHAIN = 8
 Lister = Callable[[str, str], Iterable[Object]]
 
 
 @dataclass(frozen=True)
 class Record:
-    """One answer; `data` is an address, a name, or (priority, weight, port, target) for SRV."""
+    """One answer; `data` is an address, a name, a text, or (priority, weight, port, target) for SRV."""
 
     name: str
     type: str
@@ -31,6 +32,8 @@ class Answer:
     records: tuple[Record, ...] = ()
     exists: bool = True
     ours: bool = True
+    extra: tuple[Record, ...] = ()
+    """Addresses of the targets, which spare the client a second question."""
 
 
 @dataclass(frozen=True)
@@ -44,8 +47,8 @@ class Zone:
     has_namespace: Callable[[str], bool]
     owner: Callable[[str], Object | None]
     """An address -> the Service whose ClusterIP it is."""
-    endpoint: Callable[[str], tuple[Object, str] | None] = field(default=lambda _: None)
-    """An address -> the headless Service with a hostname for it."""
+    endpoints: Callable[[str], Iterable[tuple[Object, str]]] = field(default=lambda _: ())
+    """An address -> the headless Services that tell it, each with the host label it has there."""
 
 
 def answer(zone: Zone, query: str, kind: str, depth: int = 0) -> Answer:
@@ -62,7 +65,9 @@ def answer(zone: Zone, query: str, kind: str, depth: int = 0) -> Answer:
         return _service(zone, query, labels[:-1], kind, depth)
     if labels[-1] == "pod":
         return _pod(zone, query, labels[:-1], kind)
-    return Answer(exists=labels == ["dns-version"])
+    if labels == ["dns-version"]:
+        return Answer((Record(query, "TXT", VERSION),) if kind in ("TXT", "ANY") else ())
+    return Answer(exists=False)
 
 
 def _service(zone: Zone, query: str, labels: list[str], kind: str, depth: int) -> Answer:
@@ -89,57 +94,64 @@ def _service(zone: Zone, query: str, labels: list[str], kind: str, depth: int) -
 
 
 def _headless(zone: Zone, query: str, service: Object, rest: list[str], kind: str) -> Answer:
-    found = list(_endpoints(zone, service))
-    if not rest:
-        return _addresses(query, [ip for ip, _ in found], kind)
-    if len(rest) > 1:
-        return Answer(exists=False)
-    matching = [ip for ip, host in found if rest[0] == host]
-    return _addresses(query, matching, kind) if matching else Answer(exists=False)
+    """Without a ready endpoint there is no such name (2.4.1), which is not the same as an empty answer."""
+    matching = [e.ip for e in told(service, _slices(zone, service)) if not rest or rest == [e.host]]
+    return _addresses(query, dict.fromkeys(matching), kind) if matching else Answer(exists=False)
 
 
-def _endpoints(zone: Zone, service: Object) -> Iterator[tuple[str, str]]:
-    """(address, host label) of each endpoint that may be told."""
+@dataclass(frozen=True)
+class Endpoint:
+    """An endpoint that may be told, under its host label, with the ports of its slice."""
+
+    ip: str
+    host: str
+    ports: tuple[Mapping[str, Any], ...]
+
+
+def told(service: Object, slices: Iterable[Object]) -> Iterator[Endpoint]:
+    """The endpoints of a headless Service: the ready ones, or all if it publishes those too."""
     unready = bool((service.get("spec") or {}).get("publishNotReadyAddresses"))
-    seen = set()
-    for entry in zone.slices(namespace(service), name(service)):
+    for entry in slices:
         for endpoint in entry.get("endpoints") or ():
             if not unready and (endpoint.get("conditions") or {}).get("ready") is False:
                 continue
             for ip in endpoint.get("addresses") or ():
-                if ip not in seen:
-                    seen.add(ip)
-                    yield ip, str(endpoint.get("hostname") or ip.replace(".", "-"))
+                host = str(endpoint.get("hostname") or ip.replace(".", "-")).lower()
+                yield Endpoint(ip, host, tuple(entry.get("ports") or ()))
+
+
+def _slices(zone: Zone, service: Object) -> Iterable[Object]:
+    return zone.slices(namespace(service), name(service))
 
 
 def _srv(zone: Zone, query: str, service: Object, wanted: tuple[str, str], kind: str) -> Answer:
-    base = f"{name(service)}.{namespace(service)}.svc.{zone.domain}"
-    records: list[Record] = []
+    base, spec = _full(zone, service), service.get("spec") or {}
+    found: list[tuple[int, str, str]] = []
     if _is_headless(service):
-        hosts = sorted(_endpoints(zone, service))
-        for entry in zone.slices(namespace(service), name(service)):
-            for port in _ports(entry.get("ports"), wanted):
-                records += [
-                    Record(query, "SRV", (0, 100, port["port"], f"{host}.{base}")) for _, host in hosts
-                ]
+        for e in sorted(told(service, _slices(zone, service)), key=lambda e: e.host):
+            found += [(port["port"], f"{e.host}.{base}", e.ip) for port in _ports(e.ports, wanted)]
     else:
-        ports = _ports((service.get("spec") or {}).get("ports"), wanted)
-        records = [Record(query, "SRV", (0, 100, port["port"], base)) for port in ports]
-    unique = tuple(dict.fromkeys(records))
-    if not unique:
+        found = [(port["port"], base, spec["clusterIP"]) for port in _ports(spec.get("ports"), wanted)]
+    if not found:
         return Answer(exists=False)
-    return Answer(unique if kind in ("SRV", "ANY") else ())
+    if kind not in ("SRV", "ANY"):
+        return Answer()
+    records = (Record(query, "SRV", (0, 100, port, target)) for port, target, _ in found)
+    addresses = (Record(target, "A", ip) for _, target, ip in found)
+    return Answer(tuple(dict.fromkeys(records)), extra=tuple(dict.fromkeys(addresses)))
 
 
-def _ports(ports: Any, wanted: tuple[str, str]) -> list[dict[str, Any]]:
+def _ports(ports: Any, wanted: tuple[str, str]) -> list[Mapping[str, Any]]:
     return [p for p in ports or () if (p.get("name"), str(p.get("protocol") or "TCP").lower()) == wanted]
 
 
 def _external(zone: Zone, query: str, target: str, kind: str, depth: int) -> Answer:
+    """The alias, and where it leads; what an alias inside the cluster leads to may not be there."""
     alias = Record(query, "CNAME", target)
     if kind == "CNAME" or depth >= MAX_CHAIN:
         return Answer((alias,))
-    return Answer((alias, *answer(zone, target, kind, depth + 1).records))
+    goal = answer(zone, target, kind, depth + 1)
+    return Answer((alias, *goal.records), exists=goal.exists or not goal.ours)
 
 
 def _pod(zone: Zone, query: str, labels: list[str], kind: str) -> Answer:
@@ -156,14 +168,17 @@ def _pod(zone: Zone, query: str, labels: list[str], kind: str) -> Answer:
 
 def _reverse(zone: Zone, query: str, wanted: str, kind: str) -> Answer:
     ip = ".".join(reversed(wanted.removesuffix(".in-addr.arpa").split(".")))
-    target = ""
+    targets = [f"{host}.{_full(zone, service)}" for service, host in zone.endpoints(ip)]
     if service := zone.owner(ip):
-        target = f"{name(service)}.{namespace(service)}.svc.{zone.domain}"
-    elif found := zone.endpoint(ip):
-        target = f"{found[1]}.{name(found[0])}.{namespace(found[0])}.svc.{zone.domain}"
-    if not target:
+        targets.append(_full(zone, service))
+    if not targets:
         return Answer(exists=False, ours=False)
-    return Answer((Record(query, "PTR", target),) if kind in ("PTR", "ANY") else ())
+    records = tuple(Record(query, "PTR", target) for target in targets)
+    return Answer(records if kind in ("PTR", "ANY") else ())
+
+
+def _full(zone: Zone, service: Object) -> str:
+    return f"{name(service)}.{namespace(service)}.svc.{zone.domain}"
 
 
 def _addresses(query: str, ips: Iterable[str], kind: str) -> Answer:

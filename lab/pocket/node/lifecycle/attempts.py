@@ -15,12 +15,18 @@ CALM = 600.0
 
 @dataclass(frozen=True)
 class Attempt:
-    """One run of a container; `exit_code` is None while it runs."""
+    """One run of a container; `exit_code` is None while it runs.
+
+    `message` is what the program left behind (its termination message); `reason` is empty where the exit
+    code says it all.
+    """
 
     number: int
     started_at: float
     exit_code: int | None = None
     finished_at: float | None = None
+    reason: str = ""
+    message: str = ""
 
     @property
     def running(self) -> bool:

@@ -21,16 +21,27 @@ from lab.pocket.node.lifecycle.steps import (
     restart_policy,
 )
 
-CONDITIONS = ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled")
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a pod failed as a whole, whatever its containers do."""
+
+    reason: str
+    message: str
 
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What the status tells about the place the pod runs in."""
+    """What the status tells beside the containers: the place the pod runs in, and how it came to its end.
+
+    `over` says that the pod was deleted and nothing of it runs any more.
+    """
 
     host_ip: str
     pod_ip: str
     now: float
+    failure: Failure | None = None
+    over: bool = False
 
 
 def timestamp(seconds: float) -> str:
@@ -42,7 +53,7 @@ def pod_status(pod: Object, views: Views, place: Surroundings) -> dict[str, Any]
     """The complete status; transition times of unchanged conditions are kept."""
     old = pod.get("status") or {}
     status: dict[str, Any] = {
-        "phase": phase(pod, views),
+        "phase": _phase(pod, views, place),
         "hostIP": place.host_ip,
         "hostIPs": [{"ip": place.host_ip}],
         "startTime": old.get("startTime") or timestamp(place.now),
@@ -50,6 +61,8 @@ def pod_status(pod: Object, views: Views, place: Surroundings) -> dict[str, Any]
         "conditions": conditions(pod, views, place),
         "containerStatuses": [container_status(pod, c, views[c["name"]]) for c in main_containers(pod)],
     }
+    if place.failure:
+        status |= {"reason": place.failure.reason, "message": place.failure.message}
     if place.pod_ip:
         status |= {"podIP": place.pod_ip, "podIPs": [{"ip": place.pod_ip}]}
     if init := init_containers(pod):
@@ -57,8 +70,10 @@ def pod_status(pod: Object, views: Views, place: Surroundings) -> dict[str, Any]
     return status
 
 
-def phase(pod: Object, views: Views) -> str:
-    if finished(pod, views):
+def _phase(pod: Object, views: Views, place: Surroundings) -> str:
+    if place.failure:
+        return "Failed"
+    if place.over or finished(pod, views):
         last = [views[c["name"]] for c in main_containers(pod)]
         return "Succeeded" if all(view.succeeded for view in last) else "Failed"
     if not initialized(pod, views):
@@ -69,13 +84,11 @@ def phase(pod: Object, views: Views) -> str:
 def conditions(pod: Object, views: Views, place: Surroundings) -> list[dict[str, Any]]:
     """The kubelet's own conditions, followed by those that others keep on this pod."""
     old = {c["type"]: c for c in (pod.get("status") or {}).get("conditions") or ()}
-    done = finished(pod, views)
-    unready = [] if done else _unready(pod, views)
+    phase = _phase(pod, views, place)
+    unready = _unready(pod, views)
     pending = [] if initialized(pod, views) else _uninitialized(pod, views)
-    if done:
-        containers = (
-            ("False", "PodCompleted", "") if phase(pod, views) == "Succeeded" else ("False", "PodFailed", "")
-        )
+    if phase in ("Succeeded", "Failed"):
+        containers = ("False", "PodCompleted" if phase == "Succeeded" else "PodFailed", "")
     elif unready:
         containers = ("False", "ContainersNotReady", f"containers with unready status: [{' '.join(unready)}]")
     else:
@@ -89,12 +102,28 @@ def conditions(pod: Object, views: Views, place: Surroundings) -> list[dict[str,
             "ContainersNotInitialized",
             f"containers with incomplete status: [{' '.join(pending)}]",
         ),
-        "Ready": containers,
+        "Ready": _gated(pod, old, containers),
         "ContainersReady": containers,
         "PodScheduled": ("True", "", ""),
     }
     mine = [_condition(old.get(name), name, value, place.now) for name, value in wanted.items()]
     return mine + [condition for name, condition in old.items() if name not in wanted]
+
+
+def _gated(
+    pod: Object, conditions: Mapping[str, Mapping[str, Any]], containers: tuple[str, str, str]
+) -> tuple[str, str, str]:
+    """Ready asks for the containers and for the conditions that others must set (readinessGates)."""
+    if containers[0] != "True":
+        return containers
+    missing = []
+    for gate in pod["spec"].get("readinessGates") or ():
+        kind = gate["conditionType"]
+        if kind not in conditions:
+            missing.append(f'corresponding condition of pod readiness gate "{kind}" does not exist.')
+        elif (seen := conditions[kind].get("status")) != "True":
+            missing.append(f'the status of pod readiness gate "{kind}" is not "True", but {seen}')
+    return ("False", "ReadinessGatesNotReady", ", ".join(missing)) if missing else containers
 
 
 def container_status(pod: Object, spec: Mapping[str, Any], view: ContainerView) -> dict[str, Any]:
@@ -107,7 +136,7 @@ def container_status(pod: Object, spec: Mapping[str, Any], view: ContainerView) 
         "started": view.running and view.started,
         "restartCount": last.number if last else 0,
         "state": _state(pod, spec, view),
-        "lastState": _last_state(view),
+        "lastState": _last_state(pod, spec, view),
     }
     if last:
         status["containerID"] = container_id(pod, spec["name"], last.number)
@@ -159,27 +188,24 @@ def backoff_message(pod: Object, view: ContainerView) -> str:
     )
 
 
-def _last_state(view: ContainerView) -> dict[str, Any]:
+def _last_state(pod: Object, spec: Mapping[str, Any], view: ContainerView) -> dict[str, Any]:
     ended = [a for a in view.attempts if not a.running]
-    if ended and (view.running or view.waiting):
-        return {"terminated": _terminated(ended[-1])}
+    if ended and (view.running or view.waiting or backs_off(pod, spec, view)):
+        return {"terminated": _terminated(ended[-1], pod, view.name)}
     if len(ended) > 1:
-        return {"terminated": _terminated(ended[-2])}
+        return {"terminated": _terminated(ended[-2], pod, view.name)}
     return {}
 
 
-def _terminated(attempt: Attempt, pod: Object | None = None, name: str = "") -> dict[str, Any]:
+def _terminated(attempt: Attempt, pod: Object, name: str) -> dict[str, Any]:
     state = {
         "exitCode": attempt.exit_code,
-        "reason": "Completed" if attempt.exit_code == 0 else "Error",
+        "reason": attempt.reason or ("Completed" if attempt.exit_code == 0 else "Error"),
         "startedAt": timestamp(attempt.started_at),
         "finishedAt": timestamp(attempt.finished_at or attempt.started_at),
+        "containerID": container_id(pod, name, attempt.number),
     }
-    if attempt.exit_code is not None and attempt.exit_code > 128:
-        state["signal"] = attempt.exit_code - 128
-    if pod is not None:
-        state["containerID"] = container_id(pod, name, attempt.number)
-    return state
+    return {**state, "message": attempt.message} if attempt.message else state
 
 
 def _unready(pod: Object, views: Views) -> list[str]:

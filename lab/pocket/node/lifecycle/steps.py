@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from lab.kube.objects import Object
+from lab.kube.objects import Object, parse_time
 from lab.pocket.node.lifecycle.attempts import ContainerView, restart_at
 
 Views = Mapping[str, ContainerView]
@@ -52,6 +52,12 @@ def finished(pod: Object, views: Views) -> bool:
 
 def restart_policy(pod: Object) -> str:
     return str(pod["spec"].get("restartPolicy") or "Always")
+
+
+def deadline(pod: Object) -> float | None:
+    """When a pod with activeDeadlineSeconds has been active for too long; None without one."""
+    seconds, started = pod["spec"].get("activeDeadlineSeconds"), (pod.get("status") or {}).get("startTime")
+    return parse_time(started).timestamp() + seconds if seconds and started else None
 
 
 def next_steps(pod: Object, views: Views, now: float) -> Steps:

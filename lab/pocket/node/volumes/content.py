@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from lab.kube.objects import Object
-from lab.pocket.node.environment import Lookup, data_of, missing
+from lab.pocket.node.environment import Lookup, container_named, data_of, missing
 from lab.pocket.node.fields import BadReference, field_value, resource_value
 
 DEFAULT_MODE = 0o644
-TOKEN_MODE = 0o600  # as the kubelet does where all containers run as one user
+TOKEN_MODE, OPEN_TOKEN_MODE = 0o600, 0o644
+"""As the kubelet does where all containers run as root, and where they do not."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ class Sources:
     pod: Object
     lookup: Lookup
     tokens: Mapping[TokenWish, str]
+    token_mode: int = TOKEN_MODE
 
 
 def token_wishes(volumes: Iterable[Mapping[str, Any]]) -> set[TokenWish]:
@@ -81,9 +83,11 @@ def files(volume: Mapping[str, Any], sources: Sources) -> Files:
 
 def _part(part: Mapping[str, Any], mode: int, sources: Sources) -> Files:
     if token := part.get("serviceAccountToken"):
-        return {token["path"]: File(sources.tokens[_wish(token)].encode(), mode & TOKEN_MODE)}
+        return {token["path"]: File(sources.tokens[_wish(token)].encode(), mode & sources.token_mode)}
     if "downwardAPI" in part:
         return _downward(part["downwardAPI"], mode, sources.pod)
+    if not {"configMap", "secret"} & part.keys():
+        raise BadReference(f"projected sources of type {', '.join(part)} are not supported here")
     kind, reference = ("ConfigMap", part["configMap"]) if "configMap" in part else ("Secret", part["secret"])
     wanted = str(reference.get("secretName") or reference.get("name", ""))
     obj = sources.lookup(kind, wanted)
@@ -113,8 +117,7 @@ def _downward(source: Mapping[str, Any], mode: int, pod: Object) -> Files:
             text = field_value(pod, reference["fieldPath"])
         else:
             reference = item["resourceFieldRef"]
-            container = next(c for c in pod["spec"]["containers"] if c["name"] == reference["containerName"])
-            text = resource_value(container, reference)
+            text = resource_value(container_named(pod, reference.get("containerName")), reference)
         result[item["path"]] = File(text.encode(), item.get("mode", mode))
     return result
 

@@ -12,18 +12,22 @@ from pathlib import Path
 from lab.pocket.node.volumes.content import File, Files
 
 DATA = "..data"
+GROUP_READS = 0o440
+"""What fsGroup adds to the mode of a read-only volume's files."""
 
 
-def write_tree(folder: Path, files: Files) -> bool:
-    """Make `folder` show exactly `files`; False when it already does."""
+def write_tree(folder: Path, files: Files, group: int | None = None) -> bool:
+    """Make `folder` show exactly `files`, readable to `group` if there is one; False when it already does."""
     folder.mkdir(parents=True, exist_ok=True)
+    if group is not None:
+        files = {name: File(file.data, file.mode | GROUP_READS) for name, file in files.items()}
     current = folder / DATA
     if current.exists() and _read(current) == files:
         return False
     fresh = folder / f"..{uuid.uuid4().hex}"
     fresh.mkdir(mode=0o755)
     for name, file in files.items():
-        _write(fresh / name, file)
+        _write(fresh / name, file, group)
     old = folder / os.readlink(current) if current.is_symlink() else None
     swap = folder / "..data_tmp"
     swap.symlink_to(fresh.name)
@@ -34,11 +38,13 @@ def write_tree(folder: Path, files: Files) -> bool:
     return True
 
 
-def _write(path: Path, file: File) -> None:
+def _write(path: Path, file: File, group: int | None) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, file.mode)
     with os.fdopen(descriptor, "wb") as out:
         out.write(file.data)
+    if group is not None:
+        os.chown(path, -1, group)
     path.chmod(file.mode)
 
 
