@@ -102,9 +102,16 @@ async def test_a_followed_program_over_its_time_limit_is_killed_with_its_childre
     script = f"sleep 600 & echo $! > {started}; wait"
     with pytest.raises(TimedOut, match="did not end within"):
         await follow(["sh", "-c", script], str, timeout=0.5)
-    child = Path(f"/proc/{started.read_text().strip()}/stat")
+    child = int(started.read_text())
 
     async def is_gone() -> bool:
-        return not child.exists() or child.read_text().split()[2] == "Z"
+        return not runs(child)
 
     await until(is_gone, timeout=5, what="the child is gone")
+
+
+def runs(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z"
+    except FileNotFoundError:
+        return False
