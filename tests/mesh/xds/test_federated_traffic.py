@@ -72,7 +72,7 @@ async def test_a_failed_answer_of_one_cluster_is_tried_again_in_the_other(bench:
 async def test_the_policy_of_the_target_tells_clients_of_other_clusters_apart(bench: Any) -> None:
     found = await federated(bench)
     await become(found, "here", "there")
-    found.world.load([server(), allow(("MeshTLSAuthentication", "some"))])
+    found.world.load([server(port=9000, proxyProtocol="HTTP/1"), allow(("MeshTLSAuthentication", "some"))])
     found.world.load([policy("MeshTLSAuthentication", "some", identities=["nobody.shop"])])
 
     async def statuses() -> set[int]:
