@@ -33,7 +33,7 @@ API_ENTRY = "lab.pocket.apiserver.main:main"
 NODE_ENTRY = "lab.engines.embedded.nodeproc:main"
 WARM_FIRST = ("lab.pocket.apiserver.main",)
 WARM_LATER = ("lab.engines.embedded.nodeproc",)
-# What pods will run, as far as it loads neither threads nor gRPC (which must not be forked).
+# What pods will run. None of it starts a thread when imported: gRPC does so with its first channel or server.
 WARM_LAST = (
     "lab.controlplane.identity.main",
     "lab.controlplane.inject.main",
@@ -41,8 +41,10 @@ WARM_LAST = (
     "lab.controlplane.mirror.main",
     "lab.controlplane.mirror.local",
     "lab.controlplane.proxy.main",
-    "lab.controlplane.xds.translate",
+    "lab.controlplane.destination.main",
+    "lab.apps.catalog",
     "lab.apps.client",
+    "lab.apps.front",
     "lab.apps.loadgen.program",
     "lab.apps.stock",
 )
