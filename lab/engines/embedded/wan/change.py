@@ -53,8 +53,6 @@ async def change(control: Control, edit: Callable[[Layers], Iterable[Layer]]) ->
     wanted = paths(after, plans, {name: row["routes"] for name, row in network.items()})
     if not after and not before.layers:
         return
-    if not after and not before.layers:
-        return
     kept = {(path.source, path.target) for path in wanted}
     leaving = [path for path in before.paths if (path.source, path.target) not in kept]
     await control.call("network", function="make_relay_link", arguments={})
