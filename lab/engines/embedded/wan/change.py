@@ -25,8 +25,10 @@ class Actual:
     led: frozenset[tuple[str, str]] = frozenset()
 
     def holds(self, layer: Layer) -> bool:
-        """Whether a layer is known to the relay and its packets get there."""
-        return layer in self.layers and (layer.source, layer.target) in self.led
+        """Whether a layer is known to the relay and its packets get there, unless the path became plain."""
+        ends = layer.source, layer.target
+        impaired = any((path.source, path.target) == ends for path in self.paths)
+        return layer in self.layers and (ends in self.led or not impaired)
 
 
 async def read(control: Control, seen: Mapping[str, Any], network: Mapping[str, Any]) -> Actual:
@@ -51,8 +53,6 @@ async def change(control: Control, edit: Callable[[Layers], Iterable[Layer]]) ->
     plans = {row["name"]: row["plan"] for row in seen["clusters"]}
     after = tuple(one for one in edit(before.layers) if {one.source, one.target} <= plans.keys())
     wanted = paths(after, plans, {name: row["routes"] for name, row in network.items()})
-    if not after and not before.layers:
-        return
     if not after and not before.layers:
         return
     kept = {(path.source, path.target) for path in wanted}
