@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, Self
 
-FaultKind = Literal["partition", "pause", "api", "gateway", "control-plane", "scale", "kill"]
+FaultKind = Literal["partition", "impair", "pause", "api", "gateway", "control-plane", "scale", "kill"]
 FaultState = Literal["applying", "active", "healing"]
 
 
@@ -16,7 +16,7 @@ FaultState = Literal["applying", "active", "healing"]
 class Target:
     """What a fault hits; unused parts are empty.
 
-    `clusters` are the clusters hit; for a partition `others` are those they are cut off from.
+    `clusters` are the clusters hit; for a partition or an impairment `others` are the far end.
     `namespace` and `service` name an app's Deployment.
     """
 

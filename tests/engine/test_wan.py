@@ -140,10 +140,15 @@ async def test_a_delay_that_is_taken_away_is_gone_and_the_packets_no_longer_pass
     assert {name: row["detours"] for name, row in seen.items()} == {"west": [], "east": []}
 
 
-async def test_one_way_is_one_way(rig: Any, client: Any, server: str) -> None:
+async def test_one_way_is_one_way_and_packets_back_do_not_pass_the_relay(
+    rig: Any, client: Any, server: str
+) -> None:
     await change(rig.control, asking(link("west", "east", delay=0.06)))
     times = [float(word) for word in await round_trips(rig, client, server, 20)]
+    seen = await rig.control.call("network", function="describe_network", arguments={})
     assert 60 <= statistics.median(times) < 100
+    assert seen["west"]["detours"] == ["10.21.0.0/16", "172.28.0.11/32"]
+    assert seen["east"]["detours"] == []
 
 
 async def test_packets_to_a_nodes_address_are_impaired_too(rig: Any, client: Any, flat: None) -> None:

@@ -44,6 +44,33 @@ def test_a_call_over_a_slow_link_takes_a_round_trip_longer_and_a_local_one_does_
     assert middle(lab, "echo") < 100
 
 
+def in_force(lab: RunningLab) -> list[tuple[str, str]]:
+    return [(row["what"], row["actual"]) for row in lab.cli.json("fault.list", "--lab", lab.name)]
+
+
+def impairments(lab: RunningLab) -> list[dict[str, str]]:
+    return [link["impairment"] for link in lab.status()["links"]]
+
+
+def test_a_fault_adds_to_what_the_link_says_and_healing_it_brings_the_link_back(lab: RunningLab) -> None:
+    lab.run("fault.impair", "west", "east", "--loss", "1%")
+    lab.run("fault.impair", "west", "east", "--delay", "150ms", "--one-way")
+    assert in_force(lab) == [("impair loss 1%", "yes"), ("impair delay 150ms", "yes")]
+    assert impairments(lab) == [{"delay": "150ms", "loss": "1%"}, {"delay": "60ms", "loss": "1%"}]
+    lab.eventually("150 there and 60 back", lambda: 210 <= middle(lab, "echo-east") < 350)
+    lab.run("fault.heal", "impair-2")
+    assert in_force(lab) == [("impair loss 1%", "yes")]
+    lab.eventually("60 there and back", lambda: 120 <= middle(lab, "echo-east") < 200)
+    lab.run("fault.heal", "--all")
+    assert impairments(lab) == [{"delay": "60ms"}] * 2
+
+
+def test_a_wrong_setting_is_refused(lab: RunningLab) -> None:
+    refused = lab.run("fault.impair", "west", "east", "--delay", "50", code=2)
+    assert '--delay: found "50"; allowed: a duration' in refused.stderr
+    assert in_force(lab) == []
+
+
 def test_up_follows_a_changed_and_a_removed_delay_without_a_restart(lab: RunningLab, file: Path) -> None:
     before = lab.host_pid()
     for wan, low, high in ((", delay: 100ms", 200, 400), ("", 0, 100)):

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from lab.base.errors import EngineUnavailable, LabError
 from lab.engines.embedded.control import Control
 from lab.engines.embedded.wan.paths import Layer, Path, paths
 
@@ -25,8 +26,10 @@ class Actual:
     led: frozenset[tuple[str, str]] = frozenset()
 
     def holds(self, layer: Layer) -> bool:
-        """Whether a layer is known to the relay and its packets get there."""
-        return layer in self.layers and (layer.source, layer.target) in self.led
+        """Whether a layer is known to the relay and its packets get there, unless the path became plain."""
+        ends = layer.source, layer.target
+        impaired = any((path.source, path.target) == ends for path in self.paths)
+        return layer in self.layers and (ends in self.led or not impaired)
 
 
 async def read(control: Control, seen: Mapping[str, Any], network: Mapping[str, Any]) -> Actual:
@@ -44,7 +47,10 @@ async def read(control: Control, seen: Mapping[str, Any], network: Mapping[str, 
 
 
 async def change(control: Control, edit: Callable[[Layers], Iterable[Layer]]) -> None:
-    """Replace the layers by what `edit` makes of them; nothing is started where nothing was ever asked."""
+    """Replace the layers by what `edit` makes of them; nothing is started where nothing was ever asked.
+
+    Raises EngineUnavailable where the relay cannot have its device.
+    """
     seen = await control.call("list")
     network = await control.call("network", function="describe_network", arguments={})
     before = await read(control, seen, network)
@@ -55,12 +61,22 @@ async def change(control: Control, edit: Callable[[Layers], Iterable[Layer]]) ->
         return
     kept = {(path.source, path.target) for path in wanted}
     leaving = [path for path in before.paths if (path.source, path.target) not in kept]
-    await control.call("network", function="make_relay_link", arguments={})
+    await _make_link(control)
     await _set_table(control, after, [*wanted, *leaving])
     rows = [path.to_json() for path in wanted]
     await control.call("network", function="set_detours", arguments={"paths": rows})
     if leaving:
         await _set_table(control, after, wanted)
+
+
+async def _make_link(control: Control) -> None:
+    try:
+        await control.call("network", function="make_relay_link", arguments={})
+    except LabError as error:
+        raise EngineUnavailable(
+            f"this machine cannot impair the network between clusters: {error}",
+            remedy="as root: modprobe tun; chmod 0666 /dev/net/tun; or ask for no delay, loss and rate",
+        ) from error
 
 
 async def _set_table(control: Control, layers: Iterable[Layer], made: Iterable[Path]) -> None:

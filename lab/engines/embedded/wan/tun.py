@@ -17,8 +17,7 @@ def attach(name: str, *, keep: bool = False) -> int:
     try:
         fd = os.open(DEVICE, os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:
-        why = f"{DEVICE}: {error.strerror}; delay, loss and rate between clusters need it"
-        raise OSError(error.errno, why) from error
+        raise OSError(error.errno, f"{DEVICE}: {error.strerror}") from error
     try:
         fcntl.ioctl(fd, TUNSETIFF, struct.pack("=16sH22x", name.encode(), IFF_TUN | IFF_NO_PI))
         if keep:
