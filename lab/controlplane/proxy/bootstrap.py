@@ -96,6 +96,8 @@ def bootstrap(identity: Identity, places: Places) -> Message:
                 local_cluster("metrics", places.metrics),
             ],
         },
+        # A cluster that nobody calls needs no counters: most proxies call few of the clusters that they know.
+        "deferred_stat_options": {"enable_deferred_creation_stats": True},
         "stats_config": {"histogram_bucket_settings": [_latencies()]},
         "overload_manager": {"refresh_interval": "60s", "resource_monitors": [_connection_limit()]},
         "watchdogs": {"main_thread_watchdog": WATCHDOG, "worker_watchdog": WATCHDOG},
