@@ -15,7 +15,7 @@ Progress = Callable[[str, str], None]
 """Called with where (a cluster or "lab") and what is happening there."""
 
 ComponentState = Literal["running", "stopped", "paused", "restarting"]
-FaultKind = Literal["partition", "pause", "component"]
+FaultKind = Literal["partition", "pause", "component", "impair"]
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,8 @@ class EngineFault:
     """A fault an engine can put on clusters, or was found to have put on them.
 
     partition: packets from `others` do not arrive in `clusters`, nor, unless `one_way`, the other way round.
+    impair: these packets suffer what `settings` say (delay and jitter in seconds, loss and duplicate as
+    shares, rate in bits per second); what they do not say stays as the topology, or an earlier fault, has it.
     pause: every process of `clusters` is stopped. component: `component` of `clusters` is down.
     """
 
@@ -75,6 +77,7 @@ class EngineFault:
     others: frozenset[str] = frozenset()
     component: str = ""
     one_way: bool = False
+    settings: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -86,6 +89,15 @@ class Drop:
 
 
 @dataclass(frozen=True)
+class Impaired:
+    """Packets from `source` to `target` suffer what a fault's `settings` say."""
+
+    source: str
+    target: str
+    settings: tuple[tuple[str, float], ...]
+
+
+@dataclass(frozen=True)
 class ActualFaults:
     """Faults as the kernel has them now."""
 
@@ -93,6 +105,7 @@ class ActualFaults:
     paused: frozenset[str] = frozenset()
     stopped: frozenset[tuple[str, str]] = frozenset()
     """(cluster, component)."""
+    impaired: frozenset[Impaired] = frozenset()
 
     def holds(self, fault: EngineFault) -> bool:
         """Whether all of a fault is in force."""
@@ -107,6 +120,8 @@ class ActualFaults:
             return [cluster in self.paused for cluster in fault.clusters]
         if fault.kind == "component":
             return [(cluster, fault.component) in self.stopped for cluster in fault.clusters]
+        if fault.kind == "impair":
+            return [one in self.impaired for one in impaired_by(fault)]
         return [drop in self.drops for drop in drops_of(fault)]
 
 
@@ -152,8 +167,18 @@ class Engine(Protocol):
 
 
 def drops_of(fault: EngineFault) -> frozenset[Drop]:
-    """The directions in which a partition cuts; no cluster is cut off from itself."""
+    """The directions in which a partition cuts."""
+    return frozenset(Drop(source, target) for source, target in _directions(fault))
+
+
+def impaired_by(fault: EngineFault) -> frozenset[Impaired]:
+    """The directions that an impairment slows or thins, each with what it asks."""
+    return frozenset(Impaired(source, target, fault.settings) for source, target in _directions(fault))
+
+
+def _directions(fault: EngineFault) -> set[tuple[str, str]]:
+    """(source, target) of the packets hit; no cluster is hit on the way to itself."""
     pairs = {(there, here) for there in fault.others for here in fault.clusters}
     if not fault.one_way:
         pairs |= {(here, there) for there, here in pairs}
-    return frozenset(Drop(source, target) for source, target in pairs if source != target)
+    return {(source, target) for source, target in pairs if source != target}

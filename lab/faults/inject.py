@@ -13,7 +13,7 @@ from lab.base.log import get_logger
 from lab.base.state import LabDir
 from lab.base.wait import until
 from lab.engines.protocol import Engine, EngineFault
-from lab.faults import workloads
+from lab.faults import impair, workloads
 from lab.faults.ledger import Ledger
 from lab.faults.model import Fault
 from lab.kube import objects
@@ -76,7 +76,7 @@ async def heal(site: Site, fault: Fault) -> None:
                 f"fault {fault.id} was lifted but is still in force: {still}", remedy="heal it again"
             )
         await _answering(
-            site, {name for part in lifted if part.kind != "partition" for name in part.clusters}
+            site, {name for part in lifted if part.kind in ("pause", "component") for name in part.clusters}
         )
     else:
         await _scale_back(site, fault)
@@ -95,6 +95,8 @@ def engine_parts(fault: Fault) -> frozenset[EngineFault]:
             return frozenset(
                 EngineFault("partition", frozenset({min(p)}), frozenset({max(p)})) for p in pairs
             )
+        case "impair":
+            return impair.engine_parts(fault)
         case "pause":
             return frozenset(EngineFault("pause", name) for name in clusters)
         case "api":

@@ -17,7 +17,7 @@ FaultState = Literal["applying", "active", "healing"]
 class Target:
     """What a fault hits; unused parts are empty.
 
-    `clusters` are the clusters hit; for a partition `others` are those they are cut off from.
+    `clusters` are the clusters hit; for a partition or an impairment `others` are the far end.
     `namespace` and `service` name an app's Deployment.
     """
 

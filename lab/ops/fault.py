@@ -10,6 +10,7 @@ from rich.table import Table
 
 from lab.base.errors import UsageError
 from lab.engines.lock import held
+from lab.faults import impair as impairment
 from lab.faults.inject import Site, actual
 from lab.faults.inject import heal as heal_one
 from lab.faults.inject import inject as inject_one
@@ -41,6 +42,12 @@ def inject(kind: str, target: str, *, lab: str = "", parameters: Mapping[str, in
         done = asyncio.run(inject_one(site, made))
     said = "done" if kind == "kill" else f"in force; heal with: lab fault.heal --id {done.id}"
     return _answer(done, f"{done.id}: {kind} {done.target} {said}")
+
+
+def impair(target: str, settings: Mapping[str, str], *, one_way: bool = False, lab: str = "") -> Answer:
+    """Impair the network between both sides; `settings` as the command line writes them, "" for not said."""
+    parameters = impairment.parameters(settings, one_way=one_way)
+    return inject("impair", target, lab=lab, parameters=parameters)
 
 
 def _same(one: Fault, other: Fault) -> bool:
@@ -111,7 +118,9 @@ def faults(name: str) -> Answer:
         table.add_column(column)
     for row in rows:
         age = f"{time.time() - float(str(row['since'])):.0f} s"
-        table.add_row(*(str(row[key]) for key in ("id", "kind", "target", "state", "actual")), age)
+        table.add_row(
+            str(row["id"]), str(row["what"]), *(str(row[key]) for key in ("target", "state", "actual")), age
+        )
     return Answer(rows, table if rows else "no faults in force", ok=False not in seen)
 
 
@@ -120,11 +129,11 @@ def read_target(lab: Lab, kind: str, word: str) -> Target:
     if kind in ("scale", "kill"):
         cluster, namespace, name = split(lab, word)
         return Target(clusters=(cluster,), namespace=namespace, service=name)
-    if kind == "partition":
+    if kind in ("partition", "impair"):
         one, _, other = word.partition("|")
         sides = _clusters(lab, one), _clusters(lab, other)
         if set(sides[0]) & set(sides[1]):
-            raise UsageError(f'"{word}": a cluster cannot be on both sides of a partition')
+            raise UsageError(f'"{word}": a cluster cannot be on both sides')
         return Target(clusters=sides[0], others=sides[1])
     return Target(clusters=_clusters(lab, word))
 
@@ -146,6 +155,7 @@ def _row(fault: Fault) -> dict[str, object]:
     return {
         "id": fault.id,
         "kind": fault.kind,
+        "what": " ".join([fault.kind, *(f"{key} {word}" for key, word in impairment.words(fault).items())]),
         "target": str(fault.target),
         "state": fault.state,
         "since": fault.since,

@@ -27,7 +27,7 @@ from lab.scenarios.judge import BASELINE, Outcome, judge, measured
 from lab.scenarios.play import play
 from lab.scenarios.report import Round, Verdict, junit, problems, render
 from lab.topology.model import EngineName, Topology
-from lab.topology.scenario import FAULT_WORDS, Bound, Measures, Step
+from lab.topology.scenario import FAULT_WORDS, IMPAIRMENTS, Bound, Measures, Step
 
 PROGRAM_LIMIT = 300.0
 """Seconds for the program of one step."""
@@ -143,8 +143,12 @@ class _Stage:
     def inject(self, step: Step) -> str:
         assert step.fault, "play hands over faults only"
         target = "|".join(getattr(step, word) for word in FAULT_WORDS[step.fault])
-        parameters = {"replicas": step.to or 0} if step.fault == "scale" else {}
-        made = fault.inject(step.fault, target, lab=self.lab.name, parameters=parameters)
+        if step.fault == "impair":
+            settings = {word: getattr(step, word) or "" for word in IMPAIRMENTS}
+            made = fault.impair(target, settings, one_way=bool(step.one_way), lab=self.lab.name)
+        else:
+            parameters = {"replicas": step.to or 0} if step.fault == "scale" else {}
+            made = fault.inject(step.fault, target, lab=self.lab.name, parameters=parameters)
         return str(made.data["id"])
 
     def heal(self, fault_id: str) -> None:

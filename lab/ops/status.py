@@ -12,6 +12,7 @@ from rich.live import Live
 from lab.base.wait import pause
 from lab.engines.protocol import EngineState
 from lab.faults import model
+from lab.faults.impair import suffered
 from lab.faults.ledger import Ledger
 from lab.observe import build, state, table
 from lab.observe.facts import ClusterFacts, Observation, WantedLink
@@ -19,7 +20,7 @@ from lab.observe.gather import Gatherer
 from lab.observe.state import LabState
 from lab.ops.answer import Answer
 from lab.ops.labs import Lab, find
-from lab.topology.links import directed_links
+from lab.topology.links import Wan, directed_links
 
 WINDOW = 5.0
 """Seconds of traffic that figures are about."""
@@ -36,9 +37,11 @@ class Observer:
 
     async def look(self) -> LabState:
         """The lab's state now; a dead cluster costs at most the gatherer's limit."""
+        wans = self.lab.plan.wans
         engine = await self.lab.engine.observe(self.lab.dir)
         facts = tuple(_facts(self.lab, name, engine) for name in self.lab.topology.clusters)
         kube = await self.gatherer.gather(facts)
+        faults = tuple(Ledger(self.lab.dir.ledger).read().values())
         return build.build(
             Observation(
                 lab=self.lab.name,
@@ -47,10 +50,11 @@ class Observer:
                 clusters=facts,
                 kube=kube,
                 links=tuple(
-                    WantedLink(link.source, link.target, link.modes, link.wan.words())
+                    WantedLink(*ends, link.modes, suffered(ends, wans.get(ends, Wan()).words(), faults))
                     for link in directed_links(self.lab.topology)
+                    if (ends := (link.source, link.target))
                 ),
-                faults=tuple(_fault(fault) for fault in Ledger(self.lab.dir.ledger).read().values()),
+                faults=tuple(map(_fault, faults)),
             )
         )
 

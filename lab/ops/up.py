@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack
 from dataclasses import replace
 
 from lab.base.concurrent import together
-from lab.base.errors import CheckFailed, EngineUnavailable
+from lab.base.errors import CheckFailed
 from lab.base.state import make_private, write_private
 from lab.base.wait import pause
 from lab.engines.lock import held
@@ -26,7 +26,6 @@ from lab.ops.status import answer, observer, only
 from lab.ops.steps import World, carry_out, prepare
 from lab.plan.addresses import ClusterPlan, LabPlan
 from lab.plan.steps import Observed, Step, Verb, diff
-from lab.topology.links import directed_links
 from lab.topology.load import dump
 from lab.topology.model import EngineName
 
@@ -47,22 +46,9 @@ def up(
 def bring_up(target: Lab, clusters: tuple[str, ...] = ()) -> Answer:
     """The same for a lab whose topology was read already."""
     target.chosen(clusters)
-    _refuse_impairments(target)
     make_private(target.dir.root)
     with held(target.dir, "up"):
         return answer(asyncio.run(_up(target, clusters)))
-
-
-def _refuse_impairments(lab: Lab) -> None:
-    """Asking for a slow network and getting a fast one would be a lie: say that it cannot be had yet."""
-    asked = [
-        f"{link}: {', '.join(link.wan.words())}" for link in directed_links(lab.topology) if link.wan.words()
-    ]
-    if asked:
-        raise EngineUnavailable(
-            f"engine {lab.engine.name} cannot impair links yet; asked for {'; '.join(asked)}",
-            remedy="remove delay, jitter, loss and rate from the links",
-        )
 
 
 async def _up(lab: Lab, clusters: tuple[str, ...]) -> LabState:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Network
 
-from lab.topology.links import directed_links
+from lab.topology.links import Wan, directed_links, wans
 from lab.topology.model import Topology
 from lab.topology.ranges import LAB_NETWORK, pod_ranges, service_ranges
 
@@ -38,13 +38,15 @@ class ClusterPlan:
 
 @dataclass(frozen=True)
 class LabPlan:
-    """The lab's names and addresses. `flat_pairs` are the clusters whose pods reach each other."""
+    """The lab's names and addresses. `flat_pairs` are the clusters whose pods reach each other; `wans` says
+    what packets from one cluster to another suffer, by (source, target)."""
 
     name: str
     lab_cidr: str
     clusters: tuple[ClusterPlan, ...]
     flat_pairs: tuple[tuple[str, str], ...]
     images: Mapping[str, tuple[str, ...]]
+    wans: Mapping[tuple[str, str], Wan]
 
     def cluster(self, name: str) -> ClusterPlan:
         """The plan of one cluster; KeyError when the topology has none of that name."""
@@ -73,7 +75,9 @@ def addresses(topology: Topology) -> LabPlan:
         )
         for index, name in enumerate(topology.clusters)
     )
-    return LabPlan(topology.name, str(LAB_NETWORK), clusters, flat_pairs(topology), dict(topology.images))
+    return LabPlan(
+        topology.name, str(LAB_NETWORK), clusters, flat_pairs(topology), dict(topology.images), wans(topology)
+    )
 
 
 def flat_pairs(topology: Topology) -> tuple[tuple[str, str], ...]:

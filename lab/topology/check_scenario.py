@@ -7,13 +7,13 @@ from collections.abc import Iterator, Sequence
 
 from lab.topology.model import Topology
 from lab.topology.problem import Path, Problem, did_you_mean, listed
-from lab.topology.scenario import FAULT_WORDS, Expectation, Measures, Step
+from lab.topology.scenario import FAULT_OPTIONS, FAULT_WORDS, IMPAIRMENTS, Expectation, Measures, Step
 
 _ACTIONS = ("fault", "heal", "apply", "run")
 _MEASURES = ("success", "p50", "p99", "answered_by", "share", "identity", "status")
 _REACTIONS = ("shift_within", "failback_within")
 _WINDOWS = ("during", "before", "after")
-_FAULT_ONLY = ("a", "b", "cluster", "target", "to")
+_FAULT_ONLY = ("a", "b", "cluster", "target", "to", *FAULT_OPTIONS["impair"])
 
 
 def scenario_names(topology: Topology) -> Iterator[Problem]:
@@ -107,10 +107,12 @@ def _step(step: Step, path: Path) -> Iterator[Problem]:
 def _words(step: Step, path: Path) -> Iterator[Problem]:
     """A step says all that its action needs, and nothing else."""
     needed = FAULT_WORDS[step.fault] if step.fault else ()
-    optional = {"scale": ("to",)}.get(step.fault or "", ()) or (("cluster",) if step.apply else ())
+    optional = FAULT_OPTIONS.get(step.fault, ()) if step.fault else (("cluster",) if step.apply else ())
     for word in needed:
         if getattr(step, word) in (None, ""):
             yield Problem((*path, word), "is missing", hint=f"fault {step.fault} needs {listed(needed)}")
+    if step.fault == "impair" and not _given(step, IMPAIRMENTS):
+        yield Problem(path, "impairs nothing", listed(IMPAIRMENTS))
     for word in _given(step, _FAULT_ONLY):
         if word not in (*needed, *optional):
             what = f"fault {step.fault}" if step.fault else _given(step, _ACTIONS)[0]

@@ -5,7 +5,7 @@ status all count links this way.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from lab.topology import grammar
 from lab.topology.model import Link, Mode, Topology
@@ -22,6 +22,10 @@ class Wan:
     jitter: float = 0.0
     loss: float = 0.0
     rate: int | None = None
+
+    def set_values(self) -> dict[str, float]:
+        """What is set: seconds, shares, bits per second."""
+        return {key: value for key, value in asdict(self).items() if value}
 
     def words(self) -> dict[str, str]:
         """What is set, as the file writes it: {"delay": "20ms"}; empty for a plain network."""
@@ -55,6 +59,16 @@ class DirectedLink:
 def directed_links(topology: Topology) -> tuple[DirectedLink, ...]:
     """Every link of the file, one per direction, in file order."""
     return tuple(one for link in topology.links for one in expand(topology, link))
+
+
+def wans(topology: Topology) -> dict[tuple[str, str], Wan]:
+    """The network from one cluster to another, where it is not plain.
+
+    A link's settings hold in both directions, unless the link the other way has settings of its own.
+    """
+    asked = {(link.source, link.target): link.wan for link in directed_links(topology) if link.wan.words()}
+    back = {(target, source): wan for (source, target), wan in asked.items()}
+    return {**back, **asked}
 
 
 def lead_somewhere(topology: Topology) -> bool:

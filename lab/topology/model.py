@@ -124,7 +124,8 @@ class Link(Part):
     modes: tuple[Mode, ...] | None = Field(default=None, min_length=1)
     """What the link can carry. Default: gateway, and on one network also flat and federated."""
     delay: Seconds = 0.0
-    """Added one-way delay between the two clusters, such as 20ms."""
+    """Added one-way delay between the two clusters, such as 20ms. This and the three below hold in both
+    directions, unless a link the other way has settings of its own; a delay of 20ms adds 40ms to a call."""
     jitter: Seconds = 0.0
     """How much the delay varies, such as 2ms."""
     loss: Share = 0.0

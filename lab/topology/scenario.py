@@ -14,10 +14,11 @@ from pydantic import BeforeValidator, Field, PlainSerializer, StringConstraints
 from lab.topology import grammar
 from lab.topology.part import Label, Part, Seconds
 
-FaultKind = Literal["partition", "pause", "api", "gateway", "control-plane", "scale", "kill"]
+FaultKind = Literal["partition", "impair", "pause", "api", "gateway", "control-plane", "scale", "kill"]
 
 FAULT_WORDS: Mapping[FaultKind, tuple[str, ...]] = {
     "partition": ("a", "b"),
+    "impair": ("a", "b"),
     "pause": ("cluster",),
     "api": ("cluster",),
     "gateway": ("cluster",),
@@ -26,6 +27,9 @@ FAULT_WORDS: Mapping[FaultKind, tuple[str, ...]] = {
     "kill": ("target",),
 }
 """What each fault needs to be told: the words of its verb (`lab fault.partition A B`)."""
+IMPAIRMENTS = ("delay", "jitter", "loss", "duplicate", "rate")
+FAULT_OPTIONS: Mapping[FaultKind, tuple[str, ...]] = {"scale": ("to",), "impair": (*IMPAIRMENTS, "one_way")}
+"""What a fault may be told besides: the flags of its verb."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,16 @@ def _parts(count: int, allowed: str) -> Callable[[object], object]:
         return value
 
     return read
+
+
+def _written(parse: Callable[[object], object]) -> BeforeValidator:
+    """A word of the command line that is checked here and kept as written."""
+
+    def read(value: object) -> object:
+        parse(value)
+        return value
+
+    return BeforeValidator(read, json_schema_input_type=str)
 
 
 def _several(value: object) -> object:
@@ -132,15 +146,27 @@ class Step(Part):
     fault: FaultKind | None = None
     """Break something: a verb of the fault catalogue, with the same words beside it."""
     a: str | None = None
-    """partition: cluster or clusters (west,asia) on one side."""
+    """partition, impair: cluster or clusters (west,asia) on one side."""
     b: str | None = None
-    """partition: and on the other."""
+    """partition, impair: and on the other."""
     cluster: str | None = None
     """The cluster a fault hits, or several with commas; for `apply`, where to (default: all)."""
     target: Workload | None = None
     """scale, kill: CLUSTER/NAMESPACE/DEPLOYMENT."""
     to: int | None = Field(default=None, ge=0, le=50)
     """scale: number of pods (default 0)."""
+    delay: Annotated[str, _written(grammar.parse_duration)] | None = None
+    """impair: added each way, such as 50ms."""
+    jitter: Annotated[str, _written(grammar.parse_duration)] | None = None
+    """impair: how much the delay varies, such as 5ms."""
+    loss: Annotated[str, _written(grammar.parse_percent)] | None = None
+    """impair: share of packets lost, such as 1%."""
+    duplicate: Annotated[str, _written(grammar.parse_percent)] | None = None
+    """impair: share of packets that arrive twice, such as 0.1%."""
+    rate: Annotated[str, _written(grammar.parse_bandwidth)] | None = None
+    """impair: bandwidth each way, such as 10mbit."""
+    one_way: bool | None = None
+    """impair: only packets from the first side to the second."""
     hold: Seconds | None = Field(default=None, alias="for")
     """Heal the fault this long after it came into force. Without it `heal`, or the end of the run, does."""
     heal: str | None = None
@@ -155,8 +181,11 @@ class Step(Part):
         """What is done, as the command line would say it."""
         if self.fault:
             values = [getattr(self, word) for word in FAULT_WORDS[self.fault]]
-            count = f" --to {self.to}" if self.to is not None else ""
-            return f"fault.{self.fault} {' '.join(values)}{count}"
+            flags = [word for word in FAULT_OPTIONS.get(self.fault, ()) if getattr(self, word) is not None]
+            told = [
+                f"--{word.replace('_', '-')} {getattr(self, word)}" for word in flags if word != "one_way"
+            ]
+            return " ".join([f"fault.{self.fault}", *values, *told, *["--one-way"] * bool(self.one_way)])
         if self.heal:
             return f"heal {self.heal}"
         if self.apply:

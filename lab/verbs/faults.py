@@ -29,6 +29,37 @@ def join(c: Context, a: str, b: str, lab: str = "") -> None:
     show(join(f"{a}|{b}", lab=lab), as_json=False)
 
 
+@verb(
+    help={
+        "a": "cluster or clusters (west,asia) on one side",
+        "b": "and on the other",
+        "delay": "added each way: 50ms",
+        "jitter": "how much the delay varies: 5ms",
+        "loss": "share of packets lost: 1%",
+        "duplicate": "share of packets that arrive twice: 0.1%",
+        "rate": "bandwidth each way: 10mbit",
+        "one-way": "only packets from the first to the second",
+    }
+)
+def impair(
+    c: Context,
+    a: str,
+    b: str,
+    delay: str = "",
+    jitter: str = "",
+    loss: str = "",
+    duplicate: str = "",
+    rate: str = "",
+    one_way: bool = False,
+    lab: str = "",
+) -> None:
+    """Make the network between clusters slow or unreliable; what is not said stays as it is."""
+    from lab.ops.fault import impair
+
+    asked = {"delay": delay, "jitter": jitter, "loss": loss, "duplicate": duplicate, "rate": rate}
+    show(impair(f"{a}|{b}", asked, one_way=one_way, lab=lab), as_json=False)
+
+
 @verb(help=_CLUSTERS)
 def pause(c: Context, cluster: str, lab: str = "") -> None:
     """Freeze every process of a cluster."""

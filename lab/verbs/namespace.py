@@ -24,6 +24,7 @@ namespace = Collection(
     link=Collection(links.add, links.remove, links.list_),
     fault=Collection(
         faults.partition,
+        faults.impair,
         faults.join,
         faults.pause,
         faults.kill,

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from lab.base.errors import CommandError, LabError, TimedOut
-from lab.base.process import run
+from lab.base.process import follow, run
 from lab.base.state import LabDir, make_private, short_path, write_private
 from lab.base.wait import Backoff, until
 
@@ -89,3 +89,29 @@ def test_lab_folders_follow_lab_home(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("LAB_HOME", str(tmp_path))
     assert LabDir.of("demo").cluster("west").store == tmp_path / "demo" / "clusters" / "west" / "store.db"
     assert LabDir.of("demo").context("west") == "demo-west"
+
+
+async def test_a_followed_program_hands_over_each_line_and_its_exit_code() -> None:
+    heard: list[str] = []
+    assert await follow(["sh", "-c", "echo one; echo two >&2; exit 3"], heard.append, timeout=10) == 3
+    assert heard == ["one", "two"]
+
+
+async def test_a_followed_program_over_its_time_limit_is_killed_with_its_children(tmp_path: Path) -> None:
+    started = tmp_path / "child"
+    script = f"sleep 600 & echo $! > {started}; wait"
+    with pytest.raises(TimedOut, match="did not end within"):
+        await follow(["sh", "-c", script], str, timeout=0.5)
+    child = int(started.read_text())
+
+    async def is_gone() -> bool:
+        return not runs(child)
+
+    await until(is_gone, timeout=5, what="the child is gone")
+
+
+def runs(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z"
+    except FileNotFoundError:
+        return False

@@ -12,7 +12,7 @@ from lab.base.state import LabDir
 from lab.base.wait import until
 from lab.engines.embedded import sandbox
 from lab.engines.embedded.engine import EmbeddedEngine
-from lab.engines.protocol import Drop, EngineFault
+from lab.engines.protocol import Drop, EngineFault, Impaired
 from lab.kube.client import Client
 from lab.kube.kinds import CONFIG_MAPS, NODES
 from lab.plan.addresses import LabPlan, addresses
@@ -54,7 +54,7 @@ async def duo(folder: LabDir) -> AsyncIterator[LabDir]:
     await ENGINE.ensure(folder, BOTH, silent)
     yield folder
     actual = await ENGINE.read_faults(folder)
-    for fault in (PARTITION, PAUSE, API_DOWN):
+    for fault in (PARTITION, PAUSE, API_DOWN, IMPAIR):
         if actual.touches(fault):
             await ENGINE.clear_fault(folder, fault)
 
@@ -110,6 +110,36 @@ async def test_a_one_way_partition_drops_one_direction(duo: LabDir) -> None:
     one_way = EngineFault("partition", frozenset({"west"}), frozenset({"east"}), one_way=True)
     await ENGINE.apply_fault(duo, one_way)
     assert (await ENGINE.read_faults(duo)).drops == {Drop("east", "west")}
+
+
+IMPAIR = EngineFault(
+    "impair",
+    frozenset({"west"}),
+    frozenset({"east"}),
+    one_way=True,
+    settings=(("delay", 0.05), ("loss", 0.1)),
+)
+
+
+async def test_an_impairment_is_read_back_until_it_is_lifted_also_after_another_up(duo: LabDir) -> None:
+    await ENGINE.apply_fault(duo, IMPAIR)
+    await ENGINE.ensure(duo, BOTH, silent)
+    in_force = await ENGINE.read_faults(duo)
+    await ENGINE.clear_fault(duo, IMPAIR)
+    assert in_force.impaired == {Impaired("east", "west", IMPAIR.settings)}
+    assert (await ENGINE.read_faults(duo)).impaired == set()
+
+
+async def test_an_impairment_and_a_partition_lie_on_top_of_each_other(duo: LabDir) -> None:
+    for fault in (IMPAIR, PARTITION):
+        await ENGINE.apply_fault(duo, fault)
+    together = await ENGINE.read_faults(duo)
+    await ENGINE.clear_fault(duo, PARTITION)
+    alone = await ENGINE.read_faults(duo)
+    assert together.holds(IMPAIR)
+    assert together.holds(PARTITION)
+    assert alone.holds(IMPAIR)
+    assert not alone.touches(PARTITION)
 
 
 async def test_a_paused_cluster_does_not_hold_up_observation_or_up(duo: LabDir) -> None:

@@ -10,7 +10,7 @@ from lab.engines.embedded.preflight import why_no_namespaces
 
 def test_every_need_is_looked_at_even_after_one_that_fails() -> None:
     needs = [finding.need for finding in preflight.preflight()]
-    assert needs == ["namespaces", "nftables", "tun or netem", "Envoy", "memory", "open files", "disk"]
+    assert needs == ["namespaces", "nftables", "impaired links", "Envoy", "memory", "open files", "disk"]
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,6 @@ in them, because objects that are wrong all over end at the first check.
 import http.client
 import json
 import os
-import random
 import socket
 import ssl
 from collections.abc import Callable
@@ -52,9 +51,8 @@ class Budget:
 
 
 def budgets(everyday: int, long: int) -> pytest.MarkDecorator:
-    """The everyday run repeats itself; the slow one tries something new each time, unless told a seed."""
-    fresh = int(os.environ.get("FUZZ_SEED") or random.SystemRandom().randrange(1 << 32))
-    slow = pytest.param(Budget(long, fresh), marks=pytest.mark.slow)
+    """Runs repeat themselves, to fail for a change and not by chance; FUZZ_SEED tries something new."""
+    slow = pytest.param(Budget(long, int(os.environ.get("FUZZ_SEED", "2"))), marks=pytest.mark.slow)
     return pytest.mark.parametrize("budget", [Budget(everyday, 1), slow], ids=str)
 
 

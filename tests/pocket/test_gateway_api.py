@@ -115,3 +115,124 @@ def test_a_class_and_a_gateway_wait_for_a_controller(cluster: Server) -> None:
     assert yaml.safe_load(apply(cluster, gateway))["spec"]["listeners"][0]["allowedRoutes"] == {
         "namespaces": {"from": "Same"}
     }
+
+
+def redirect(**more: Any) -> dict[str, Any]:
+    return {"type": "RequestRedirect", "requestRedirect": {"scheme": "https", **more}}
+
+
+REWRITE = {"type": "URLRewrite", "urlRewrite": {"hostname": "x.test"}}
+STRIP = {"path": {"type": "ReplacePrefixMatch", "replacePrefixMatch": "/"}}
+EXACT = {"path": {"type": "Exact", "value": "/a"}}
+BACKEND = {"name": "echo", "port": 80}
+
+
+@pytest.mark.parametrize(
+    ("rule", "said"),
+    [
+        (
+            {"filters": [redirect()]},
+            'spec.rules[0]: Invalid value: "object": a rule with a RequestRedirect filter',
+        ),
+        (
+            {"filters": [redirect(), REWRITE], "backendRefs": []},
+            'spec.rules[0].filters: Invalid value: "array": RequestRedirect and URLRewrite exclude',
+        ),
+        ({"filters": [REWRITE, REWRITE]}, "only one URLRewrite filter is allowed"),
+        ({"filters": [{"type": "CORS"}]}, "cors must be set for type CORS and for no other"),
+        ({"filters": [{**REWRITE, "cors": {}}]}, "cors must be set for type CORS and for no other"),
+        (
+            {"filters": [{"type": "URLRewrite", "urlRewrite": STRIP}], "matches": [EXACT]},
+            "replacePrefixMatch needs exactly one match, of type PathPrefix",
+        ),
+        (
+            {
+                "backendRefs": [{**BACKEND, "filters": [{"type": "URLRewrite", "urlRewrite": STRIP}]}],
+                "matches": [{}, {}],
+            },
+            "replacePrefixMatch in a backendRef needs exactly one match, of type PathPrefix",
+        ),
+        (
+            {"filters": [redirect(path={"type": "ReplaceFullPath"})], "backendRefs": []},
+            "replaceFullPath must be set for type ReplaceFullPath and for no other",
+        ),
+        ({"backendRefs": [{"name": "echo"}]}, "a reference to a Service needs a port"),
+        ({"timeouts": {"request": "1s", "backendRequest": "2s"}}, "backendRequest must not be longer"),
+        ({"matches": [{"path": {"value": "a"}}]}, "value must start with / for types Exact and PathPrefix"),
+        ({"matches": [{"path": {"value": "/a//b"}}]}, "value must not contain //, /. or /.."),
+        ({"matches": [{"path": {"value": "/a%2Fb"}}]}, "value must not contain an escaped / or a fragment"),
+        ({"matches": [{"path": {"value": "/a b"}}]}, "value must consist of characters of a URL path"),
+        (
+            {"sessionPersistence": {"cookieConfig": {"lifetimeType": "Permanent"}}},
+            "a permanent cookie needs an absoluteTimeout",
+        ),
+        ({"sessionPersistence": {"type": "Header", "cookieConfig": {}}}, "cookieConfig is for type Cookie"),
+        (
+            {
+                "filters": [
+                    {
+                        "type": "RequestMirror",
+                        "requestMirror": {"backendRef": BACKEND, "percent": 1, "fraction": {"numerator": 1}},
+                    }
+                ]
+            },
+            "state percent or fraction and not both",
+        ),
+        ({"filters": [{"type": "CORS", "cors": {"allowMethods": ["*", "GET"]}}]}, "must stand alone"),
+    ],
+)
+def test_fields_that_do_not_go_together_are_refused(cluster: Server, rule: dict[str, Any], said: str) -> None:
+    assert said in apply(cluster, route(**rule), code=1)
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        {"filters": [redirect(**STRIP)], "backendRefs": [], "matches": [{"path": {"value": "/a"}}]},
+        {"filters": [{"type": "URLRewrite", "urlRewrite": STRIP}]},
+        {"timeouts": {"request": "0s", "backendRequest": "2s"}},
+        {"matches": [{"path": {"type": "RegularExpression", "value": "a//(b|c)#"}}]},
+        {"backendRefs": [{"name": "echo", "group": "x.test", "kind": "Bucket"}]},
+        {"sessionPersistence": {"absoluteTimeout": "1h", "cookieConfig": {"lifetimeType": "Permanent"}}},
+    ],
+)
+def test_fields_that_go_together_are_accepted(cluster: Server, rule: dict[str, Any]) -> None:
+    apply(cluster, route(**rule))
+
+
+@pytest.mark.parametrize(
+    ("refs", "said"),
+    [
+        ([{}, {}], "references to the same parent must differ in sectionName or port"),
+        ([{"port": 80}, {"port": 80}], "references to the same parent must differ in sectionName or port"),
+        ([{}, {"port": 80}], "of several references to the same parent each must state sectionName or port"),
+        ([{"port": 80}, {"port": 81}], ""),
+        ([{"port": 80}, {"port": 80, "namespace": "other"}], ""),
+    ],
+)
+def test_references_to_one_parent_are_told_apart(cluster: Server, refs: list[Any], said: str) -> None:
+    obj = route()
+    obj["spec"]["parentRefs"] = [{"group": "", "kind": "Service", "name": "echo", **ref} for ref in refs]
+    assert said in apply(cluster, obj, code=1 if said else 0)
+
+
+def test_a_route_has_at_most_128_matches_in_all_and_different_names(cluster: Server) -> None:
+    many = route(name="one", matches=[EXACT] * 33)
+    many["spec"]["rules"] *= 4
+    said = apply(cluster, many, code=1)
+    assert "a route must have at most 128 matches in all" in said
+    assert "rules of one route must have different names" in said
+
+
+@pytest.mark.parametrize(
+    ("method", "said"),
+    [
+        ({}, "state service or method"),
+        ({"service": "a b"}, "service must be a name of protobuf for type Exact"),
+        ({"method": "Say-it"}, "method must be a name of protobuf for type Exact"),
+        ({"service": "lab.Echo", "method": "Say"}, ""),
+        ({"type": "RegularExpression", "service": "lab[.].*"}, ""),
+    ],
+)
+def test_a_grpc_match_names_service_or_method(cluster: Server, method: dict[str, str], said: str) -> None:
+    assert said in apply(cluster, route("GRPCRoute", matches=[{"method": method}]), code=1 if said else 0)

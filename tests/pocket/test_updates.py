@@ -127,3 +127,11 @@ async def test_a_certificate_request_says_who_asked_whatever_its_client_says(htt
     made = await http.post(path, {**manifest, "metadata": {"name": "who"}, "spec": spec})
     changed = await http.patch(f"{path}/who", {"spec": {"username": "someone-else"}})
     assert [r.body["spec"]["username"] for r in (made, changed)] == ["kubernetes-admin"] * 2
+
+
+async def test_a_text_that_is_no_time_is_refused(http: Http, space: str) -> None:
+    jobs = space.replace("/api/v1", "/apis/batch/v1") + "/jobs"
+    template = {"spec": {"restartPolicy": "Never", "containers": [{"name": "a", "image": "b"}]}}
+    await http.post(jobs, {"metadata": {"name": "timed"}, "spec": {"template": template}})
+    reply = await http.patch(f"{jobs}/timed/status?fieldValidation=Strict", {"status": {"startTime": "a"}})
+    assert (reply.code, 'parsing time "a"' in reply.body["message"]) == (400, True)

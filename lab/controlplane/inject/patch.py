@@ -77,7 +77,7 @@ def proxy_container(settings: Settings, config: Config) -> Object:
             {"name": "linkerd-proxy", "containerPort": INBOUND_PORT},
             {"name": "linkerd-admin", "containerPort": ADMIN_PORT},
         ],
-        "readinessProbe": _probe(period=1, failures=3),
+        "readinessProbe": _probe(period=10, failures=3),
         "volumeMounts": [
             {"name": CERTIFICATE_VOLUME, "mountPath": str(sds.DIRECTORY)},
             {"name": TOKEN_VOLUME, "mountPath": "/var/run/secrets/tokens"},

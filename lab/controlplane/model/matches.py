@@ -2,9 +2,8 @@
 
 import re
 
-import re2
-
 from lab.controlplane.model.ir import Match, MatchKind, TextMatch
+from lab.kube.expressions import expression
 from lab.kube.objects import Object
 
 _KINDS: dict[str, MatchKind] = {"Exact": "exact", "PathPrefix": "prefix", "RegularExpression": "regex"}
@@ -63,11 +62,9 @@ def is_expressible(match: Match) -> bool:
 
 
 def _compiles(pattern: str) -> bool:
-    options = re2.Options()
-    options.log_errors = False
     try:
-        re2.compile(pattern, options)
-    except re2.error:
+        expression(pattern)
+    except ValueError:
         return False
     return True
 

@@ -59,6 +59,10 @@ RUNTIME = {
     "re2.max_program_size.warn_level": 1_000_000,
 }
 
+# Envoy's own timeouts wake each of its threads ten times a second, only to count slow event loops. The one
+# monitor of the overload manager counts as connections come, and needs no regular refresh either.
+WATCHDOG = {"miss_timeout": "30s", "megamiss_timeout": "30s"}
+
 
 def bootstrap(identity: Identity, places: Places) -> Message:
     """The whole bootstrap, ready to be written as JSON."""
@@ -92,8 +96,11 @@ def bootstrap(identity: Identity, places: Places) -> Message:
                 local_cluster("metrics", places.metrics),
             ],
         },
+        # A cluster that nobody calls needs no counters: most proxies call few of the clusters that they know.
+        "deferred_stat_options": {"enable_deferred_creation_stats": True},
         "stats_config": {"histogram_bucket_settings": [_latencies()]},
-        "overload_manager": {"resource_monitors": [_connection_limit()]},
+        "overload_manager": {"refresh_interval": "60s", "resource_monitors": [_connection_limit()]},
+        "watchdogs": {"main_thread_watchdog": WATCHDOG, "worker_watchdog": WATCHDOG},
         "layered_runtime": {"layers": [{"name": "lab", "static_layer": RUNTIME}]},
     }
 

@@ -12,7 +12,7 @@ from lab.controlplane.proxy.children import start
 log = get_logger(__name__)
 
 DRAIN_TIME = 2
-ADMIN_TIMEOUT = 1.0
+ADMIN_TIMEOUT = 2.0
 
 
 def binary() -> Path:
@@ -44,10 +44,28 @@ def start_envoy(config: Path, log_level: str) -> int:
 def drain(admin: Path) -> None:
     """Tell Envoy's clients to go elsewhere (GOAWAY, `connection: close`)."""
     try:
-        with socket.socket(socket.AF_UNIX) as connection:
-            connection.settimeout(ADMIN_TIMEOUT)
-            connection.connect(str(admin))
-            connection.sendall(b"POST /drain_listeners?graceful&skip_exit HTTP/1.0\r\n\r\n")
-            connection.recv(1024)
+        ask(admin, "POST", "/drain_listeners?graceful&skip_exit")
     except OSError as error:
         log.warning("envoy cannot be drained", error=error)
+
+
+def ask(admin: Path, method: str, path: str) -> bytes:
+    """What Envoy's admin interface answers; OSError if nothing, or with another status than 200."""
+    # Imported when it is needed, which is seldom: every pod would pay for it.
+    from http.client import HTTPConnection, HTTPException
+
+    connection = HTTPConnection("envoy")
+    connection.sock = socket.socket(socket.AF_UNIX)
+    connection.sock.settimeout(ADMIN_TIMEOUT)
+    try:
+        connection.sock.connect(str(admin))
+        connection.request(method, path)
+        answer = connection.getresponse()
+        body = answer.read()
+    except HTTPException as error:
+        raise OSError(f"{method} {path}: {error!r}") from error
+    finally:
+        connection.close()
+    if answer.status != 200:
+        raise OSError(f"{method} {path}: HTTP {answer.status}")
+    return body

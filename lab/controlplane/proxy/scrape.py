@@ -7,9 +7,9 @@ pays for an open socket only. The socket is local; Envoy's port 4191 stands befo
 import json
 import signal
 import socket
-from http.client import HTTPConnection
 from pathlib import Path
 
+from lab.controlplane.proxy.envoy import ask
 from lab.controlplane.proxy.metrics import exposition
 
 LIMIT = 5
@@ -49,8 +49,8 @@ def answer(connection: socket.socket, admin: Path) -> int:
         status, text = (
             "200 OK",
             exposition(
-                _ask(admin, "/stats/prometheus?usedonly").decode(),
-                json.loads(_ask(admin, "/clusters?format=json")),
+                ask(admin, "GET", "/stats/prometheus?usedonly").decode(),
+                json.loads(ask(admin, "GET", "/clusters?format=json")),
             ),
         )
     except OSError as error:
@@ -59,15 +59,3 @@ def answer(connection: socket.socket, admin: Path) -> int:
     head = _HEAD.format(status=status, length=len(body))
     connection.sendall(f"{head}Connection: close\r\n\r\n".encode() + body)
     return 0
-
-
-def _ask(admin: Path, path: str) -> bytes:
-    connection = HTTPConnection("envoy", timeout=LIMIT)
-    connection.sock = socket.socket(socket.AF_UNIX)
-    connection.sock.settimeout(LIMIT)
-    connection.sock.connect(str(admin))
-    try:
-        connection.request("GET", path)
-        return connection.getresponse().read()
-    finally:
-        connection.close()

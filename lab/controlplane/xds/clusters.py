@@ -136,7 +136,7 @@ def _outliers(accrual: Accrual | None, connect_failures: int) -> Any:
         enforcing_local_origin_success_rate=uint32(0),
         enforcing_failure_percentage=uint32(0),
         enforcing_failure_percentage_local_origin=uint32(0),
-        interval=duration(0.5),
+        interval=duration(0.5 if accrual else EJECTION),
         base_ejection_time=duration(max(accrual.min_penalty, 0.1) if accrual else EJECTION),
         max_ejection_time=duration(longest),
         max_ejection_time_jitter=duration(accrual.min_penalty * accrual.jitter if accrual else 0),

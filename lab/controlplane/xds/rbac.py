@@ -31,7 +31,7 @@ Place = tuple[Policy, Any]
 
 def http_check() -> Any:
     """The filter that checks each request by the rules of its route, and lets all pass without any."""
-    return http_filter(HTTP_RBAC, http_rbac_pb2.RBAC())
+    return http_filter(HTTP_RBAC, http_rbac_pb2.RBAC(), on_request=True)
 
 
 def http_rules(inbound: Inbound) -> Any | None:

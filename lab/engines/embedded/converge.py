@@ -22,6 +22,8 @@ from lab.base.state import LabDir, make_private, write_private
 from lab.base.wait import until
 from lab.engines.embedded import images, kubeconfig, pki, sandbox
 from lab.engines.embedded.control import Control
+from lab.engines.embedded.wan.change import change
+from lab.engines.embedded.wan.paths import Layer
 from lab.engines.protocol import Progress
 from lab.kube.client import Client, Request
 from lab.plan.addresses import ClusterPlan, LabPlan
@@ -33,7 +35,7 @@ API_ENTRY = "lab.pocket.apiserver.main:main"
 NODE_ENTRY = "lab.engines.embedded.nodeproc:main"
 WARM_FIRST = ("lab.pocket.apiserver.main",)
 WARM_LATER = ("lab.engines.embedded.nodeproc",)
-# What pods will run, as far as it loads neither threads nor gRPC (which must not be forked).
+# What pods will run. None of it starts a thread when imported: gRPC does so with its first channel or server.
 WARM_LAST = (
     "lab.controlplane.identity.main",
     "lab.controlplane.inject.main",
@@ -41,8 +43,10 @@ WARM_LAST = (
     "lab.controlplane.mirror.main",
     "lab.controlplane.mirror.local",
     "lab.controlplane.proxy.main",
-    "lab.controlplane.xds.translate",
+    "lab.controlplane.destination.main",
+    "lab.apps.catalog",
     "lab.apps.client",
+    "lab.apps.front",
     "lab.apps.loadgen.program",
     "lab.apps.stock",
 )
@@ -63,6 +67,9 @@ async def bring_up(lab: LabDir, plan: LabPlan, progress: Progress) -> None:
         present = await _fit_clusters(lab, plan, control, progress)
         kubeconfig.write(lab, {c.name: present[c.name]["port"] for c in plan.clusters})
         await _set_routes(plan, control)
+        await change(
+            control, lambda before: (*link_layers(plan), *(one for one in before if not one.of_link))
+        )
         await _start_programs(lab, plan, control, progress)
 
 
@@ -171,6 +178,14 @@ def flat_routes(plan: LabPlan, cluster: str) -> dict[str, str]:
         if cluster in (first, second)
     }
     return {plan.cluster(peer).pod_cidr: plan.cluster(peer).node_ip for peer in sorted(peers)}
+
+
+def link_layers(plan: LabPlan) -> list[Layer]:
+    """What the topology's links ask of the network between clusters."""
+    return [
+        Layer(source, target, tuple(sorted(wan.set_values().items())), of_link=True)
+        for (source, target), wan in plan.wans.items()
+    ]
 
 
 async def _wait_for_api(lab: LabDir, cluster: str) -> None:

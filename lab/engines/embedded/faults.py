@@ -1,4 +1,5 @@
-"""Faults on running clusters, through init: partitions (nftables), pauses (SIGSTOP) and stopped components.
+"""Faults on running clusters, through init: partitions (nftables), impairments (the relay), pauses
+(SIGSTOP) and stopped components.
 
 Each change is followed by reading back what the kernel has; a fault that did not take, or did not go, is an
 error. Called by the engine only; who asked for which fault is kept in the ledger above.
@@ -8,7 +9,9 @@ from typing import Any
 
 from lab.base.errors import LabError
 from lab.engines.embedded.control import Control
-from lab.engines.protocol import ActualFaults, Drop, EngineFault, drops_of
+from lab.engines.embedded.wan import change as wan
+from lab.engines.embedded.wan.paths import Layer
+from lab.engines.protocol import ActualFaults, Drop, EngineFault, Impaired, drops_of, impaired_by
 
 Plans = dict[str, dict[str, Any]]
 
@@ -18,10 +21,16 @@ async def read(control: Control) -> ActualFaults:
     seen = await control.call("list")
     network = await control.call("network", function="describe_network", arguments={})
     stopped = {tuple(c["key"].split("/", 1)) for c in seen["components"] if c["state"] == "stopped"}
+    relayed = await wan.read(control, seen, network)
     return ActualFaults(
         drops=frozenset(Drop(peer, cluster) for cluster, row in network.items() for peer in row["drops"]),
         paused=frozenset(row["name"] for row in seen["clusters"] if row["paused"]),
         stopped=frozenset((cluster, name) for cluster, name in stopped),
+        impaired=frozenset(
+            Impaired(one.source, one.target, one.settings)
+            for one in relayed.layers
+            if not one.of_link and relayed.holds(one)
+        ),
     )
 
 
@@ -34,6 +43,9 @@ async def apply(control: Control, fault: EngineFault) -> None:
     elif fault.kind == "component":
         for cluster in sorted(fault.clusters):
             await control.call("stop-component", key=f"{cluster}/{fault.component}")
+    elif fault.kind == "impair":
+        layers = _layers(fault)
+        await wan.change(control, lambda before: (*(one for one in before if one not in layers), *layers))
     else:
         actual = await read(control)
         await _set_drops(control, fault, actual.drops | drops_of(fault))
@@ -50,6 +62,9 @@ async def clear(control: Control, fault: EngineFault) -> None:
     elif fault.kind == "component":
         for cluster in sorted(fault.clusters & present.keys()):
             await control.call("resume-component", key=f"{cluster}/{fault.component}")
+    elif fault.kind == "impair":
+        layers = _layers(fault)
+        await wan.change(control, lambda before: (one for one in before if one not in layers))
     else:
         actual = await read(control)
         await _set_drops(control, fault, actual.drops - drops_of(fault))
@@ -57,6 +72,10 @@ async def clear(control: Control, fault: EngineFault) -> None:
         raise LabError(
             f"the {fault.kind} of {_names(fault)} is still in force", remedy="heal again, or `down`"
         )
+
+
+def _layers(fault: EngineFault) -> list[Layer]:
+    return [Layer(one.source, one.target, one.settings) for one in impaired_by(fault)]
 
 
 async def _set_drops(control: Control, fault: EngineFault, wanted: frozenset[Drop]) -> None:

@@ -230,11 +230,7 @@ def _deployment(called: str, target: str, spec: LinkSpec, profile: str) -> Objec
         "image": "multicluster.lab/controlplane",
         "args": ["service-mirror", f"--link={target}", f"--profile={profile}", *switches],
         "ports": [{"name": "admin-http", "containerPort": 9999}],
-        "readinessProbe": {
-            "httpGet": {"path": "/ready", "port": 9999},
-            "periodSeconds": 1,
-            "failureThreshold": 7,
-        },
+        "readinessProbe": {"httpGet": {"path": "/ready", "port": 9999}, "failureThreshold": 7},
     }
     # Its API calls go past the proxy: the mirror must work when the mesh's control plane does not.
     notes = {"linkerd.io/inject": "enabled", "config.linkerd.io/skip-outbound-ports": "443,6443"}

@@ -12,6 +12,7 @@ SPACE = "bench"
 ENVOY = "bench.lab/envoy"
 IDLE = "bench.lab/idle"
 PROBER = "bench.lab/prober"
+PATH_SERVER = "bench.lab/path-server"
 STUBBORN = "bench.lab/stubborn"
 TLS = "bench-tls"
 _CONFIG = "/etc/bench"
@@ -32,6 +33,7 @@ def images(envoy: str) -> dict[str, tuple[str, ...]]:
         ),
         IDLE: ("sleep", "infinity"),
         PROBER: ("lab.ops.bench.prober:main",),
+        PATH_SERVER: ("lab.ops.bench.pathprobe:serve",),
     }
 
 

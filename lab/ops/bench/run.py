@@ -15,7 +15,7 @@ from typing import Any
 
 from lab.base.errors import LabError
 from lab.ops.answer import Answer
-from lab.ops.bench import dataplane, features, idle, lifecycle, mirror, propagation, scale, scene
+from lab.ops.bench import dataplane, features, idle, lifecycle, mirror, propagation, scale, scene, wan
 from lab.ops.bench.groups import Group, chosen, wanted
 from lab.ops.bench.model import Figure, Row
 from lab.ops.bench.table import render
@@ -46,6 +46,7 @@ GROUPS = (
     ),
     Group("mirror", mirror.FIGURES, mirror.measure),
     Group("scale", scale.FIGURES, scale.measure),
+    Group("impaired path", wan.FIGURES, wan.measure),
     Group("ten clusters", (lifecycle.UP_TEN,), lifecycle.measure_ten, on_request=True),
 )
 

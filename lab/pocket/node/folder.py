@@ -72,9 +72,13 @@ class PodFolder:
         return (*mounts, *own)
 
     def log_path(self, container: str, attempt: int) -> Path:
-        folder = self.root / "logs" / container
-        folder.mkdir(parents=True, exist_ok=True)
-        return folder / f"{attempt}.log"
+        return self.root / "logs" / container / f"{attempt}.log"
+
+    def new_log(self, container: str, attempt: int) -> Path:
+        """The log path of an attempt that is about to start; its folder is there."""
+        path = self.log_path(container, attempt)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path
 
     def termination_path(self, container: str, attempt: int) -> Path:
         """The file that this attempt finds mounted at its terminationMessagePath; anyone may write it."""

@@ -69,7 +69,7 @@ def compose(pod: Object, tracked: Tracked, folder: PodFolder) -> Container:
         env=env,
         working_dir=str(spec.get("workingDir") or ""),
         mounts=(*folder.mounts(spec, env), _last_words_mount(spec, folder, number)),
-        log_path=str(folder.log_path(tracked.name, number)),
+        log_path=str(folder.new_log(tracked.name, number)),
         user=who.user,
         group=who.group,
         groups=who.groups,

@@ -91,6 +91,12 @@ class Sidecar:
 
 @pytest.fixture
 async def sidecar(service: Service, tmp_path: Path) -> AsyncIterator[Sidecar]:
+    async with launched(service, tmp_path) as found:
+        yield found
+
+
+@contextlib.asynccontextmanager
+async def launched(service: Service, tmp_path: Path, role: str = "sidecar") -> AsyncIterator[Sidecar]:
     destination = service.workload(
         tmp_path / "destination",
         control_plane_name("linkerd-destination"),
@@ -107,6 +113,7 @@ async def sidecar(service: Service, tmp_path: Path) -> AsyncIterator[Sidecar]:
         "_pod_name": "front-1",
         "_pod_ns": "shop",
         "_pod_sa": "front",
+        "LINKERD2_PROXY_ROLE": role,
         "LINKERD2_PROXY_IDENTITY_TRUST_ANCHORS": service.anchor.certificate.decode(),
         "LINKERD2_PROXY_IDENTITY_TOKEN_FILE": str(tmp_path / "front" / "token"),
         "LINKERD2_PROXY_IDENTITY_DIR": str(tmp_path / "front"),
@@ -171,6 +178,25 @@ async def test_many_readers_of_metrics_at_once_are_all_answered_and_leave_no_chi
         return sidecar.children() == [sidecar.envoy()]
 
     await until(only_envoy, timeout=5, what="the children are gone", every=0.02)
+
+
+async def test_a_gateway_that_ends_tells_its_clients_to_go_elsewhere_first(
+    service: Service, tmp_path: Path
+) -> None:
+    """Envoy announces it in its answers while it drains."""
+    async with launched(service, tmp_path, role="gateway") as gateway:
+        gateway.control_plane.may_answer.set()
+        await gateway.ready()
+        gateway.process.terminate()
+
+        async def is_told() -> bool:
+            with contextlib.suppress(aiohttp.ClientError):
+                async with gateway.http.get(f"http://{gateway.admin}/live") as answer:
+                    return answer.headers.get("connection") == "close"
+            return False
+
+        await until(is_told, timeout=2, what="connection: close", every=0.02)
+        assert await gateway.process.wait() == 0
 
 
 async def test_the_admin_interface_itself_is_not_reachable(sidecar: Sidecar) -> None:

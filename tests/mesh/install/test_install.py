@@ -17,6 +17,7 @@ from lab.kube.kinds import (
     DEPLOYMENTS,
     KNOWN,
     MUTATING_WEBHOOKS,
+    PODS,
     ROLES,
     SECRETS,
     SERVERS,
@@ -24,7 +25,7 @@ from lab.kube.kinds import (
 )
 from lab.kube.objects import name, resource_version
 from lab.mesh.builtin import manifests
-from lab.mesh.builtin.apply import apply_all, kind
+from lab.mesh.builtin.apply import apply_all, apply_waves, kind
 from lab.mesh.builtin.link_objects import Target, link, objects
 from lab.mesh.builtin.mesh import BuiltinMesh
 from lab.mesh.protocol import LinkSpec, MeshCluster
@@ -152,3 +153,13 @@ def test_a_damaged_trust_anchor_is_reported_with_its_folder(lab: LabDir) -> None
     (lab.pki / "trust-anchor.key").write_text("not a key")
     with pytest.raises(Exception, match=r"trust anchor in .* is damaged"):
         lab_anchor(lab)
+
+
+async def test_pods_are_refused_while_the_injector_is_away(cluster: MeshCluster) -> None:
+    """Linkerd's webhook lets them through without a proxy by default."""
+    objects = [obj for obj in manifests.documents("linkerd") if kind(obj) != DEPLOYMENTS]
+    await apply_waves(cluster.client, objects)
+    container = {"name": "app", "image": "example.com/app:1"}
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "x"}, "spec": {"containers": [container]}}
+    with pytest.raises(ApiError, match="failed calling webhook"):
+        await cluster.client.create(PODS, pod, "default")

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from lab.kube.errors import ApiError
+from lab.kube.errors import ApiError, NotFound
 from lab.kube.kinds import MESH_TLS_AUTHENTICATIONS, SERVER_AUTHORIZATIONS, SERVERS, Kind
 from lab.mesh.builtin import manifests
 from lab.mesh.builtin.apply import apply_waves
@@ -49,3 +49,18 @@ async def test_what_is_no_policy_is_refused_by_the_name_of_the_field(
 ) -> None:
     with pytest.raises(ApiError, match=names):
         await served.client.create(kind, of(kind, spec), "default")
+
+
+@pytest.mark.parametrize(
+    ("group", "version", "plural"),
+    [
+        ("policy.linkerd.io", "v1alpha1", "httplocalratelimitpolicies"),
+        ("policy.linkerd.io", "v1alpha1", "egressnetworks"),
+        ("linkerd.io", "v1alpha2", "serviceprofiles"),
+    ],
+)
+async def test_kinds_of_linkerd_that_the_lab_lacks_are_not_served(
+    served: MeshCluster, group: str, version: str, plural: str
+) -> None:
+    with pytest.raises(NotFound):
+        await served.client.list(Kind(group, version, "Any", plural), "default")

@@ -142,3 +142,11 @@ async def test_a_missing_namespace_is_created_where_the_link_may(unlinked: Unlin
         await pair.east.client.create(NAMESPACES, head)
         await pair.export(namespace="new")
         await pair.mirror(namespace="new")
+
+
+async def test_a_headless_service_exported_flat_is_mirrored_as_an_ordinary_one(headless: Pair) -> None:
+    """Linkerd does not mirror it at all where headless mirrors are on."""
+    await export_headless(headless, exported="remote-discovery")
+    found = await headless.mirror()
+    assert found["spec"]["clusterIP"] != "None"
+    assert labels(found)["multicluster.linkerd.io/remote-service"] == "web"

@@ -232,6 +232,28 @@ async def test_each_route_of_a_server_is_authorized_by_itself(gate: Any) -> None
     ]
 
 
+def grpc_route(name: str, method: str) -> dict[str, Any]:
+    made = inbound_route(name, "/")
+    made |= {"apiVersion": "gateway.networking.k8s.io/v1", "kind": "GRPCRoute"}
+    made["spec"]["rules"] = [{"matches": [{"method": {"service": "echo.Echo", "method": method}}]}]
+    return made
+
+
+async def test_each_method_of_a_grpc_service_is_authorized_by_its_route(gate: Any) -> None:
+    admitted = allow(WEB, target=("GRPCRoute", "say"))
+    admitted["spec"]["targetRef"]["group"] = "gateway.networking.k8s.io"
+    found = await gate(server(), grpc_route("say", "Say"), grpc_route("reset", "Reset"), admitted)
+    paths = ("/echo.Echo/Say", "/echo.Echo/Reset", "/echo.Echo/Other")
+    assert [await found.meshed(path) for path in paths] == [200, 403, 404]
+
+
+async def test_an_authorization_says_nothing_of_a_route_of_another_group(gate: Any) -> None:
+    other = allow(WEB, target=("HTTPRoute", "all"))
+    other["spec"]["targetRef"]["group"] = "gateway.networking.k8s.io"
+    found = await gate(server(), inbound_route("all", "/"), other)
+    assert await found.meshed() == 403
+
+
 async def test_what_is_authorized_for_a_server_is_so_for_its_routes(gate: Any) -> None:
     found = await gate(server(), inbound_route("all", "/"), allow(WEB))
     assert (await found.meshed(), await found.plain()) == (200, 403)

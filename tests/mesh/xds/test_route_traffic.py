@@ -144,7 +144,7 @@ async def test_attempts_are_apart_by_the_back_off_of_the_rule(bench: Any) -> Non
     found = await unmeshed(bench, "echo")
     again = {"attempts": 6, "codes": [503], "backoff": "200ms"}
     await apply(found, {"backendRefs": to("echo", found=found), "retry": again})
-    found.apps["echo"].failing = 6
+    found.apps["echo"].first = [503] * 6
     started = time.monotonic()
     assert (await request(found))[0] == 200
     # Six waits of 0 to 200 ms, then 0 to 400 ms: two seconds at most, and hardly ever as little as this.
@@ -171,7 +171,7 @@ async def annotated(bench: Any, **notes: str) -> Any:
 
 async def test_a_service_says_by_annotation_which_answers_are_tried_again(bench: Any) -> None:
     found = await annotated(bench, **{"retry.linkerd.io/http": "5xx", "retry.linkerd.io/limit": "3"})
-    found.apps["echo"].failing = 1000
+    found.apps["echo"].status = 503
 
     async def is_tried_again() -> bool:
         before = len(found.apps["echo"].seen)

@@ -73,3 +73,15 @@ async def test_a_split_wins_over_routes_and_its_end_gives_them_back(bench: Any) 
     await become(found, "one")
     found.world.put(split(one=1, two=0), None)
     await become(found, "two")
+
+
+async def test_an_opaque_port_is_not_split(bench: Any) -> None:
+    found = await split_bench(bench, one=0, two=1)
+    await become(found, "two")
+    own = await found.app("own")
+    opaque = service(
+        "echo", ECHO, found.outbound_port, **{"config.linkerd.io/opaque-ports": str(found.outbound_port)}
+    )
+    found.world.put(service("echo", ECHO, found.outbound_port), opaque)
+    found.world.load([slices("echo", own.port, own_pod="127.0.0.1")])
+    await become(found, "own")

@@ -43,6 +43,30 @@ def test_only_clusters_linked_flat_reach_each_others_pods(
     assert addresses(load(topology)).flat_pairs == pairs
 
 
+SLOW = "delay: 50ms, loss: 1%"
+
+
+@pytest.mark.parametrize(
+    ("links", "delays"),
+    [
+        ("[a <-> b]", {}),
+        (f"[{{from: a, to: b, {SLOW}}}]", {("a", "b"): 0.05, ("b", "a"): 0.05}),
+        (f"[{{from: a, to: b, both: true, {SLOW}}}]", {("a", "b"): 0.05, ("b", "a"): 0.05}),
+        (f"[{{from: a, to: b, {SLOW}}}, b -> a]", {("a", "b"): 0.05, ("b", "a"): 0.05}),
+        (
+            f"[{{from: a, to: b, {SLOW}}}, {{from: b, to: a, delay: 1ms}}]",
+            {("a", "b"): 0.05, ("b", "a"): 0.001},
+        ),
+    ],
+    ids=["plain", "one link", "both ways", "with a plain link back", "with a link back of its own"],
+)
+def test_a_links_settings_hold_both_ways_unless_the_link_back_has_its_own(
+    links: str, delays: dict[tuple[str, str], float]
+) -> None:
+    plan = addresses(parse(f"name: x\nclusters: {{a: {{}}, b: {{}}}}\nlinks: {links}", "test"))
+    assert {pair: wan.delay for pair, wan in plan.wans.items()} == delays
+
+
 def test_the_largest_lab_has_no_address_twice() -> None:
     clusters = "".join(f"  c{number}:\n" for number in range(MAX_CLUSTERS))
     plan = addresses(parse(f"name: x\nclusters:\n{clusters}", "test"))

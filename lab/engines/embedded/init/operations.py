@@ -24,13 +24,16 @@ from lab.engines.embedded.init.containers import Containers, Surroundings
 from lab.engines.embedded.init.loop import Loop
 from lab.engines.embedded.init.pods import Addresses, Pods, kill_all
 from lab.engines.embedded.init.server import Operation, Reply, Server
-from lab.engines.embedded.init.worker import Worker
+from lab.engines.embedded.init.worker import NETWORK, RELAY, Worker
 from lab.engines.embedded.namespaces import netns_path
 from lab.engines.embedded.spawn import Process, Program
 from lab.engines.embedded.wire import Message
 
 END_POLL = 0.02
-NETWORK_FUNCTIONS = frozenset({"set_routes", "set_drops", "read_drops", "describe_network"})
+NETWORK_FUNCTIONS = frozenset(
+    {"set_routes", "set_drops", "make_relay_link", "set_detours", "read_drops", "describe_network"}
+)
+RELAY_FUNCTIONS = frozenset({"set_table", "read_table"})
 
 
 @dataclass
@@ -57,7 +60,8 @@ class Operations:
         self.server = Server(loop, control, self.table())
         self._children = Children(loop)
         self._supervisor = Supervisor(loop, self._children, self._is_paused)
-        self._worker = Worker(loop, self._supervisor, str(logs / "network.log"))
+        self._worker = Worker(loop, self._supervisor, logs, NETWORK)
+        self._relay: Worker | None = None  # started when the first path is impaired
         self._pods = Pods(self._worker)
         self._cgroups = cgroups
         self._containers = Containers(loop, self._children, cgroups, self.server.publish)
@@ -71,6 +75,7 @@ class Operations:
             "add-cluster": self.add_cluster,
             "remove-cluster": self.remove_cluster,
             "network": self.network,
+            "relay": self.relay,
             "start-component": self.start_component,
             "stop-component": lambda m, f, r: self._supervisor.stop(m["key"], r.done),
             "resume-component": self.resume_component,
@@ -171,6 +176,14 @@ class Operations:
         if request["function"] not in NETWORK_FUNCTIONS:
             raise LabError(f"{request['function']!r} is not a network function of the lab")
         self._worker.call(request["function"], request["arguments"], reply.done)
+
+    def relay(self, request: Message, _fds: list[int], reply: Reply) -> None:
+        """Run one of the allowed functions in the relay, which is started if it does not run yet."""
+        if request["function"] not in RELAY_FUNCTIONS:
+            raise LabError(f"{request['function']!r} is not a function of the lab's relay")
+        if self._relay is None:
+            self._relay = Worker(self._loop, self._supervisor, self._logs, RELAY)
+        self._relay.call(request["function"], request["arguments"], reply.done)
 
     def start_component(self, request: Message, _fds: list[int], reply: Reply) -> None:
         """Start and supervise a program in a cluster's node network namespace."""

@@ -1,6 +1,7 @@
-"""Init's side of the network worker: one warm child that changes links, routes and nft rules on request.
+"""Init's side of its workers, warm children that do things on request: the network worker, which changes
+links, routes and nft rules, and the relay, through which packets of impaired paths pass.
 
-Requests are answered in order. If the worker dies, the supervisor starts another, which gets the open
+Requests are answered in order. If a worker dies, the supervisor starts another, which gets the open
 requests once more; one that two workers died of fails.
 """
 
@@ -9,6 +10,7 @@ import json
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from lab.base.errors import LabError
@@ -17,8 +19,8 @@ from lab.engines.embedded.init.loop import Loop
 from lab.engines.embedded.spawn import Process, Program
 
 Done = Callable[[Any], None]
-ENTRY = "lab.engines.embedded.network.worker:main"
-KEY = "lab/network"
+NETWORK = "network", "lab.engines.embedded.network.worker:main"
+RELAY = "relay", "lab.engines.embedded.wan.relay:main"
 TRIES = 2
 MAX_ANSWER = 1 << 20
 
@@ -34,15 +36,17 @@ class Open:
 
 
 class Worker:
-    """Sends requests to the worker process and hands its answers on."""
+    """Sends requests to a worker process, given as name and entry, and hands its answers on."""
 
-    def __init__(self, loop: Loop, supervisor: Supervisor, log: str) -> None:
+    def __init__(self, loop: Loop, supervisor: Supervisor, logs: Path, which: tuple[str, str]) -> None:
+        self._name, entry = which
         self._ours, self._theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._open: dict[int, Open] = {}
         self._requests = 0
         fd = self._theirs.fileno()
-        process = Process(Program(entry=ENTRY, argv=(str(fd),)), name="lab-network", keep_fds=(fd,))
-        component = Component(KEY, "", process, log, when_started=[self._ask_again])
+        process = Process(Program(entry=entry, argv=(str(fd),)), name=f"lab-{self._name}", keep_fds=(fd,))
+        log = str(logs / f"{self._name}.log")
+        component = Component(f"lab/{self._name}", "", process, log, when_started=[self._ask_again])
         loop.on_readable(self._ours.fileno(), self._answer)
         supervisor.start(component)
 
@@ -72,6 +76,6 @@ class Worker:
             request.tries += 1
             if request.tries > TRIES + 1:
                 del self._open[number]
-                request.done(LabError(f"the lab's network worker dies of {request.function}"))
+                request.done(LabError(f"the lab's {self._name} worker dies of {request.function}"))
             else:
                 self._ours.send(request.packet)

@@ -16,7 +16,7 @@ from pyroute2 import IPRoute
 
 from lab.base.log import get_logger, setup
 from lab.engines.embedded import namespaces as ns
-from lab.engines.embedded.network import links, rules
+from lab.engines.embedded.network import detours, links, rules
 from lab.engines.embedded.nft.transaction import Nft
 
 log = get_logger(__name__)
@@ -91,14 +91,34 @@ class Network:
         """Exactly these peers' packets are dropped on arrival."""
         self._nodes[cluster].nft.commit(rules.drops(peers))
 
+    def make_relay_link(self) -> None:
+        """The device that the relay reads; raises OSError where the machine has no such devices."""
+        with IPRoute() as root:
+            detours.make_relay_link(root)
+
+    def set_detours(self, paths: Sequence[Mapping[str, Any]]) -> None:
+        """Exactly these paths between clusters lead through the relay (wan.paths.Path as JSON)."""
+        nodes = {
+            net: path["destinations"][0][: -len("/32")] for path in paths for net in path["destinations"]
+        }
+        with IPRoute() as root:
+            detours.set_relay_routes(root, nodes)
+        for name, node in self._nodes.items():
+            mine = [net for path in paths if path["source"] == name for net in path["destinations"]]
+            detours.set_node_detours(node.ip, mine)
+
     def read_drops(self, cluster: str) -> list[str]:
         """The peers whose packets the kernel drops."""
         return rules.dropped_peers(self._nodes[cluster].nft)
 
     def describe_network(self) -> dict[str, dict[str, Any]]:
-        """Routes and drops of all nodes as the kernel has them."""
+        """Routes, drops and detours of all nodes as the kernel has them."""
         return {
-            name: {"routes": links.remote_routes(node.ip), "drops": rules.dropped_peers(node.nft)}
+            name: {
+                "routes": links.remote_routes(node.ip),
+                "drops": rules.dropped_peers(node.nft),
+                "detours": detours.detours(node.ip),
+            }
             for name, node in self._nodes.items()
         }
 
@@ -116,14 +136,15 @@ def main(argv: Sequence[str]) -> int:
     control = socket.socket(fileno=int(argv[0]))
     network = Network()
     while request := control.recv(1 << 20):
-        control.send(json.dumps(_answer(network, json.loads(request))).encode())
+        control.send(json.dumps(answer(network, json.loads(request))).encode())
     return 0
 
 
-def _answer(network: Network, request: Mapping[str, Any]) -> dict[str, Any]:
-    function: Callable[..., Any] = getattr(network, request["function"])
+def answer(functions: object, request: Mapping[str, Any]) -> dict[str, Any]:
+    """What a request of init's comes to, as a message: the function's result, or its error in words."""
+    function: Callable[..., Any] = getattr(functions, request["function"])
     try:
         return {"id": request["id"], "result": function(**request["arguments"])}
     except Exception as error:
-        log.exception("network change failed", function=request["function"])
+        log.exception("a request of init failed", function=request["function"])
         return {"id": request["id"], "error": f"{request['function']}: {error or type(error).__name__}"}

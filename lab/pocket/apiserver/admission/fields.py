@@ -39,6 +39,9 @@ def _report(call: Call, findings: Findings, level: str) -> None:
         raise bad_request(
             f"{prefix}json: cannot unmarshal {found} into Go struct field {kind}.{path} of type {wanted}"
         )
+    if findings.times:
+        text = str(findings.times[0])[:100]
+        raise bad_request(f'{prefix}parsing time "{text}" as "2006-01-02T15:04:05Z07:00": cannot parse it')
     texts = _repeated(call, level) + [f'unknown field "{path}"' for path in findings.unknown]
     if texts and level == "Strict":
         raise bad_request(f"{prefix}strict decoding error: {', '.join(texts)}")

@@ -5,12 +5,13 @@ because the runtime carries no foreign objects; they compare by that text, so it
 A function that fails raises ValueError, which becomes the error of the expression.
 """
 
-import re
 from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
 from cel_expr_python import cel
+
+from lab.kube.expressions import expression
 
 from .addresses import ADDRESSES
 from .quantities import QUANTITIES
@@ -33,12 +34,12 @@ def _extreme(choose: Callable[[list[Any]], Any], name: str) -> Callable[[list[An
 
 
 def _find(text: str, pattern: str) -> str:
-    found = re.search(pattern, text)
+    found = expression(pattern).search(text)
     return found[0] if found else ""
 
 
 def _find_all(text: str, pattern: str, limit: int = -1) -> list[str]:
-    found = [match[0] for match in re.finditer(pattern, text)]
+    found = [match[0] for match in expression(pattern).finditer(text)]
     return found if limit < 0 else found[:limit]
 
 

@@ -7,15 +7,19 @@ Deleting one first deletes its objects, as its finalizer promises; objects with 
 import asyncio
 from dataclasses import replace
 
+from lab.base.log import get_logger
+from lab.base.wait import Backoff
 from lab.kube.objects import now
 from lab.pocket.apiserver.context import Api
 from lab.pocket.apiserver.resources.model import Resource
 from lab.pocket.apiserver.storage.record import Key, Object
+from lab.pocket.apiserver.storage.store import StoreFailed
 from lab.pocket.apiserver.storage.watch import Subscription
 
 from .conditions import accepted, established, is_true, stored_versions, terminating, with_conditions
 from .rows import rows_of
 
+log = get_logger(__name__)
 PREFIX = "apiextensions.k8s.io/customresourcedefinitions"
 FINALIZER = "customresourcecleanup.apiextensions.k8s.io"
 
@@ -48,7 +52,18 @@ class CustomResources:
                     continue
                 current = self._api.store.get(change.record.key)
                 if current is not None:
-                    self._follow(current.key, current.copy())
+                    await self._follow_when_it_can_be_stored(current.key)
+
+    async def _follow_when_it_can_be_stored(self, key: Key) -> None:
+        """A full disk passes; a definition that was written must be served then."""
+        backoff = Backoff(0.2, 5.0)
+        while (current := self._api.store.get(key)) is not None:
+            try:
+                self._follow(key, current.copy())
+                return
+            except StoreFailed as error:
+                log.warning("definition not taken up", name=key.name, error=error, remedy=error.remedy)
+            await backoff.pause()
 
     def _follow(self, key: Key, crd: Object) -> None:
         if crd["metadata"].get("deletionTimestamp"):

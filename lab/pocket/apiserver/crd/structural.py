@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from lab.kube.expressions import expression
 from lab.pocket.apiserver.cel.program import CelError
 from lab.pocket.apiserver.errors import Cause, invalid_value, required, unsupported_value
 
@@ -94,8 +95,8 @@ def _unsupported(schema: Schema, path: str) -> Iterator[Cause]:
         yield invalid_value(f"{path}.{_X}preserve-unknown-fields", False, "must be true or undefined")
     if "pattern" in schema:
         try:
-            re.compile(str(schema["pattern"]))
-        except re.error as error:
+            expression(str(schema["pattern"]))
+        except ValueError as error:
             text = f"must be a valid regular expression, but isn't: {error}"
             yield invalid_value(f"{path}.pattern", schema["pattern"], text)
 

@@ -2,9 +2,9 @@
 
 import json
 from collections.abc import Callable, Iterator
-from functools import lru_cache
 from typing import Any
 
+from lab.kube.expressions import expression
 from lab.pocket.apiserver.errors import Cause, invalid_value, required, unsupported_value
 
 from .correlate import ABSENT, child, same
@@ -65,20 +65,12 @@ def _type_cause(path: str, value: Any, wanted: str) -> Cause:
     return Cause(path or "<root>", text, "FieldValueTypeInvalid")
 
 
-@lru_cache(maxsize=512)
-def pattern(text: str) -> Any:
-    """A pattern in the engine it was written for, whose time is linear in the value's length.
-
-    None for one that cannot be read, which is not enforced.
-    """
-    import re2  # 3 MB, for clusters whose custom resources have patterns
-
-    options = re2.Options()
-    options.log_errors = False
+def _fits(pattern: str, value: str) -> bool:
+    """A pattern that cannot be read, in a definition older than the check for it, is not enforced."""
     try:
-        return re2.compile(text, options)
-    except re2.error:
-        return None
+        return bool(expression(pattern).search(value))
+    except ValueError:
+        return True
 
 
 def _simple(value: Any, schema: Schema, path: str) -> Iterator[Cause]:
@@ -97,7 +89,7 @@ def _string(value: str, schema: Schema, path: str) -> Iterator[Cause]:
     if len(value) < schema.get("minLength", 0):
         text = f"{path} in body should be at least {schema['minLength']} chars long"
         yield invalid_value(path, value, text)
-    if "pattern" in schema and (found := pattern(schema["pattern"])) and not found.search(value):
+    if "pattern" in schema and not _fits(schema["pattern"], value):
         yield invalid_value(path, value, f"{path} in body should match '{schema['pattern']}'")
     if (wanted := schema.get("format")) and not fits(value, wanted):
         yield invalid_value(path, value, f'{path} in body must be of type {wanted}: "{value}"')

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from lab.kube.objects import parse_time
+
 Schema = dict[str, Any]
 
 _REF = "#/components/schemas/"
@@ -10,10 +12,11 @@ _REF = "#/components/schemas/"
 
 @dataclass
 class Findings:
-    """`unknown` are field paths; `wrong` are (path, found, wanted)."""
+    """`unknown` are field paths; `wrong` are (path, found, wanted); `times` are texts that are no time."""
 
     unknown: list[str] = field(default_factory=list)
     wrong: list[tuple[str, str, str]] = field(default_factory=list)
+    times: list[str] = field(default_factory=list)
 
 
 def check(obj: Any, schemas: dict[str, Schema], model: str) -> Findings:
@@ -34,6 +37,8 @@ def _value(value: Any, schema: Schema, schemas: dict[str, Schema], path: str, ou
     if allowed and not any(_fits(value, kind) for kind in allowed):
         out.wrong.append((path, _go_name(value), _go_type(allowed[-1])))
         return
+    if schema.get("format") == "date-time" and not _is_time(value):
+        out.times.append(value)
     if isinstance(value, list):
         for index, item in enumerate(value):
             if item is None:
@@ -70,6 +75,13 @@ def _empty(schema: Schema, schemas: dict[str, Schema]) -> Any:
     wanted = schema.get("type")
     empty = {"object": {}, "array": [], "boolean": False, "integer": 0, "number": 0, "string": ""}
     return empty.get(wanted) if isinstance(wanted, str) else None
+
+
+def _is_time(text: str) -> bool:
+    try:
+        return parse_time(text).tzinfo is not None
+    except ValueError:
+        return False
 
 
 def _fits(value: Any, wanted: str) -> bool:

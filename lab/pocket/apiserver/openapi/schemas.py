@@ -68,7 +68,7 @@ def _bare(schema: Schema) -> Schema:
     """A schema without descriptions, and without the wrapping they need."""
     if schema.get("allOf"):
         return _bare(schema["allOf"][0])
-    found = {k: v for k, v in schema.items() if k in ("type", "$ref")}
+    found = {k: v for k, v in schema.items() if k in ("type", "$ref") or v == "date-time"}
     if "oneOf" in schema:
         found["type"] = [option["type"] for option in schema["oneOf"]]
     for name in ("items", "additionalProperties"):

@@ -50,11 +50,13 @@ def human_duration(seconds: float) -> str:
     return f"{days // 365}y{days % 365}d" if days % 365 and days // 365 < 8 else f"{days // 365}y"
 
 
-def since(stamp: Any, missing: str = "<unknown>") -> str:
+def since(stamp: Any, missing: str = "<unknown>", until: Any = None) -> str:
+    """The time from a stamp to another, or to now."""
     if not isinstance(stamp, str) or not stamp:
         return missing
     try:
-        return human_duration((datetime.now(UTC) - parse_time(stamp)).total_seconds())
+        end = parse_time(str(until)) if until else datetime.now(UTC)
+        return human_duration((end - parse_time(stamp)).total_seconds())
     except (ValueError, TypeError):
         return "<invalid>"
 

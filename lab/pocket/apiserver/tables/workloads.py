@@ -1,12 +1,10 @@
 """Cells of the apps and batch tables. Pure."""
 
-from datetime import UTC, datetime
 from typing import Any
 
-from lab.kube.objects import parse_time
 from lab.pocket.apiserver.resources.model import Column
 
-from .cells import dig, human_duration, pairs
+from .cells import dig, pairs, since
 
 Object = dict[str, Any]
 
@@ -62,11 +60,7 @@ def job_completions(obj: Object) -> str:
 
 
 def job_duration(obj: Object) -> str:
-    start, end = dig(obj, "status.startTime"), dig(obj, "status.completionTime")
-    if not start:
-        return ""
-    until = parse_time(end) if end else datetime.now(UTC)
-    return human_duration((until - parse_time(start)).total_seconds())
+    return since(dig(obj, "status.startTime"), "", until=dig(obj, "status.completionTime"))
 
 
 REPLICAS = (
