@@ -1,5 +1,7 @@
 """A scenario says faults with the words of the command line."""
 
+import inspect
+
 import pytest
 
 from lab.topology.scenario import FAULT_OPTIONS, FAULT_WORDS
@@ -7,8 +9,8 @@ from lab.verbs.namespace import namespace
 
 
 @pytest.mark.parametrize("kind", FAULT_WORDS)
-def test_a_fault_needs_the_words_of_its_verb(kind):
-    arguments = namespace[f"fault.{kind}"].get_arguments()
-    assert tuple(one.name for one in arguments if one.positional) == FAULT_WORDS[kind]
-    flags = {one.name.replace("-", "_") for one in arguments if not one.positional} - {"lab"}
-    assert flags == set(FAULT_OPTIONS.get(kind, ()))
+def test_a_fault_has_the_words_of_its_verb(kind):
+    _, *words = inspect.signature(namespace[f"fault.{kind}"].body).parameters.values()
+    needed = tuple(word.name for word in words if word.default is inspect.Parameter.empty)
+    assert needed == FAULT_WORDS[kind]
+    assert {word.name for word in words} - {*needed, "lab"} == set(FAULT_OPTIONS.get(kind, ()))
