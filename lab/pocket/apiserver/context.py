@@ -69,9 +69,6 @@ class Call:
     body: bytes = b""
     warnings: list[str] = field(default_factory=list)
 
-    def flag(self, name: str) -> bool:
-        return self.query.get(name, "").lower() in ("true", "1", "t", "") and name in self.query
-
     @property
     def dry_run(self) -> bool:
         return "dryRun" in self.query
