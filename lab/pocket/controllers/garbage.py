@@ -33,7 +33,7 @@ class GarbageCollector:
         self._graph = Graph()
         self._informers: dict[Kind, Informer] = {}
         self._own: dict[Kind, asyncio.Task[None]] = {}
-        self._group = asyncio.TaskGroup()
+        self._fresh: asyncio.Queue[Informer] = asyncio.Queue()
         self._complete = asyncio.Event()
         self._unresolved: set[Item] = set()
         """Dependents of owners whose kind is not served: looked at again when kinds change."""
@@ -41,11 +41,18 @@ class GarbageCollector:
             self._add(informer)
 
     async def run(self) -> None:
-        async with self._group:
-            self._group.create_task(self._kinds_reconciler.run())
-            self._kinds_reconciler.enqueue("all")
-            await self._complete.wait()  # who sees half would take owners for absent
-            self._group.create_task(self._reconciler.run())
+        self._kinds_reconciler.enqueue("all")
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._kinds_reconciler.run())
+            group.create_task(self._collect())
+            while True:  # started here, as a group that is being cancelled takes no tasks from within
+                informer = await self._fresh.get()
+                name = f"garbage {informer.kind.plural}"
+                self._own[informer.kind] = group.create_task(informer.run(), name=name)
+
+    async def _collect(self) -> None:
+        await self._complete.wait()  # who sees half would take owners for absent
+        await self._reconciler.run()
 
     async def _follow(self, what: str) -> None:
         """Follow kinds that are new, and leave those that are no longer served: their objects are gone."""
@@ -61,10 +68,8 @@ class GarbageCollector:
             Informer(self._client, k, metadata_only=True) for k in wanted.values() if k not in self._informers
         ]
         for informer in fresh:
-            self._own[informer.kind] = self._group.create_task(
-                informer.run(), name=f"garbage {informer.kind.plural}"
-            )
             self._add(informer)
+            self._fresh.put_nowait(informer)
             if informer.kind == CRDS:
                 informer.subscribe(self._kinds_changed)
         await all_synced(*fresh)
