@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, Self
 
-from lab.topology.scenario import FaultKind as FaultKind
+from lab.topology.fault_words import FaultKind as FaultKind
 
 FaultState = Literal["applying", "active", "healing"]
 
