@@ -6,14 +6,15 @@ also Ctrl-C, the faults are healed, and a lab that was not up before is taken do
 
 import asyncio
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from lab.base import process
 from lab.base.errors import CheckFailed, UsageError
 from lab.base.wait import pause
 from lab.faults.ledger import Ledger
+from lab.faults.workloads import Selection, all_ready
 from lab.kube.manifests import apply_all, read
 from lab.ops import fault
 from lab.ops.answer import Answer
@@ -26,9 +27,12 @@ from lab.scenarios.course import Course, Window
 from lab.scenarios.judge import BASELINE, Outcome, judge, measured
 from lab.scenarios.play import play
 from lab.scenarios.report import Round, Verdict, junit, problems, render
+from lab.scenarios.sampling import Sampler
+from lab.topology.bounds import Bound
 from lab.topology.fault_words import FAULT_WORDS, IMPAIRMENTS
+from lab.topology.measures import Measures, When
 from lab.topology.model import EngineName, Topology
-from lab.topology.scenario import Bound, Measures, Step
+from lab.topology.scenario import Step
 
 PROGRAM_LIMIT = 300.0
 """Seconds for the program of one step."""
@@ -45,6 +49,7 @@ class Rehearsal:
     keep: bool = False
     repeat: int = 1
     junit: str = ""
+    seed: int | None = None
 
 
 def run(file: str, asked: Rehearsal) -> Answer:
@@ -59,12 +64,13 @@ def run(file: str, asked: Rehearsal) -> Answer:
         raise UsageError(f"--repeat {asked.repeat}: at least one round is needed")
     if not Path(asked.junit).parent.is_dir():
         raise UsageError(f"--junit {asked.junit}: there is no folder {Path(asked.junit).parent}")
+    seed = scenario.seed if asked.seed is None else asked.seed
     was_running, was_there = lab.engine.is_running(lab.dir), lab.dir.root.exists()
     if was_running:
         _refuse_faults(lab)
     try:
         bring_up(lab)
-        rounds = tuple(_round(lab) for _ in range(asked.repeat))
+        rounds = tuple(_round(lab, seed) for _ in range(asked.repeat))
     finally:
         if not was_running and not asked.keep and lab.dir.root.exists():
             down(lab.name, purge=not was_there)
@@ -83,25 +89,45 @@ def _refuse_faults(lab: Lab) -> None:
         )
 
 
-def _round(lab: Lab) -> Round:
-    scenario = lab.topology.scenario
-    clusters = sorted({one.from_ for one in lab.topology.traffic})
+def _round(lab: Lab, seed: int) -> Round:
     with Progress() as progress:
-        asyncio.run(_steady(lab, clusters, progress))
         try:
-            began, ended, events = play(scenario, _Stage(lab), progress)
+            return asyncio.run(_course(lab, seed, progress))
         finally:
             if Ledger(lab.dir.ledger).read():
                 progress("heal", "all")
                 fault.heal((), lab=lab.name)
-        progress("lab", "reading what was recorded")
-        calls = asyncio.run(fetch(lab.connect, clusters, began - BASELINE, ended))
-    course = Course(began, ended, events, calls)
+
+
+async def _course(lab: Lab, seed: int, say: Callable[[str, str], None]) -> Round:
+    scenario = lab.topology.scenario
+    clusters = sorted({one.from_ for one in lab.topology.traffic})
+    env = {"KUBECONFIG": str(lab.dir.kubeconfig), "LAB_SEED": str(seed)}
+    async with Sampler(lab.connect, scenario.probes, env) as sampler:
+        stage = _Stage(lab, sampler, env)
+        await _steady(stage, say)
+        played = await play(scenario, stage, say, seed)
+    if Ledger(lab.dir.ledger).read():
+        say("heal", "all")
+        await asyncio.to_thread(fault.heal, (), lab=lab.name)
+    say("lab", "reading what was recorded")
+    calls = await fetch(lab.connect, clusters, played.begin - BASELINE, played.end)
+    course = Course(
+        played.begin,
+        played.end,
+        played.events,
+        calls,
+        sampler.taken,
+        played.waitings,
+        protocols(lab.topology),
+        seed,
+    )
     return Round(course, judge(scenario.expect, course))
 
 
-async def _steady(lab: Lab, clusters: list[str], say: Callable[[str, str], None]) -> None:
+async def _steady(stage: "_Stage", say: Callable[[str, str], None]) -> None:
     """Wait until the steady state has held long enough. Raises CheckFailed with what did not hold."""
+    lab = stage.lab
     steady = lab.topology.scenario.steady
     wanted = steady.expect or [Measures(traffic=name, success=STEADY) for name in judged(lab.topology)]
     say("steady", f"waiting for {steady.hold:g} s of it")
@@ -109,12 +135,7 @@ async def _steady(lab: Lab, clusters: list[str], say: Callable[[str, str], None]
     earliest = time.time() + steady.hold
     while True:
         await pause(max(0.2, earliest - time.time()))
-        now = time.time()
-        calls = await fetch(lab.connect, clusters, now - steady.hold)
-        window = Window("steady state", now - steady.hold, now)
-        outcomes: list[Outcome] = [
-            outcome for one in wanted for outcome in measured(one, window, calls.get(one.traffic or "", ()))
-        ]
+        outcomes = await stage.outcomes(wanted, steady.hold)
         if all(outcome.ok for outcome in outcomes):
             return
         if time.monotonic() > deadline:
@@ -122,6 +143,11 @@ async def _steady(lab: Lab, clusters: list[str], say: Callable[[str, str], None]
                 f"lab {lab.name} is not in its steady state after {steady.within:g} s:{problems(outcomes)}",
                 remedy="`lab status` shows the whole state; `lab run --keep` leaves the lab up",
             )
+
+
+def protocols(topology: Topology) -> dict[str, str]:
+    """http, grpc or tcp, by CLUSTER/TRAFFIC. Pure."""
+    return {f"{one.from_}/{one.label}": one.to.split("://")[0] for one in topology.traffic}
 
 
 def judged(topology: Topology) -> list[str]:
@@ -140,8 +166,17 @@ class _Stage:
     """Does each action by the function that its verb calls."""
 
     lab: Lab
+    sampler: Sampler
+    env: dict[str, str]
+    """What programs of steps find in their environment."""
+    one_at_a_time: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """A lab takes one verb at a time."""
 
-    def inject(self, step: Step) -> str:
+    async def inject(self, step: Step) -> str:
+        async with self.one_at_a_time:
+            return await asyncio.to_thread(self._inject, step)
+
+    def _inject(self, step: Step) -> str:
         assert step.fault, "play hands over faults only"
         target = "|".join(getattr(step, word) for word in FAULT_WORDS[step.fault])
         if step.fault == "impair":
@@ -152,14 +187,37 @@ class _Stage:
             made = fault.inject(step.fault, target, lab=self.lab.name, parameters=parameters)
         return str(made.data["id"])
 
-    def heal(self, fault_id: str) -> None:
-        fault.heal((fault_id,), lab=self.lab.name)
+    async def heal(self, fault_id: str) -> None:
+        async with self.one_at_a_time:
+            await asyncio.to_thread(fault.heal, (fault_id,), lab=self.lab.name)
 
-    def act(self, step: Step) -> None:
-        asyncio.run(self._apply(step) if step.apply else self._run(step))
+    async def act(self, step: Step) -> None:
+        await (self._apply(step) if step.apply else self._run(step))
 
-    def wait(self, seconds: float) -> None:
-        asyncio.run(pause(seconds))
+    async def wait(self, seconds: float) -> None:
+        await pause(seconds)
+
+    async def unmet(self, when: When, since: float) -> str:
+        if time.time() - since < when.over:
+            return f"waited for {time.time() - since:.1f} s of {when.over:g} s"
+        if when.ready:
+            cluster, namespace, name = when.ready.split("/")
+            async with await self.lab.connect(cluster) as client:
+                if not await all_ready(client, Selection(namespace, name)):
+                    return f"{when.ready} is not ready"
+        asked = bool(when.traffic or when.probe)
+        return problems(await self.outcomes((when,), when.over)).strip() if asked else ""
+
+    async def outcomes(self, wanted: Sequence[Measures], over: float) -> list[Outcome]:
+        """What is wanted, judged over the last `over` seconds."""
+        now = time.time()
+        clusters = {one.traffic.split("/")[0] for one in wanted if one.traffic}
+        calls = await fetch(self.lab.connect, clusters, now - over)
+        course = Course(
+            now - over, now, (), calls, self.sampler.taken, protocols=protocols(self.lab.topology)
+        )
+        window = Window(f"the last {over:g} s", ((now - over, now),))
+        return [outcome for one in wanted for outcome in measured(one, window, course)]
 
     async def _apply(self, step: Step) -> None:
         objects = read(Path(str(step.apply)))
@@ -169,5 +227,4 @@ class _Stage:
                 await apply_all(client, objects)
 
     async def _run(self, step: Step) -> None:
-        env = {"KUBECONFIG": str(self.lab.dir.kubeconfig)}
-        await process.run(step.run or (), timeout=PROGRAM_LIMIT, env=env)
+        await process.run(step.run or (), timeout=PROGRAM_LIMIT, env=self.env)

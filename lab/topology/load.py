@@ -17,6 +17,7 @@ from lab.base.errors import TopologyError, UsageError
 from lab.topology import document
 from lab.topology.check import check, check_names
 from lab.topology.model import EngineName, Topology
+from lab.topology.probes import Probe
 from lab.topology.problem import Path as ProblemPath
 from lab.topology.problem import Problem, did_you_mean, listed
 from lab.topology.scenario import Step
@@ -116,9 +117,10 @@ def _located(topology: Topology, folder: Path, source: str) -> Topology:
     places: list[tuple[ProblemPath, str]] = [
         *((("manifests", index), path) for index, path in enumerate(manifests)),
         *(
-            (("scenario", "steps", index, "apply"), step.apply)
+            ((*path, "apply"), inner.apply)
             for index, step in enumerate(steps)
-            if step.apply
+            for path, inner in step.walk(("scenario", "steps", index))
+            if inner.apply
         ),
     ]
     missing = [
@@ -129,17 +131,31 @@ def _located(topology: Topology, folder: Path, source: str) -> Topology:
     if missing:
         raise TopologyError(source, missing)
     images = {image: (_program(argv[0], folder), *argv[1:]) for image, argv in topology.images.items()}
-    scenario = topology.scenario.model_copy(update={"steps": steps})
+    probes = {name: _probe(probe, folder) for name, probe in topology.scenario.probes.items()}
+    scenario = topology.scenario.model_copy(update={"steps": steps, "probes": probes})
     return topology.model_copy(update={"manifests": manifests, "images": images, "scenario": scenario})
 
 
 def _step(step: Step, folder: Path) -> Step:
-    """The step with absolute paths."""
+    """The step with absolute paths, also in the steps inside it."""
+    update: dict[str, object] = {
+        word: tuple(_step(one, folder) for one in inner)
+        for word, inner in (*step.groups, ("otherwise", step.otherwise))
+    }
     if step.apply:
-        return step.model_copy(update={"apply": str(folder / step.apply)})
+        update["apply"] = str(folder / step.apply)
     if step.run:
-        return step.model_copy(update={"run": (_program(step.run[0], folder), *step.run[1:])})
-    return step
+        update["run"] = (_program(step.run[0], folder), *step.run[1:])
+    return step.model_copy(update=update)
+
+
+def _probe(probe: Probe, folder: Path) -> Probe:
+    """The probe with an absolute path of its program."""
+    if probe.output is None:
+        return probe
+    program, *words = probe.output.run
+    output = probe.output.model_copy(update={"run": (_program(program, folder), *words)})
+    return probe.model_copy(update={"output": output})
 
 
 def _program(program: str, folder: Path) -> str:
