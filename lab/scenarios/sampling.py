@@ -128,7 +128,7 @@ def total(text: str, metric: Metric) -> float | None:
         if sample.name == metric.name
         and all(fnmatchcase(sample.labels.get(key, ""), value) for key, value in metric.labels.items())
     ]
-    return sum(found) if found else None
+    return float(sum(found)) if found else None
 
 
 async def _metric(client: Client, metric: Metric) -> float:
@@ -143,7 +143,7 @@ async def _metric(client: Client, metric: Metric) -> float:
     known = [one for one in sums if one is not None]
     if not known:
         raise LabError(f"no series {metric.name} in {len(running)} pods {metric.namespace}/{metric.pods}")
-    return sum(known)
+    return float(sum(known))
 
 
 async def _output(wanted: Output, env: Mapping[str, str]) -> Value:
