@@ -1,11 +1,15 @@
 """The record of every fault that is, or may be, in effect: a file in the lab's folder.
 
 A fault enters before it is applied and leaves after its healing was read back. Whoever finds a
-record in state `applying` or `healing` knows that a command was cut short there.
+record in state `applying` or `healing` knows that a command was cut short there. Commands that write at the
+same time take turns; a reader always finds a whole file.
 """
 
+import fcntl
 import json
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from lab.base.errors import LabError
@@ -31,11 +35,11 @@ class Ledger:
         except (ValueError, TypeError, KeyError) as error:
             raise LabError(
                 f"the fault ledger {self._path} is damaged: {error}",
-                remedy="`inv down` and `inv up` bring the lab back without faults",
+                remedy="`lab down` and `lab up` bring the lab back without faults",
             ) from error
 
     def put(self, fault: Fault) -> Fault:
-        """Record a fault or its new state."""
+        """Record a fault or its new state; it is on disk when this returns."""
         self._change(lambda faults: faults.update({fault.id: fault}))
         return fault
 
@@ -43,7 +47,18 @@ class Ledger:
         """Forget a fault that was seen healed."""
         self._change(lambda faults: faults.pop(fault_id, None))
 
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Nobody else writes during the block; the kernel lets go of it for who dies in it."""
+        lock = os.open(self._path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(lock)
+
     def _change(self, edit: Callable[[Faults], object]) -> None:
-        faults = self.read()
-        edit(faults)
-        write_private(self._path, json.dumps([fault.to_json() for fault in faults.values()], indent=1))
+        with self.alone():
+            faults = self.read()
+            edit(faults)
+            write_private(self._path, json.dumps([fault.to_json() for fault in faults.values()], indent=1))
