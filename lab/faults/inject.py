@@ -5,7 +5,7 @@ a record that `heal` finishes; applying and healing can be repeated.
 """
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 
 from lab.base.errors import CheckFailed, LabError
 from lab.faults.actuator import Others
@@ -64,14 +64,13 @@ async def _failed(site: Site, fault: Fault) -> LabError | None:
     return None
 
 
-async def recover(site: Site) -> tuple[Fault, ...]:
+async def recover(site: Site, clusters: Set[str] | None = None) -> None:
     """Heal what commands that died left half-done, and what has outlived its lease; the lab must be locked.
 
-    Returns the faults that were healed. Raises CheckFailed where one cannot be.
+    With `clusters` only faults of these. Raises CheckFailed where one cannot be healed.
     """
-    doomed = unfinished(site.ledger.read(), time.time())
-    await heal_each(site, doomed)
-    return doomed
+    late = unfinished(site.ledger.read(), time.time())
+    await heal_each(site, [one for one in late if clusters is None or clusters >= set(one.target.clusters)])
 
 
 async def actual(site: Site, fault: Fault) -> bool | None:

@@ -8,14 +8,16 @@ same time take turns; a reader always finds a whole file.
 import fcntl
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from lab.base.errors import LabError
+from lab.base.log import get_logger
 from lab.base.state import write_private
 from lab.faults.model import Fault
 
+log = get_logger(__name__)
 Faults = dict[str, Fault]
 
 
@@ -47,6 +49,23 @@ class Ledger:
         """Forget a fault that was seen healed."""
         self._change(lambda faults: faults.pop(fault_id, None))
 
+    def condemn(self) -> None:
+        """Leave every fault to be healed by who comes next."""
+        if self._path.exists():
+            self._change(lambda faults: faults.update({one.id: one.at("healing") for one in faults.values()}))
+
+    def keep_only(self, wanted: Callable[[Fault], bool]) -> None:
+        """Forget what went with the lab's processes; a damaged record is forgotten as a whole."""
+        if not self._path.exists():
+            return
+        with self.alone():
+            try:
+                kept = [fault for fault in self.read().values() if wanted(fault)]
+            except LabError as error:
+                log.warning("nothing is healed by the next `up`", error=error)
+                kept = []
+            self._write(kept)
+
     @contextmanager
     def alone(self) -> Iterator[None]:
         """Nobody else writes during the block; the kernel lets go of it for who dies in it."""
@@ -61,4 +80,7 @@ class Ledger:
         with self.alone():
             faults = self.read()
             edit(faults)
-            write_private(self._path, json.dumps([fault.to_json() for fault in faults.values()], indent=1))
+            self._write(faults.values())
+
+    def _write(self, faults: Iterable[Fault]) -> None:
+        write_private(self._path, json.dumps([fault.to_json() for fault in faults], indent=1))

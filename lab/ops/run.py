@@ -14,6 +14,7 @@ from lab.base import process
 from lab.base.errors import CheckFailed, UsageError
 from lab.base.wait import pause
 from lab.faults.ledger import Ledger
+from lab.faults.model import Tenure
 from lab.kube.manifests import apply_all, read
 from lab.ops import fault
 from lab.ops.answer import Answer
@@ -28,10 +29,12 @@ from lab.scenarios.play import play
 from lab.scenarios.report import Round, Verdict, junit, problems, render
 from lab.topology.fault_words import FAULT_WORDS, IMPAIRMENTS
 from lab.topology.model import EngineName, Topology
-from lab.topology.scenario import Bound, Measures, Step
+from lab.topology.scenario import Bound, Measures, Scenario, Step
 
 PROGRAM_LIMIT = 300.0
 """Seconds for the program of one step."""
+SLACK = 120.0
+"""Seconds that a fault may outlive the run which made it: time that steps take besides what the file says."""
 STEADY = Bound(">=", 0.99)
 """Success of all traffic that is judged, where a scenario does not say what is steady."""
 
@@ -91,9 +94,9 @@ def _round(lab: Lab) -> Round:
         try:
             began, ended, events = play(scenario, _Stage(lab), progress)
         finally:
-            if Ledger(lab.dir.ledger).read():
+            if standing := Ledger(lab.dir.ledger).read():
                 progress("heal", "all")
-                fault.heal((), lab=lab.name)
+                fault.heal(tuple(standing), lab=lab.name)
         progress("lab", "reading what was recorded")
         calls = asyncio.run(fetch(lab.connect, clusters, began - BASELINE, ended))
     course = Course(began, ended, events, calls)
@@ -135,6 +138,18 @@ def judged(topology: Topology) -> list[str]:
     ]
 
 
+def lease(scenario: Scenario, step: Step) -> float:
+    """Seconds after which a fault ends by itself if the run that made it was killed: later than the run would
+    have healed it. Pure.
+    """
+    if step.hold is not None:
+        return step.hold + SLACK
+    told = sum((one.after or 0.0) + (one.hold or 0.0) for one in scenario.steps)
+    programs = PROGRAM_LIMIT * sum(one.run is not None for one in scenario.steps)
+    last = max(one.at or 0.0 for one in scenario.steps)
+    return max(last + told + programs, scenario.length or 0.0) + SLACK
+
+
 @dataclass(frozen=True)
 class _Stage:
     """Does each action by the function that its verb calls."""
@@ -146,11 +161,18 @@ class _Stage:
         target = "|".join(getattr(step, word) for word in FAULT_WORDS[step.fault])
         if step.fault == "impair":
             settings = {word: getattr(step, word) or "" for word in IMPAIRMENTS}
-            made = fault.impair(target, settings, one_way=bool(step.one_way), lab=self.lab.name)
+            made = fault.impair(
+                target, settings, one_way=bool(step.one_way), lab=self.lab.name, tenure=self._tenure(step)
+            )
         else:
             parameters = {"replicas": step.to or 0} if step.fault == "scale" else {}
-            made = fault.inject(step.fault, target, lab=self.lab.name, parameters=parameters)
+            made = fault.inject(
+                step.fault, target, lab=self.lab.name, parameters=parameters, tenure=self._tenure(step)
+            )
         return str(made.data["id"])
+
+    def _tenure(self, step: Step) -> Tenure:
+        return Tenure(f"scenario:{self.lab.topology.name}", lease(self.lab.topology.scenario, step))
 
     def heal(self, fault_id: str) -> None:
         fault.heal((fault_id,), lab=self.lab.name)
