@@ -62,7 +62,9 @@ class EngineMade:
             raise CheckFailed(
                 f"lifted but still in force: {', '.join(map(str, still))}", remedy="lab fault.heal --all"
             )
-        await _answering(site, {name for part in parts if part.kind in STOPS_API for name in part.clusters})
+        freed = {name for part in parts if part.kind in STOPS_API for name in part.clusters}
+        held = left.paused | {cluster for cluster, _ in left.stopped}  # by another fault
+        await _answering(site, freed - held)
 
     async def strays(self, site: Site, recorded: Iterable[Fault]) -> Parts:
         """What is in force and belongs to no recorded fault."""

@@ -81,8 +81,11 @@ def to_repeat(found: Sequence[EngineFault], wanted: Sequence[EngineFault]) -> li
         lying = [part for part in reversed(wanted) if (part.clusters, part.others) == ends]
         lying = list(dict.fromkeys(lying))[::-1]
         seen = [part for part in found if part in lying]
-        right = next((n for n, part in enumerate(lying) if seen[n : n + 1] != [part]), len(lying))
-        result += lying[right:]
+        result += next(
+            lying[kept:]
+            for kept in range(len(lying), -1, -1)
+            if [part for part in seen if part not in lying[kept:]] == lying[:kept]
+        )
     return result
 
 
