@@ -75,7 +75,7 @@ def _takes_value(verb: str, flag: str) -> bool:
         argument.takes_value
         for argument in arguments
         for name in argument.names
-        if flag in (f"-{name}", f"--{name.replace('_', '-')}")
+        if flag in (f"-{name}", f"--{name.strip('_').replace('_', '-')}")
     )
 
 

@@ -52,11 +52,21 @@ def write_private(path: Path, data: bytes | str, *, mode: int = 0o600) -> None:
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
+        _sync_folder(path.parent)
     except OSError as error:
         temporary.unlink(missing_ok=True)
         raise LabError(
             f"cannot write {path}: {error.strerror}", remedy="free some space or set LAB_HOME"
         ) from error
+
+
+def _sync_folder(folder: Path) -> None:
+    """Put a folder's names on disk: without it a power cut may bring back a file that was replaced."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager

@@ -79,6 +79,12 @@ class EngineFault:
     one_way: bool = False
     settings: tuple[tuple[str, float], ...] = ()
 
+    def __str__(self) -> str:
+        names = ",".join(sorted(self.clusters))
+        if self.others:
+            names = f"{','.join(sorted(self.others))} {'->' if self.one_way else '|'} {names}"
+        return " ".join(word for word in (self.kind, self.component, names) if word)
+
 
 @dataclass(frozen=True)
 class Drop:
@@ -105,7 +111,8 @@ class ActualFaults:
     paused: frozenset[str] = frozenset()
     stopped: frozenset[tuple[str, str]] = frozenset()
     """(cluster, component)."""
-    impaired: frozenset[Impaired] = frozenset()
+    impaired: tuple[Impaired, ...] = ()
+    """In the order in which they were asked for: of two that say the same setting, the later one counts."""
 
     def holds(self, fault: EngineFault) -> bool:
         """Whether all of a fault is in force."""
@@ -133,6 +140,8 @@ class EngineState:
     pid: int = 0
     clusters: Mapping[str, ClusterState] = field(default_factory=dict)
     faults: ActualFaults = ActualFaults()
+    readings: Mapping[str, str] = field(default_factory=dict)
+    """Everything that faults may change, as the machine has it: place -> what is there."""
 
 
 class Engine(Protocol):
@@ -164,6 +173,25 @@ class Engine(Protocol):
 
     async def read_faults(self, lab: LabDir) -> ActualFaults:
         """What is in force now."""
+
+
+def parts_of(found: ActualFaults) -> tuple[EngineFault, ...]:
+    """What was found as the smallest faults that would make it, impairments in their order."""
+    return (
+        *(
+            EngineFault("partition", frozenset({one.target}), frozenset({one.source}), one_way=True)
+            for one in sorted(found.drops, key=lambda drop: (drop.source, drop.target))
+        ),
+        *(EngineFault("pause", frozenset({name})) for name in sorted(found.paused)),
+        *(
+            EngineFault("component", frozenset({name}), component=part)
+            for name, part in sorted(found.stopped)
+        ),
+        *(
+            EngineFault("impair", frozenset({one.target}), frozenset({one.source}), "", True, one.settings)
+            for one in found.impaired
+        ),
+    )
 
 
 def drops_of(fault: EngineFault) -> frozenset[Drop]:

@@ -7,6 +7,8 @@ from lab.base.errors import NoSuchLab, UsageError
 from lab.base.state import LabDir, lab_names
 from lab.engines.protocol import Engine
 from lab.engines.select import engine_of
+from lab.faults.ledger import Ledger
+from lab.faults.site import Site
 from lab.ops.answer import Answer
 from lab.plan.addresses import LabPlan, addresses
 from lab.topology.load import load
@@ -35,6 +37,11 @@ class Lab:
         from lab.kube.client import Client  # the official client takes half a second to import
 
         return await Client.from_kubeconfig(self.dir.kubeconfig, self.dir.context(cluster))
+
+    @property
+    def site(self) -> Site:
+        """The lab as the fault modules want it."""
+        return Site(self.dir, self.engine, self.connect, Ledger(self.dir.ledger))
 
     def with_topology(self, topology: Topology) -> Self:
         """The same lab asking for something else."""

@@ -14,6 +14,7 @@ from lab.base import process
 from lab.base.errors import CheckFailed, UsageError
 from lab.base.wait import pause
 from lab.faults.ledger import Ledger
+from lab.faults.model import Tenure
 from lab.faults.workloads import Selection, all_ready
 from lab.kube.manifests import apply_all, read
 from lab.ops import fault
@@ -32,10 +33,12 @@ from lab.topology.bounds import Bound
 from lab.topology.fault_words import FAULT_WORDS, IMPAIRMENTS
 from lab.topology.measures import Measures, When
 from lab.topology.model import EngineName, Topology
-from lab.topology.scenario import Step
+from lab.topology.scenario import Scenario, Step
 
 PROGRAM_LIMIT = 300.0
 """Seconds for the program of one step."""
+SLACK = 120.0
+"""Seconds that a fault may outlive the run which made it: time that steps take besides what the file says."""
 STEADY = Bound(">=", 0.99)
 """Success of all traffic that is judged, where a scenario does not say what is steady."""
 
@@ -94,9 +97,9 @@ def _round(lab: Lab, seed: int) -> Round:
         try:
             return asyncio.run(_course(lab, seed, progress))
         finally:
-            if Ledger(lab.dir.ledger).read():
+            if standing := Ledger(lab.dir.ledger).read():
                 progress("heal", "all")
-                fault.heal((), lab=lab.name)
+                fault.heal(tuple(standing), lab=lab.name)
 
 
 async def _course(lab: Lab, seed: int, say: Callable[[str, str], None]) -> Round:
@@ -107,9 +110,9 @@ async def _course(lab: Lab, seed: int, say: Callable[[str, str], None]) -> Round
         stage = _Stage(lab, sampler, env)
         await _steady(stage, say)
         played = await play(scenario, stage, say, seed)
-    if Ledger(lab.dir.ledger).read():
+    if standing := Ledger(lab.dir.ledger).read():
         say("heal", "all")
-        await asyncio.to_thread(fault.heal, (), lab=lab.name)
+        await asyncio.to_thread(fault.heal, tuple(standing), lab=lab.name)
     say("lab", "reading what was recorded")
     calls = await fetch(lab.connect, clusters, played.begin - BASELINE, played.end)
     course = Course(
@@ -161,6 +164,28 @@ def judged(topology: Topology) -> list[str]:
     ]
 
 
+def lease(scenario: Scenario, step: Step) -> float:
+    """Seconds after which a fault ends by itself if the run that made it was killed: later than the run would
+    have healed it. Pure.
+    """
+    if step.hold is not None:
+        return step.hold + SLACK
+    return max(longest(scenario.steps), scenario.length or 0.0) + SLACK
+
+
+def longest(steps: Sequence[Step]) -> float:
+    """Seconds that steps may take at the most, if one came after the other. Pure."""
+    return sum(map(_longest, steps))
+
+
+def _longest(step: Step) -> float:
+    inner = sum(longest(steps) for _, steps in step.groups)
+    once = (step.hold or 0.0) + inner + PROGRAM_LIMIT * (step.run is not None)
+    many = step.repeat.count * (once + step.repeat.pause + step.repeat.varies) if step.repeat else once
+    waited = max(step.at or 0.0, step.after or 0.0) + (step.when.within if step.when else 0.0)
+    return waited + many + longest(step.otherwise)
+
+
 @dataclass(frozen=True)
 class _Stage:
     """Does each action by the function that its verb calls."""
@@ -181,11 +206,18 @@ class _Stage:
         target = "|".join(getattr(step, word) for word in FAULT_WORDS[step.fault])
         if step.fault == "impair":
             settings = {word: getattr(step, word) or "" for word in IMPAIRMENTS}
-            made = fault.impair(target, settings, one_way=bool(step.one_way), lab=self.lab.name)
+            made = fault.impair(
+                target, settings, one_way=bool(step.one_way), lab=self.lab.name, tenure=self._tenure(step)
+            )
         else:
             parameters = {"replicas": step.to or 0} if step.fault == "scale" else {}
-            made = fault.inject(step.fault, target, lab=self.lab.name, parameters=parameters)
+            made = fault.inject(
+                step.fault, target, lab=self.lab.name, parameters=parameters, tenure=self._tenure(step)
+            )
         return str(made.data["id"])
+
+    def _tenure(self, step: Step) -> Tenure:
+        return Tenure(f"scenario:{self.lab.topology.name}", lease(self.lab.topology.scenario, step))
 
     async def heal(self, fault_id: str) -> None:
         async with self.one_at_a_time:

@@ -14,9 +14,12 @@ from lab.base.errors import CheckFailed
 from lab.base.state import make_private, write_private
 from lab.base.wait import pause
 from lab.engines.lock import held
+from lab.faults import baseline
+from lab.faults.inject import recover
 from lab.mesh.protocol import MeshCluster
 from lab.mesh.select import mesh_of
 from lab.observe.state import LabState
+from lab.ops import keeper
 from lab.ops.answer import Answer
 from lab.ops.inventory import observe, wanted
 from lab.ops.labs import Lab, from_file
@@ -56,7 +59,10 @@ async def _up(lab: Lab, clusters: tuple[str, ...]) -> LabState:
         async with AsyncExitStack() as stack:
             steps = await converge(lab, clusters, stack, progress)
             progress("lab", f"{len(steps)} steps done" if steps else "nothing to do")
-            return only(await _healthy(lab, clusters, progress, with_traffic=True), lab.chosen(clusters))
+            seen = only(await _healthy(lab, clusters, progress, with_traffic=True), lab.chosen(clusters))
+        await baseline.keep(lab.site)
+        await keeper.ensure(lab.dir)
+        return seen
 
 
 async def converge(
@@ -64,6 +70,10 @@ async def converge(
 ) -> tuple[Step, ...]:
     """Carry out what differs between the topology and the live lab; returns the steps that were done."""
     say = progress or Progress()
+    if lab.engine.is_running(lab.dir):
+        await recover(lab.site)
+    else:
+        lab.site.ledger.condemn()  # the processes in which these faults were made have ended
     clients = await connect_running(lab, stack)
     desired = wanted(lab.topology)
     steps = diff(desired, await observe(lab, clients) if clients else Observed(), clusters)
@@ -77,6 +87,8 @@ async def converge(
     rest = [step for step in steps if step.verb not in ENGINE_VERBS]
     reached = await together(*(_reach(lab, one, stack) for one in plan.clusters))
     world = World(lab, mesh_of(lab.topology, lab.dir), {one.name: one for one in reached}, desired, say)
+    lab.site.ledger.keep_only(lambda fault: bool(set(fault.target.clusters) & set(lab.topology.clusters)))
+    await recover(lab.site, {one.name for one in plan.clusters})
     await prepare(world, rest)
     if traffic := [step for step in rest if step.verb is Verb.START_TRAFFIC]:
         # A user's first look must not show calls that failed because their target did not exist yet.

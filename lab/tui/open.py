@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 
 from rich.console import Console
 
+from lab.faults.model import Tenure
 from lab.observe.state import LabState
 from lab.ops import fault
 from lab.ops.answer import Answer
@@ -15,6 +16,8 @@ from lab.ops.feed import feed
 from lab.ops.labs import find
 from lab.tui.actions import Choice
 from lab.tui.app import LabApp
+
+TENURE = Tenure("tui")
 
 
 class LabActions:
@@ -26,7 +29,7 @@ class LabActions:
     async def inject(self, choice: Choice) -> str:
         replicas = {"replicas": 0} if choice.kind == "scale" else None
         done = await asyncio.to_thread(
-            fault.inject, choice.kind, choice.target, lab=self._lab, parameters=replicas
+            fault.inject, choice.kind, choice.target, lab=self._lab, parameters=replicas, tenure=TENURE
         )
         return said(done)
 

@@ -97,18 +97,20 @@ class Operations:
     def describe(self) -> dict[str, Any]:
         """Everything the engine wants to see, read from the kernel where that is cheap."""
         return {
-            "clusters": [
-                {
-                    "name": c.name,
-                    "plan": c.plan,
-                    "port": c.listener.getsockname()[1],
-                    "paused": processes.frozen(self._pids(c)),
-                    "pods": [p.describe() for p in self._pods.of(c.name)],
-                }
-                for c in self._clusters.values()
-            ],
+            "clusters": list(map(self._describe, self._clusters.values())),
             "components": self._supervisor.describe(),
             "why_no_limits": self._cgroups.why_not,
+        }
+
+    def _describe(self, cluster: Cluster) -> dict[str, Any]:
+        stopped, alive = processes.halted(self._pids(cluster))
+        return {
+            "name": cluster.name,
+            "plan": cluster.plan,
+            "port": cluster.listener.getsockname()[1],
+            "paused": 0 < stopped == alive,
+            "halted": stopped,
+            "pods": [p.describe() for p in self._pods.of(cluster.name)],
         }
 
     def configure(self, request: Message, _fds: list[int], reply: Reply) -> None:
