@@ -63,6 +63,8 @@ class EngineMade:
                 f"lifted but still in force: {', '.join(map(str, still))}", remedy="lab fault.heal --all"
             )
         freed = {name for part in parts if part.kind in STOPS_API for name in part.clusters}
+        if not site.engine.is_running(site.dir):
+            return  # the lab has ended, and all of this with it
         held = left.paused | {cluster for cluster, _ in left.stopped}  # by another fault
         await _answering(site, freed - held)
 
