@@ -133,12 +133,19 @@ def _html_table(table: Table) -> str:
 
 
 def _html_cell(table: Table, column: str, text: str) -> str:
-    shown = f"<code>{escape(text)}</code>" if column in table.code and text else _inline(text)
+    shown = f"<code>{_breakable(text)}</code>" if column in table.code and text else _inline(text)
     return f'<td data-name="{escape(column)}">{shown}</td>'
 
 
 def _inline(text: str) -> str:
-    return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text))
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", _breakable(text))
+
+
+def _breakable(text: str) -> str:
+    """Long names may be broken at their dots, slashes and dashes; nothing else is."""
+    return re.sub(
+        r"\S{25,}", lambda word: re.sub(r"([./-])(?=\w)", r"\1<wbr>", word[0]), escape(text, quote=False)
+    )
 
 
 _FRAME = """<!doctype html>

@@ -19,6 +19,8 @@ REDACTED_BASE64 = base64.b64encode(REDACTED.encode()).decode()
 """In a Secret's data, so that the object stays one that an API server accepts."""
 NAMES_OF_SECRETS = frozenset({"clusterCredentialsSecret"})
 """Keys of Linkerd's objects that name a Secret."""
+NAMED_BY = ("name", "key", "header")
+"""Keys beside a `value` that say what it is: variables of containers, headers of routes and of Envoy."""
 LEAST_LITERAL = 8
 """Characters of a value from which on it is replaced everywhere; shorter ones would hit innocent words."""
 PUBLIC_KEYS = frozenset({"ca.crt", "tls.crt", "crt.pem", "namespace"})
@@ -110,7 +112,7 @@ class Redactor:
     def _mapping(self, value: Mapping[str, Any]) -> dict[str, Any]:
         if value.get("kind") == "Secret":
             value = {**value, **_emptied(value, "data", REDACTED_BASE64), **_emptied(value, "stringData")}
-        if is_telling(str(value.get("name", ""))) and isinstance(value.get("value"), str):
+        if isinstance(value.get("value"), str) and any(is_telling(str(value.get(k, ""))) for k in NAMED_BY):
             value = {**value, "value": REDACTED}
         return {self.text(str(key)): self._item(str(key), item) for key, item in value.items()}
 

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import platform
+import re
 import sys
 from importlib.metadata import distributions, version
 from pathlib import Path
@@ -48,7 +49,8 @@ async def _envoy() -> str:
         said = (await run([str(binary()), "--version"], timeout=_SECONDS)).stdout
     except LabError:
         return ""
-    return said.strip().rpartition("version:")[2].strip()
+    found = re.search(r"version: [0-9a-f]+/([^/\s]+)/", said)
+    return found[1] if found else said.strip()
 
 
 def _machine() -> dict[str, Any]:
