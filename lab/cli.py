@@ -15,7 +15,7 @@ from invoke.program import Program
 from lab.verbs.namespace import namespace
 
 # Invoke has no optional positional arguments; these verbs take one, or several.
-_OPTIONAL = {"up": "--file", "plan": "--file", "fault.heal": "--id"}
+_OPTIONAL = {"up": "--file", "plan": "--file", "fault.heal": "--id", "bundle": "--lab"}
 _SEVERAL = frozenset({"fault.heal"})
 
 WRONG_USAGE = 2

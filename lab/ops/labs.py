@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Self
 
 from lab.base.errors import NoSuchLab, UsageError
 from lab.base.state import LabDir, lab_names
+from lab.engines.inspect import Inspector
 from lab.engines.protocol import Engine
-from lab.engines.select import engine_of
+from lab.engines.select import engine_of, inspector_of
 from lab.faults.ledger import Ledger
 from lab.faults.site import Site
 from lab.ops.answer import Answer
@@ -31,6 +32,11 @@ class Lab:
     @property
     def name(self) -> str:
         return self.dir.name
+
+    @property
+    def inspector(self) -> Inspector | None:
+        """What looks into this lab; None where its engine has no such thing."""
+        return inspector_of(self.topology.engine)
 
     async def connect(self, cluster: str) -> "Client":
         """A client of one cluster's API server, as its administrator."""

@@ -22,6 +22,7 @@ from lab.ops.answer import Answer
 from lab.ops.down import down
 from lab.ops.labs import Lab, from_file
 from lab.ops.progress import Progress
+from lab.ops.runs import keep
 from lab.ops.up import bring_up
 from lab.scenarios.calls import fetch
 from lab.scenarios.course import Course, Window
@@ -78,6 +79,8 @@ def run(file: str, asked: Rehearsal) -> Answer:
         if not was_running and not asked.keep and lab.dir.root.exists():
             down(lab.name, purge=not was_there)
     verdict = Verdict(lab.name, scenario.title, rounds)
+    if lab.dir.root.exists():
+        keep(lab.dir, verdict)
     if asked.junit:
         Path(asked.junit).write_text(junit(verdict), encoding="utf-8")
     return Answer(verdict.to_json(), render(verdict), ok=verdict.ok)
