@@ -7,7 +7,6 @@ import asyncio
 import time
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
-from dataclasses import replace
 
 from lab.base.concurrent import together
 from lab.base.errors import CheckFailed
@@ -20,11 +19,11 @@ from lab.observe.state import LabState
 from lab.ops.answer import Answer
 from lab.ops.inventory import observe, wanted
 from lab.ops.labs import Lab, from_file
-from lab.ops.plan import connect_running
+from lab.ops.plan import connect_running, restricted
 from lab.ops.progress import Progress
 from lab.ops.status import answer, observer, only
 from lab.ops.steps import World, carry_out, prepare
-from lab.plan.addresses import ClusterPlan, LabPlan
+from lab.plan.addresses import ClusterPlan
 from lab.plan.steps import Observed, Step, Verb, diff
 from lab.topology.load import dump
 from lab.topology.model import EngineName
@@ -69,7 +68,7 @@ async def converge(
     steps = diff(desired, await observe(lab, clients) if clients else Observed(), clusters)
     if not steps and _stored(lab) == dump(lab.topology):
         return ()
-    plan = _restricted(lab, clusters, set(clients))
+    plan = restricted(lab, clusters, set(clients))
     if not lab.dir.topology.exists():
         write_private(lab.dir.topology, dump(lab.topology))  # from now on `down` knows of this lab
     await lab.engine.ensure(lab.dir, plan, say)
@@ -88,15 +87,6 @@ async def converge(
 def _stored(lab: Lab) -> str:
     """The topology of the last `up` as text; parts of it (images) make no step and yet take effect."""
     return lab.dir.topology.read_text() if lab.dir.topology.exists() else ""
-
-
-def _restricted(lab: Lab, only: tuple[str, ...], running: set[str]) -> LabPlan:
-    """The plan of the chosen clusters and of those that run already."""
-    kept = tuple(one for one in lab.plan.clusters if not only or one.name in running | set(only))
-    names = {one.name for one in kept}
-    return replace(
-        lab.plan, clusters=kept, flat_pairs=tuple(p for p in lab.plan.flat_pairs if names >= set(p))
-    )
 
 
 async def _reach(lab: Lab, cluster: ClusterPlan, stack: AsyncExitStack) -> MeshCluster:
