@@ -13,6 +13,7 @@ from lab.base.errors import CheckFailed
 from lab.base.state import make_private, write_private
 from lab.base.wait import pause
 from lab.engines.lock import held
+from lab.kube.kubeconfig import server_of
 from lab.mesh.protocol import MeshCluster
 from lab.mesh.select import mesh_of
 from lab.observe.state import LabState
@@ -23,7 +24,6 @@ from lab.ops.plan import connect_running, restricted
 from lab.ops.progress import Progress
 from lab.ops.status import answer, observer, only
 from lab.ops.steps import World, carry_out, prepare
-from lab.plan.addresses import ClusterPlan
 from lab.plan.steps import Observed, Step, Verb, diff
 from lab.topology.load import dump
 from lab.topology.model import EngineName
@@ -74,7 +74,7 @@ async def converge(
     await lab.engine.ensure(lab.dir, plan, say)
     write_private(lab.dir.topology, dump(lab.topology))
     rest = [step for step in steps if step.verb not in ENGINE_VERBS]
-    reached = await together(*(_reach(lab, one, stack) for one in plan.clusters))
+    reached = await together(*(_reach(lab, one.name, stack) for one in plan.clusters))
     world = World(lab, mesh_of(lab.topology, lab.dir), {one.name: one for one in reached}, desired, say)
     await prepare(world, rest)
     if traffic := [step for step in rest if step.verb is Verb.START_TRAFFIC]:
@@ -89,10 +89,10 @@ def _stored(lab: Lab) -> str:
     return lab.dir.topology.read_text() if lab.dir.topology.exists() else ""
 
 
-async def _reach(lab: Lab, cluster: ClusterPlan, stack: AsyncExitStack) -> MeshCluster:
-    client = await stack.enter_async_context(await lab.connect(cluster.name))
-    ca = (lab.dir.cluster(cluster.name).pki / "ca.crt").read_text()
-    return MeshCluster(cluster.name, client, f"https://{cluster.node_ip}:6443", ca)
+async def _reach(lab: Lab, cluster: str, stack: AsyncExitStack) -> MeshCluster:
+    client = await stack.enter_async_context(await lab.connect(cluster))
+    url, ca = server_of(lab.dir.inside_kubeconfig, lab.dir.context(cluster))
+    return MeshCluster(cluster, client, url, ca)
 
 
 async def _healthy(
