@@ -14,7 +14,7 @@ import yaml
 
 from lab.base import process
 from lab.base.concurrent import together
-from lab.base.errors import EngineUnavailable, LabError
+from lab.base.errors import EngineUnavailable, LabError, UsageError
 from lab.base.state import LabDir, make_private
 from lab.base.wait import until
 from lab.engines.kind import design, kubeconfig, look, names
@@ -39,6 +39,7 @@ API_SECONDS = 120.0
 async def bring_up(lab: LabDir, plan: LabPlan, progress: Progress) -> None:
     """Make the lab's clusters exist, answer, and reach each other as the plan says."""
     lab = LabDir(make_private(lab.root).resolve())
+    _refuse_impaired_links(plan)
     async with await Daemon.connect() as daemon:
         seen = await look.present(daemon, lab, plan)
         todo = design.creation(lab, plan, await image_of(plan), seen)
@@ -47,6 +48,16 @@ async def bring_up(lab: LabDir, plan: LabPlan, progress: Progress) -> None:
             _refuse_limits(await limits(daemon, [act.where for act in todo.acts if act.where != "lab"]))
         await _carry_out(daemon, todo, progress)
         await settle(daemon, lab, plan)
+
+
+def _refuse_impaired_links(plan: LabPlan) -> None:
+    """A link that says it is slow and is not would make every measurement on it wrong."""
+    if plan.wans:
+        pairs = ", ".join(f"{source} -> {target}" for source, target in plan.wans)
+        raise UsageError(
+            f"engine kind cannot delay, thin or limit what goes over links: {pairs}",
+            remedy="leave delay, jitter, loss and rate out of the links, or use `--engine embedded`",
+        )
 
 
 async def image_of(plan: LabPlan) -> str:

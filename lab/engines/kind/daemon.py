@@ -155,14 +155,14 @@ class Daemon:
         await self._ask(f"{verb} {node}", lambda: getattr(self._client.containers.get(node), verb)(**options))
 
     def _inside(self, node: Node, argv: tuple[str, ...]) -> Said:
-        done = self._client.containers.get(node.name).exec_run(list(argv), demux=True, privileged=True)
+        done = self._client.containers.get(node.name).exec_run(list(argv), demux=True)
         out, err = done.output
         return Said(done.exit_code or 0, _text(out), _text(err))
 
     def _beside(self, node: Node, argv: tuple[str, ...]) -> Said:
         """A program of the node's image in the node's network: nothing can be started in a paused node."""
         helper = self._client.containers.create(
-            node.image, entrypoint=list(argv), network_mode=f"container:{node.name}", privileged=True
+            node.image, entrypoint=list(argv), network_mode=f"container:{node.name}", cap_add=["NET_ADMIN"]
         )
         try:
             helper.start()

@@ -75,7 +75,10 @@ async def apply(ground: Ground, fault: EngineFault) -> None:
     elif fault.kind == "partition":
         await _set_drops(ground, fault, lost=True)
     else:
-        raise LabError(f"the fault {fault.kind} cannot be made on engine kind")
+        raise LabError(
+            f"the fault {fault.kind} cannot be made on engine kind",
+            remedy="engine embedded has it; here there are partition, pause, api and node",
+        )
 
 
 async def clear(ground: Ground, fault: EngineFault) -> None:

@@ -16,8 +16,8 @@ Admin = Mapping[str, Any]
 
 
 def write(lab: LabDir, admins: Mapping[str, Admin], servers: Mapping[str, tuple[str, str]]) -> None:
-    """Write both. `servers` has each cluster's URLs: from here, and from the other clusters. A cluster that is
-    paused or down has no administrator file now, and keeps what it had."""
+    """Write both. `servers` has each cluster's URLs: from here, and from the others. A cluster that is paused
+    or down has no administrator file now, and keeps what it had."""
     for index, path in enumerate((lab.kubeconfig, lab.inside_kubeconfig)):
         before, found = entries(path), {}
         for cluster, urls in servers.items():

@@ -40,7 +40,7 @@ async def without_api(daemon: Daemon, node: Node) -> bool:
         return False  # nothing can be asked of files and processes of a paused node
     shelf, alive = await asyncio.gather(
         daemon.run_in(node, ("ls", f"{SHELF}/{API_MANIFEST}")),
-        daemon.run_in(node, ("pgrep", "-x", "kube-apiserver")),
+        daemon.run_in(node, ("sh", "-c", "grep -qsx kube-apiserver /proc/[0-9]*/comm")),
     )
     return shelf.code == 0 and alive.code != 0
 

@@ -16,7 +16,7 @@ from lab.engines.kind.daemon import Daemon
 from lab.engines.kind.images import DIGESTS, release_of
 
 INSTANCES_PER_CLUSTER, LEAST_INSTANCES = 128, 256
-WATCHES_PER_CLUSTER, LEAST_WATCHES = 64 * 1024, 128 * 1024
+WATCHES_PER_CLUSTER, LEAST_WATCHES = 48 * 1024, 96 * 1024
 MEMORY_PER_CLUSTER = 1 << 30
 DISK_PER_CLUSTER = 2 << 30
 LEAST_API = (1, 41)
