@@ -21,6 +21,7 @@ from docker.models.containers import Container
 from lab.base.errors import EngineUnavailable, LabError
 from lab.base.state import LabDir
 from lab.engines.kind import names
+from lab.engines.kind.explain import IMAGE_REMEDY
 from lab.engines.kind.nodes import Node, NodeState
 
 SECONDS = 20.0
@@ -143,7 +144,12 @@ class Daemon:
         return frozenset(word for one in listed for word in _image_words(one.attrs))
 
     async def pull(self, image: str) -> None:
-        await self._ask(f"pull {image}", lambda: self._client.images.pull(image), LONG_SECONDS)
+        """Raises LabError that says how to get the image here without a registry."""
+        try:
+            await self._ask(f"pull {image}", lambda: self._client.images.pull(image), LONG_SECONDS)
+        except LabError as error:
+            error.remedy = IMAGE_REMEDY
+            raise
 
     async def run_in(self, node: Node, argv: tuple[str, ...]) -> Said:
         """Run a program in a node, as root, to its end; in a paused one from beside it, in its network."""

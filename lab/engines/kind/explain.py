@@ -4,10 +4,13 @@ import re
 
 from lab.base.errors import CommandError, LabError
 
+IMAGE_REMEDY = (
+    "the image cannot be had: pull it yourself (`docker pull IMAGE`), or bring it from another machine with "
+    "`docker save` and `docker load`"
+)
 REMEDIES = (
     (r"failed to pull image|manifest unknown|no such host|toomanyrequests",
-     "the node image cannot be had: pull it yourself (`docker pull IMAGE`), or bring it from another machine "
-     "with `docker save` and `docker load`"),
+     IMAGE_REMEDY),
     (r"node\(s\) already exist for a cluster with the name",
      "another cluster of kind has this name and is not on this lab's network: remove it with `kind delete "
      "cluster --name NAME`, or give the lab another name (--lab)"),

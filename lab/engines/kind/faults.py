@@ -77,7 +77,7 @@ async def apply(ground: Ground, fault: EngineFault) -> None:
     else:
         raise LabError(
             f"the fault {fault.kind} cannot be made on engine kind",
-            remedy="engine embedded has it; here there are partition, pause, api and node",
+            remedy="engine embedded has it; here there are partition, pause and api",
         )
 
 
