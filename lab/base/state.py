@@ -138,6 +138,11 @@ class LabDir:
         return self.root / "kubeconfig"
 
     @property
+    def inside_kubeconfig(self) -> Path:
+        """The same contexts with the addresses at which pods of other clusters reach the API servers."""
+        return self.root / "kubeconfig-inside"
+
+    @property
     def ledger(self) -> Path:
         return self.root / "ledger.json"
 

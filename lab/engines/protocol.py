@@ -162,6 +162,10 @@ class Engine(Protocol):
         Writes the lab's kubeconfig. Raises EngineUnavailable when this machine cannot run the engine.
         """
 
+    async def commands(self, lab: LabDir, plan: LabPlan) -> list[tuple[str, str]]:
+        """(where, command line) of everything that `ensure` would run now; an engine that starts no programs
+        of others has none."""
+
     async def remove(self, lab: LabDir, *, purge: bool = False) -> None:
         """End everything of the lab; with `purge` also delete its stores and keys. Can be repeated."""
 

@@ -12,6 +12,10 @@ def engine_of(name: EngineName) -> Engine:
         from lab.engines.embedded.engine import EmbeddedEngine
 
         return EmbeddedEngine()
+    if name == "kind":
+        from lab.engines.kind.engine import KindEngine
+
+        return KindEngine()
     raise EngineUnavailable(
         f"engine {name} is not part of this version of the lab", remedy="use `--engine embedded`"
     )

@@ -99,6 +99,19 @@ def _one_node(topology: Topology) -> Iterator[Problem]:
                           "engine kind runs clusters of several nodes")  # fmt: skip
 
 
+# A host name has at most 64 characters, and kind adds "-control-plane" to the cluster's name.
+_LONGEST_KIND_NAME = 50
+
+
+def _kind_names(topology: Topology) -> Iterator[Problem]:
+    if topology.engine != "kind":
+        return
+    for name in topology.clusters:
+        if len(full := f"{topology.name}-{name}") > _LONGEST_KIND_NAME:
+            found = f"{full} is too long for the name of a kind cluster ({len(full)} characters)"
+            yield Problem(("clusters", name), found, f"at most {_LONGEST_KIND_NAME}, with the lab's name")
+
+
 def _namespace_creation(topology: Topology) -> Iterator[Problem]:
     if topology.mesh.create_namespaces and topology.mesh.version == "2.14":
         found, hint = "true with mesh.version 2.14", 'it came later: use mesh.version "latest"'
@@ -117,6 +130,7 @@ _RULES = (
     cluster_count,
     ranges,
     _one_node,
+    _kind_names,
     _link_modes,
     flat_ranges,
     _jitter,

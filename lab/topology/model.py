@@ -112,6 +112,23 @@ class Cluster(Part):
     """Kubeconfig context of this cluster (engine `existing`). Default: the cluster's name."""
 
 
+class Kind(Part):
+    """How engine `kind` makes its clusters; the other engines leave it alone."""
+
+    kubernetes: str | None = Field(default=None, pattern=r"^1\.\d{1,3}$")
+    """Kubernetes version, such as "1.36". Default: the newest the installed kind has a node image for."""
+    image: str | None = None
+    """Node image of your own, instead of the one that the lab pins for this Kubernetes version."""
+    subnet: Cidr | None = None
+    """Addresses of the network between clusters. Default: 172.28.0.0/16; each running lab needs its own."""
+    cpus: float | None = Field(default=None, gt=0)
+    """Processors that each node may use at most. Default: all."""
+    memory: str | None = Field(default=None, pattern=r"^[1-9]\d*(Mi|Gi)$")
+    """Memory that each node may use at most, such as 4Gi. Default: all."""
+    kubeadm: tuple[str, ...] = ()
+    """Patches of kubeadm's configuration, as YAML text; passed on to kind as they are."""
+
+
 class Link(Part):
     """`from` mirrors the exported services of `to`; with `both` also the other way round."""
 
@@ -208,6 +225,8 @@ class Topology(Part):
     """What clusters are made of. `--engine` overrides it."""
     mesh: Mesh = Mesh()
     """The service mesh."""
+    kind: Kind = Kind()
+    """How engine `kind` makes its clusters."""
     defaults: Defaults = Defaults()
     """Settings that clusters inherit."""
     clusters: Mapping[Label, Annotated[Cluster, BeforeValidator(_empty_is_default)]] = Field(min_length=1)

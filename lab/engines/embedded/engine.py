@@ -61,6 +61,9 @@ class EmbeddedEngine:
     async def ensure(self, lab: LabDir, plan: LabPlan, progress: Progress) -> None:
         await converge.bring_up(lab, plan, progress)
 
+    async def commands(self, lab: LabDir, plan: LabPlan) -> list[tuple[str, str]]:
+        return []
+
     async def remove(self, lab: LabDir, *, purge: bool = False) -> None:
         process = sandbox.running(lab)
         if process:
