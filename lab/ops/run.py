@@ -14,7 +14,7 @@ from lab.base import process
 from lab.base.errors import CheckFailed, UsageError
 from lab.base.wait import pause
 from lab.faults.ledger import Ledger
-from lab.kube.manifests import apply_all, read
+from lab.kube.manifests import apply_all, written
 from lab.ops import fault
 from lab.ops.answer import Answer
 from lab.ops.down import down
@@ -44,11 +44,12 @@ class Rehearsal:
     keep: bool = False
     repeat: int = 1
     junit: str = ""
+    variant: str = ""
 
 
 def run(file: str, asked: Rehearsal) -> Answer:
     """Run the scenario in a topology file. Not ok when an expectation fails."""
-    lab = from_file(file, asked.lab, asked.engine)
+    lab = from_file(file, asked.lab, asked.engine, asked.variant)
     scenario = lab.topology.scenario
     if not scenario.expect:
         raise UsageError(
@@ -67,7 +68,7 @@ def run(file: str, asked: Rehearsal) -> Answer:
     finally:
         if not was_running and not asked.keep and lab.dir.root.exists():
             down(lab.name, purge=not was_there)
-    verdict = Verdict(lab.name, scenario.title, rounds)
+    verdict = Verdict(lab.name, scenario.title, rounds, scenario.verdict)
     if asked.junit:
         Path(asked.junit).write_text(junit(verdict), encoding="utf-8")
     return Answer(verdict.to_json(), render(verdict), ok=verdict.ok)
@@ -161,7 +162,7 @@ class _Stage:
         asyncio.run(pause(seconds))
 
     async def _apply(self, step: Step) -> None:
-        objects = read(Path(str(step.apply)))
+        objects = written(str(step.apply))
         names = (step.cluster or ",".join(self.lab.topology.clusters)).split(",")
         for name in names:
             async with await self.lab.connect(name.strip()) as client:

@@ -15,7 +15,8 @@ from pydantic import ValidationError
 from lab.base import shipped
 from lab.base.errors import TopologyError, UsageError
 from lab.topology import document
-from lab.topology.check import check, check_names
+from lab.topology.check import check_all, check_names
+from lab.topology.grammar import is_inline
 from lab.topology.model import EngineName, Topology
 from lab.topology.problem import Path as ProblemPath
 from lab.topology.problem import Problem, did_you_mean, listed
@@ -25,15 +26,16 @@ from lab.topology.shape import shown, translate, without
 STDIN = "-"
 
 
-def load(file: str, engine: EngineName | None = None, name: str = "") -> Topology:
-    """The topology in a file, on standard input (`-`) or shipped under a bare name (`flat`).
+def load(file: str, engine: EngineName | None = None, name: str = "", variant: str = "") -> Topology:
+    """The topology in a file, on standard input (`-`) or shipped under a bare name (`flat`), as one of its
+    variants if it has any: the first unless `variant` names another.
 
     `engine` and `name` override the ones in the file.
     """
     file = file if file == STDIN else str(shipped.topology(file))
     text = sys.stdin.read() if file == STDIN else _read(Path(file))
     folder = Path.cwd() if file == STDIN else Path(file).resolve().parent
-    topology = parse(text, "standard input" if file == STDIN else file, engine)
+    topology = _chosen(parse(text, "standard input" if file == STDIN else file, engine), variant)
     if name:
         topology = _renamed(topology, name)
     return _located(topology, folder, file)
@@ -54,7 +56,7 @@ def parse(text: str, source: str, engine: EngineName | None = None) -> Topology:
         problems.append(Problem((), f"found {shown(read.data)}", "a mapping with name and clusters"))
     if topology is not None:
         topology = topology.on_engine(engine) if engine else topology
-        problems += check(topology)
+        problems += check_all(topology)
     if topology is None or problems:
         placed = [_on_line(problem, read) for problem in problems]
         raise TopologyError(source, [str(one) for one in sorted(placed, key=lambda one: one.line or 0)])
@@ -79,6 +81,14 @@ def _on_line(problem: Problem, read: document.Document) -> Problem:
     if problem.line is not None:
         return problem
     return Problem(problem.path, problem.found, problem.allowed, problem.hint, read.line(problem.path))
+
+
+def _chosen(topology: Topology, variant: str) -> Topology:
+    known = list(topology.variants)
+    if variant and variant not in known:
+        remedy = did_you_mean(variant, known) or (f"it has {listed(known)}" if known else "leave it out")
+        raise UsageError(f'topology {topology.name} has no variant "{variant}"', remedy=remedy)
+    return topology.variant(variant or known[0]) if known else topology
 
 
 def _renamed(topology: Topology, name: str) -> Topology:
@@ -111,7 +121,7 @@ def _meant(file: Path) -> str:
 
 def _located(topology: Topology, folder: Path, source: str) -> Topology:
     """The same topology with absolute manifest and program paths; missing ones are problems."""
-    manifests = tuple(str(folder / path) for path in topology.manifests)
+    manifests = tuple(_placed(one, folder) for one in topology.manifests)
     steps = tuple(_step(step, folder) for step in topology.scenario.steps)
     places: list[tuple[ProblemPath, str]] = [
         *((("manifests", index), path) for index, path in enumerate(manifests)),
@@ -124,7 +134,7 @@ def _located(topology: Topology, folder: Path, source: str) -> Topology:
     missing = [
         str(Problem(place, f'"{path}" does not exist', "a YAML file or a folder of them"))
         for place, path in places
-        if not os.path.exists(path)
+        if not is_inline(path) and not os.path.exists(path)
     ]
     if missing:
         raise TopologyError(source, missing)
@@ -136,10 +146,14 @@ def _located(topology: Topology, folder: Path, source: str) -> Topology:
 def _step(step: Step, folder: Path) -> Step:
     """The step with absolute paths."""
     if step.apply:
-        return step.model_copy(update={"apply": str(folder / step.apply)})
+        return step.model_copy(update={"apply": _placed(step.apply, folder)})
     if step.run:
         return step.model_copy(update={"run": (_program(step.run[0], folder), *step.run[1:])})
     return step
+
+
+def _placed(manifest: str, folder: Path) -> str:
+    return manifest if is_inline(manifest) else str(folder / manifest)
 
 
 def _program(program: str, folder: Path) -> str:

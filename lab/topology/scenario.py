@@ -172,7 +172,8 @@ class Step(Part):
     heal: str | None = None
     """Heal the fault of the step of this name, or `all`."""
     apply: str | None = None
-    """Apply Kubernetes YAML: a file or folder, relative to this file. It stays applied."""
+    """Apply Kubernetes YAML: a file or folder, relative to this file, or the YAML itself (a block of text,
+    `|`). It stays applied."""
     run: tuple[str, ...] | None = Field(default=None, min_length=1)
     """Run a program (an argument list) that must end with code 0; KUBECONFIG is the lab's."""
 
@@ -189,7 +190,7 @@ class Step(Part):
         if self.heal:
             return f"heal {self.heal}"
         if self.apply:
-            return f"apply {PurePath(self.apply).name}"
+            return "apply " + ("objects" if grammar.is_inline(self.apply) else PurePath(self.apply).name)
         return f"run {' '.join(self.run or ())}"
 
 
@@ -214,6 +215,9 @@ class Expectation(Measures):
     those that answered before it."""
 
 
+Verdict = Literal["held", "failed"]
+
+
 class Scenario(Part):
     """Steps, and expectations about what callers see meanwhile. `lab run` gives the verdict."""
 
@@ -227,3 +231,6 @@ class Scenario(Part):
     """How long the run takes. Default: until two seconds after the last step."""
     expect: tuple[Expectation, ...] = ()
     """What must have held."""
+    verdict: Verdict | None = None
+    """held or failed: the verdict that it is known to give, as of a bug; `lab run` says when it came out
+    otherwise. The exit code is that of the verdict itself."""

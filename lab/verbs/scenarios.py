@@ -23,10 +23,11 @@ def run(
     keep: bool = False,
     repeat: int = 1,
     junit: str = "",
+    variant: str = "",
     json: bool = False,
 ) -> None:
     """Run the scenario of a topology: break things in time, judge what callers saw; 1 if it fails."""
     from lab.ops.run import Rehearsal, run
 
-    asked = Rehearsal(lab, engine_name(engine), keep=keep, repeat=repeat, junit=junit)
+    asked = Rehearsal(lab, engine_name(engine), keep=keep, repeat=repeat, junit=junit, variant=variant)
     show(run(file, asked), json)
