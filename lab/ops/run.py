@@ -169,5 +169,5 @@ class _Stage:
                 await apply_all(client, objects)
 
     async def _run(self, step: Step) -> None:
-        env = {"KUBECONFIG": str(self.lab.dir.kubeconfig)}
+        env = {"KUBECONFIG": str(self.lab.dir.kubeconfig), "LAB": self.lab.name}
         await process.run(step.run or (), timeout=PROGRAM_LIMIT, env=env)

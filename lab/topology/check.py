@@ -32,8 +32,9 @@ def check_all(topology: Topology) -> list[Problem]:
 
 def _written(path: Path, topology: Topology, variant: str) -> Path:
     """Where a variant's own part is written, or the path as it is."""
-    own = bool(path) and path[0] in VARIABLE and getattr(topology.variants[variant], str(path[0])) is not None
-    return ("variants", variant, *path) if own else path
+    parts = path[1:] if path[:2] == ("scenario", "steps") else path
+    own = [part for part in (*VARIABLE, "steps") if getattr(topology.variants[variant], part) is not None]
+    return ("variants", variant, *parts) if parts and parts[0] in own else path
 
 
 def check_names(topology: Topology) -> list[Problem]:

@@ -20,7 +20,7 @@ from pydantic import (
 from lab.topology import grammar
 from lab.topology.bugs import BUGS_OF, Bug
 from lab.topology.part import Label, Part, Seconds
-from lab.topology.scenario import Scenario, Verdict
+from lab.topology.scenario import Scenario, Step, Verdict
 
 EngineName = Literal["embedded", "kind", "existing"]
 Mode = Literal["gateway", "flat", "federated"]
@@ -231,6 +231,8 @@ class Variant(Part):
     """Other manifests."""
     traffic: tuple[Traffic, ...] | None = None
     """Other traffic."""
+    steps: tuple[Step, ...] | None = None
+    """Other steps of the scenario: the same expectations, reached by a work-around."""
 
 
 class Topology(Part):
@@ -279,7 +281,8 @@ class Topology(Part):
         """The same lab with the parts that a variant replaces, as a topology without variants."""
         chosen = self.variants[name]
         parts = {part: value for part in VARIABLE if (value := getattr(chosen, part)) is not None}
-        scenario = self.scenario.model_copy(update={"verdict": chosen.verdict})
+        told = {"verdict": chosen.verdict, **({} if chosen.steps is None else {"steps": chosen.steps})}
+        scenario = self.scenario.model_copy(update=told)
         return self.model_copy(update={**parts, "scenario": scenario, "variants": {}})
 
     def on_engine(self, engine: EngineName) -> Self:
