@@ -69,9 +69,9 @@ class Lab:
         return name
 
 
-def from_file(file: str, name: str = "", engine: EngineName | None = None) -> Lab:
+def from_file(file: str, name: str = "", engine: EngineName | None = None, variant: str = "") -> Lab:
     """The lab that a topology file describes, whether it is up or not."""
-    return _lab(load(file, engine, name))
+    return _lab(load(file, engine, name, variant))
 
 
 def find(name: str = "") -> Lab:

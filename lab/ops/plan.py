@@ -20,10 +20,15 @@ from lab.topology.model import EngineName
 
 
 def plan(
-    file: str, *, lab: str = "", engine: EngineName | None = None, clusters: tuple[str, ...] = ()
+    file: str,
+    *,
+    lab: str = "",
+    engine: EngineName | None = None,
+    clusters: tuple[str, ...] = (),
+    variant: str = "",
 ) -> Answer:
     """The steps from the live state to the topology file."""
-    target = from_file(file, lab, engine)
+    target = from_file(file, lab, engine, variant)
     target.chosen(clusters)
     steps, commands = asyncio.run(_steps(target, clusters))
     rows = [{"verb": s.verb, "target": s.target, "reason": s.reason, "after": list(s.after)} for s in steps]

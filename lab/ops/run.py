@@ -16,7 +16,7 @@ from lab.base.wait import pause
 from lab.faults.ledger import Ledger
 from lab.faults.model import Tenure
 from lab.faults.workloads import Selection, all_ready
-from lab.kube.manifests import apply_all, read
+from lab.kube.manifests import apply_all, written
 from lab.ops import fault
 from lab.ops.answer import Answer
 from lab.ops.down import down
@@ -54,11 +54,12 @@ class Rehearsal:
     repeat: int = 1
     junit: str = ""
     seed: int | None = None
+    variant: str = ""
 
 
 def run(file: str, asked: Rehearsal) -> Answer:
     """Run the scenario in a topology file. Not ok when an expectation fails."""
-    lab = from_file(file, asked.lab, asked.engine)
+    lab = from_file(file, asked.lab, asked.engine, asked.variant)
     scenario = lab.topology.scenario
     if not scenario.expect:
         raise UsageError(
@@ -78,7 +79,7 @@ def run(file: str, asked: Rehearsal) -> Answer:
     finally:
         if not was_running and not asked.keep and lab.dir.root.exists():
             down(lab.name, purge=not was_there)
-    verdict = Verdict(lab.name, scenario.title, rounds)
+    verdict = Verdict(lab.name, scenario.title, rounds, scenario.verdict)
     if lab.dir.root.exists():
         keep(lab.dir, verdict)
     if asked.junit:
@@ -108,7 +109,7 @@ def _round(lab: Lab, seed: int) -> Round:
 async def _course(lab: Lab, seed: int, say: Callable[[str, str], None]) -> Round:
     scenario = lab.topology.scenario
     clusters = sorted({one.from_ for one in lab.topology.traffic})
-    env = {"KUBECONFIG": str(lab.dir.kubeconfig), "LAB_SEED": str(seed)}
+    env = {"KUBECONFIG": str(lab.dir.kubeconfig), "LAB": lab.name, "LAB_SEED": str(seed)}
     async with Sampler(lab.connect, scenario.probes, env) as sampler:
         stage = _Stage(lab, sampler, env)
         await _steady(stage, say)
@@ -255,7 +256,7 @@ class _Stage:
         return [outcome for one in wanted for outcome in measured(one, window, course)]
 
     async def _apply(self, step: Step) -> None:
-        objects = read(Path(str(step.apply)))
+        objects = written(str(step.apply))
         names = (step.cluster or ",".join(self.lab.topology.clusters)).split(",")
         for name in names:
             async with await self.lab.connect(name.strip()) as client:

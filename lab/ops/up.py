@@ -39,10 +39,15 @@ ENGINE_VERBS = frozenset({Verb.START_CLUSTER, Verb.STOP_CLUSTER})
 
 
 def up(
-    file: str, *, lab: str = "", engine: EngineName | None = None, clusters: tuple[str, ...] = ()
+    file: str,
+    *,
+    lab: str = "",
+    engine: EngineName | None = None,
+    clusters: tuple[str, ...] = (),
+    variant: str = "",
 ) -> Answer:
     """Bring up what the topology file says and wait until it is healthy. Raises CheckFailed if it is not."""
-    return bring_up(from_file(file, lab, engine), clusters)
+    return bring_up(from_file(file, lab, engine, variant), clusters)
 
 
 def bring_up(target: Lab, clusters: tuple[str, ...] = ()) -> Answer:

@@ -36,6 +36,8 @@ class Verdict:
     lab: str
     title: str
     rounds: tuple[Round, ...]
+    expected: str | None = None
+    """The verdict that the scenario is known to give, if it says so."""
 
     @property
     def ok(self) -> bool:
@@ -46,12 +48,20 @@ class Verdict:
             "lab": self.lab,
             "title": self.title,
             "verdict": _word(self.ok),
+            "expected": self.expected,
             "rounds": [_round_json(one) for one in self.rounds],
         }
 
 
 def _word(ok: bool) -> str:
     return "held" if ok else "failed"
+
+
+def _surprise(verdict: Verdict) -> str:
+    """What a verdict that is known beforehand has to add."""
+    if verdict.expected is None:
+        return ""
+    return ", as expected" if verdict.expected == _word(verdict.ok) else f", expected: {verdict.expected}"
 
 
 def _round_json(one: Round) -> dict[str, Any]:
@@ -108,7 +118,7 @@ def render(verdict: Verdict) -> RenderableType:
         table.add_row(mark, *map(Text, (first.subject, first.measure, first.window, first.wanted, seen)))
     held = sum(one.ok for one in verdict.rounds)
     many = len(verdict.rounds) > 1
-    words = f"{verdict.title or verdict.lab}: {_word(verdict.ok)}"
+    words = f"{verdict.title or verdict.lab}: {_word(verdict.ok)}{_surprise(verdict)}"
     head = Text(words + (f" (held in {held} of {len(verdict.rounds)} rounds)" if many else ""), "bold")
     return Group(head, "", table, "", *map(Text, timeline(verdict.rounds[-1].course)))
 

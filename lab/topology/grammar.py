@@ -134,6 +134,11 @@ def parse_link(text: str) -> tuple[str, str, bool]:
     return match[1], match[3], match[2] == "<->"
 
 
+def is_inline(manifest: str) -> bool:
+    """Whether a manifest is the YAML itself, and not the path of a file or folder."""
+    return "\n" in manifest
+
+
 def _whole(pattern: re.Pattern[str], text: object, allowed: str) -> re.Match[str]:
     match = pattern.fullmatch(text.strip()) if isinstance(text, str) else None
     if match is None:

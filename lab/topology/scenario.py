@@ -6,7 +6,7 @@ are carried out and judged is `lab.scenarios`.
 
 from collections.abc import Iterator, Mapping
 from pathlib import PurePath
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
@@ -97,9 +97,11 @@ class Step(Part):
     heal: str | None = None
     """Heal the fault of the step of this name, or `all`."""
     apply: str | None = None
-    """Apply Kubernetes YAML: a file or folder, relative to this file. It stays applied."""
+    """Apply Kubernetes YAML: a file or folder, relative to this file, or the YAML itself (a block of text,
+    `|`). It stays applied."""
     run: tuple[str, ...] | None = Field(default=None, min_length=1)
-    """Run a program (an argument list) that must end with code 0; KUBECONFIG is the lab's."""
+    """Run a program (an argument list) that must end with code 0; KUBECONFIG is the
+    lab's, and its contexts are $LAB-<cluster>."""
 
     @property
     def words(self) -> str:
@@ -114,7 +116,7 @@ class Step(Part):
         if self.heal:
             return f"heal {self.heal}"
         if self.apply:
-            return f"apply {PurePath(self.apply).name}"
+            return "apply " + ("objects" if grammar.is_inline(self.apply) else PurePath(self.apply).name)
         if self.run:
             return f"run {' '.join(self.run)}"
         return next((f"{len(inner)} {word}" for word, inner in self.groups), "wait")
@@ -131,6 +133,9 @@ class Step(Part):
         for word, inner in (*self.groups, ("otherwise", self.otherwise)):
             for index, step in enumerate(inner):
                 yield from step.walk((*path, word, index))
+
+
+Verdict = Literal["held", "failed"]
 
 
 class Scenario(Part):
@@ -151,3 +156,6 @@ class Scenario(Part):
     """How long the run takes. Default: until two seconds after the last step."""
     expect: tuple[Expectation, ...] = ()
     """What must have held."""
+    verdict: Verdict | None = None
+    """held or failed: the verdict that it is known to give, as of a bug; `lab run` says when it came out
+    otherwise. The exit code is that of the verdict itself."""

@@ -25,12 +25,19 @@ def run(
     repeat: int = 1,
     junit: str = "",
     seed: int = -1,
+    variant: str = "",
     json: bool = False,
 ) -> None:
     """Run the scenario of a topology: break things in time, judge what callers saw; 1 if it fails."""
     from lab.ops.run import Rehearsal, run
 
     asked = Rehearsal(
-        lab, engine_name(engine), keep=keep, repeat=repeat, junit=junit, seed=None if seed < 0 else seed
+        lab,
+        engine_name(engine),
+        keep=keep,
+        repeat=repeat,
+        junit=junit,
+        seed=None if seed < 0 else seed,
+        variant=variant,
     )
     show(run(file, asked), json)
