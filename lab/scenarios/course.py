@@ -102,7 +102,10 @@ class Course:
         skip = expected.skip
         if name := expected.during:
             spans = [
-                (event.began + skip, self.end if event.healing is None else event.healing)
+                (
+                    event.done + skip if skip else event.began,
+                    self.end if event.healing is None else event.healing,
+                )
                 for event in self.times(name)
             ]
             return Window(f"during {name}", tuple(spans), touching=not skip)

@@ -181,6 +181,14 @@ class _Play:
         await self.step(step)
 
 
+def _end(scenario: Scenario, began: float, done: float, *, unmet: bool) -> float:
+    """When a run ends that has done its steps: long enough after them to see a failback that is in time."""
+    if scenario.length is None or unmet:
+        return done + TAIL
+    awaited = [one.failback_within for one in scenario.expect if one.failback_within is not None]
+    return max(began + scenario.length, done + max(awaited) + TAIL if awaited else 0.0)
+
+
 async def play(
     scenario: Scenario, stage: Stage, say: Callable[[str, str], None], seed: int | None = None
 ) -> Played:
@@ -192,8 +200,7 @@ async def play(
             await running.all(scenario.steps)
             await running.over(set(running.healers))
             unmet = any(one.seen and not one.excused for one in running.waitings)
-            length = None if unmet else scenario.length
-            await running.wait_until(time.time() + TAIL if length is None else running.began + length)
+            await running.wait_until(_end(scenario, running.began, time.time(), unmet=unmet))
     except BaseExceptionGroup as errors:
         raise first(errors) from errors
     events = sorted(running.events.values(), key=lambda event: event.began)

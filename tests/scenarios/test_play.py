@@ -112,6 +112,13 @@ def test_the_run_lasts_as_long_as_the_scenario_says(monkeypatch):
     assert ended - began == 9
 
 
+def test_the_run_goes_on_until_a_failback_could_be_seen(monkeypatch):
+    expected = {"during": "out", "failback_within": "3s", "traffic": "west/front"}
+    step = {"name": "out", "at": "1s", "for": "5s", **PAUSE}
+    _, (_, ended, (event,)) = played(monkeypatch, step, slow=2, expect=[expected], **{"for": "9s"})
+    assert ended == event.healed + 3 + TAIL
+
+
 def test_a_step_that_fails_ends_the_run(monkeypatch):
     with pytest.raises(CommandError):
         played(monkeypatch, {"run": ["false"]}, {"run": ["x"]})
