@@ -74,8 +74,8 @@ class Expectation(Measures):
     after: Label | None = None
     """The window: from when this step was over (a fault: healed) to the end."""
     skip: Seconds = 0.0
-    """Leave out the beginning of the window: time to react. With `during` it counts from when the fault was in
-    force, however long that took."""
+    """Leave out the beginning of the window: time to react. With `during` it counts from when the fault was
+    in force, however long that took."""
     shift_within: Seconds | None = None
     """With `during`: from this long after the fault began, every call was answered, and by other clusters
     than those that answered before it (at least one call in ten of the two seconds before)."""
