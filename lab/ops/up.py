@@ -83,6 +83,7 @@ async def converge(
     steps = diff(desired, await observe(lab, clients) if clients else Observed(), clusters)
     if not steps and _stored(lab) == dump(lab.topology):
         return ()
+    mesh = mesh_of(lab.topology, lab.dir)  # fails before anything is made
     plan = restricted(lab, clusters, set(clients))
     if not lab.dir.topology.exists():
         write_private(lab.dir.topology, dump(lab.topology))  # from now on `down` knows of this lab
@@ -90,7 +91,7 @@ async def converge(
     write_private(lab.dir.topology, dump(lab.topology))
     rest = [step for step in steps if step.verb not in ENGINE_VERBS]
     reached = await together(*(_reach(lab, one.name, stack) for one in plan.clusters))
-    world = World(lab, mesh_of(lab.topology, lab.dir), {one.name: one for one in reached}, desired, say)
+    world = World(lab, mesh, {one.name: one for one in reached}, desired, say)
     lab.site.ledger.keep_only(lambda fault: bool(set(fault.target.clusters) & set(lab.topology.clusters)))
     await recover(lab.site, {one.name for one in plan.clusters})
     await prepare(world, rest)
