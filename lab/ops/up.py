@@ -33,8 +33,6 @@ from lab.topology.model import EngineName
 
 HEALTHY_WITHIN = 90.0
 """Seconds for a lab whose steps are all done to become healthy."""
-FRESH = 1.0
-"""Seconds of traffic that count while a lab comes up: the first calls find nobody there yet."""
 ENGINE_VERBS = frozenset({Verb.START_CLUSTER, Verb.STOP_CLUSTER})
 
 
@@ -118,6 +116,8 @@ async def _healthy(
 ) -> LabState:
     """Look until nothing is wrong and, `with_traffic`, every generator has been answered.
 
+    Calls count as long as they do for `status`, so that the next look does not contradict this one.
+
     Raises CheckFailed with what is still wrong when time is up.
 
     A lab in which somebody injected a fault on purpose is not waited for: its state is the answer.
@@ -126,7 +126,7 @@ async def _healthy(
     expected = [(one.from_, one.label) for one in lab.topology.traffic if one.from_ in chosen]
     deadline = time.monotonic() + HEALTHY_WITHIN
     said = ""
-    async with observer(lab, FRESH) as eyes:
+    async with observer(lab) as eyes:
         while True:
             seen = only(await eyes.look(), chosen)
             wrong = [f"{one.where}: {one.what}" for one in seen.problems]

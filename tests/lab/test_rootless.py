@@ -87,7 +87,8 @@ def lab(user: Cli) -> RunningLab:
 
 
 def test_it_comes_up_with_traffic_between_the_clusters(lab: RunningLab) -> None:
-    assert lab.status()["state"] == "ready"
+    state = lab.status()
+    assert state["state"] == "ready", state["problems"]
     assert lab.traffic("west", "echo-east")["answeredBy"] == {"east": 1.0}
     assert lab.run_client("west", "http://echo-east.echo")["cluster"] == "east"
 

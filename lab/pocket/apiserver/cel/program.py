@@ -62,7 +62,7 @@ def compile_expression(text: str, variables: tuple[tuple[str, str], ...]) -> Pro
 def _environment(variables: tuple[tuple[str, str], ...]) -> Any:
     from cel_expr_python import cel
 
-    from .library import functions
+    from lab.pocket.apiserver.cel.library import functions
 
     config = "extensions:\n" + "".join(f"- name: {name}\n" for name in _EXTENSIONS)
     return cel.NewEnv(
