@@ -74,6 +74,10 @@ class Fault:
         """Whether its lease is over."""
         return self.expires is not None and self.expires <= now
 
+    def shown(self, now: float) -> str:
+        """Its state in one word: `overdue` if it should have been healed by now."""
+        return "overdue" if self.state == "active" and self.is_due(now) else self.state
+
     def is_same(self, other: "Fault") -> bool:
         """Whether both ask for the same thing and come from the same kind of owner."""
         mine, theirs = (

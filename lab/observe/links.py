@@ -14,7 +14,7 @@ from lab.observe.facts import GatewayProbe, KubeFacts, Observation, WantedLink
 from lab.observe.state import Cluster, Fault, Link, LinkState
 
 Judgement = tuple[LinkState, str]
-ACTIVE = ("applying", "active")
+ACTIVE = ("applying", "active", "overdue")
 SILENT = ("unreachable", "down", "paused")
 REMOTE_DISCOVERY = "multicluster.linkerd.io/remote-discovery"
 CLUSTER_NAME = "mirror.linkerd.io/cluster-name"

@@ -19,6 +19,7 @@ STYLES = {
     "starting": "yellow",
     "paused": "yellow",
     "applying": "yellow",
+    "overdue": "yellow",
     "healing": "yellow",
     "unknown": "dim",
 }

@@ -41,7 +41,8 @@ def problems(state: LabState) -> Iterator[Problem]:
         yield from _service(service)
     for fault in state.faults:
         if fault.state != "active":
-            what = f"{fault.kind} on {fault.target} is {fault.state}: its command did not finish"
+            why = "its lease is over" if fault.state == "overdue" else "its command did not finish"
+            what = f"{fault.kind} on {fault.target} is {fault.state}: {why}"
             yield Problem(f"fault {fault.id}", what, _heal(fault.id))
 
 

@@ -59,7 +59,7 @@ def row(fault: Fault) -> dict[str, object]:
         "kind": fault.kind,
         "what": " ".join([fault.kind, *(f"{key} {word}" for key, word in impair.words(fault).items())]),
         "target": str(fault.target),
-        "state": "overdue" if fault.state == "active" and fault.is_due(time.time()) else fault.state,
+        "state": fault.shown(time.time()),
         "owner": fault.owner,
         "since": fault.since,
         "expires": fault.expires,

@@ -125,7 +125,7 @@ def _fault(fault: model.Fault) -> state.Fault:
         id=fault.id,
         kind=fault.kind,
         target=str(fault.target),
-        state=fault.state,
+        state=fault.shown(time.time()),
         since=fault.since,
         clusters=fault.target.clusters,
         others=fault.target.others,

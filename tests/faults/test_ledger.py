@@ -1,12 +1,14 @@
 """The fault ledger survives what happens to commands and files."""
 
+import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from lab.base.errors import LabError
 from lab.faults.ledger import Ledger
-from lab.faults.model import Fault, Target, next_id
+from lab.faults.model import Fault, Target, next_id, unfinished
 
 PAUSE = Fault("pause-1", "pause", Target(clusters=("east",)), since=12.5)
 SPLIT = Fault(
@@ -39,6 +41,37 @@ def test_a_damaged_ledger_is_an_error_that_says_what_to_do(tmp_path: Path) -> No
     with pytest.raises(LabError, match="damaged") as caught:
         Ledger(path).read()
     assert "lab down" in caught.value.remedy
+
+
+def test_commands_that_write_at_once_lose_no_fault(tmp_path: Path) -> None:
+    writers = []
+    for writer in range(4):
+        if (pid := os.fork()) == 0:
+            for number in range(10):
+                Ledger(tmp_path / "ledger.json").put(replace(PAUSE, id=f"pause-{writer}-{number}"))
+            os._exit(0)
+        writers.append(pid)
+    assert [os.waitpid(pid, 0)[1] for pid in writers] == [0] * 4
+    assert len(Ledger(tmp_path / "ledger.json").read()) == 40
+
+
+def test_what_goes_with_the_lab_is_forgotten_and_a_damaged_record_with_it(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "ledger.json")
+    ledger.put(PAUSE)
+    ledger.put(SPLIT)
+    ledger.keep_only(lambda fault: fault.kind == "pause")
+    assert list(ledger.read()) == [PAUSE.id]
+    (tmp_path / "ledger.json").write_text("[")
+    ledger.keep_only(lambda fault: True)
+    assert ledger.read() == {}
+
+
+def test_only_faults_on_their_way_and_those_past_their_lease_are_unfinished() -> None:
+    active = SPLIT.at("active")
+    leased = replace(active, id="partition-2", expires=50.0)
+    known = {one.id: one for one in (PAUSE, active, leased)}
+    assert unfinished(known, 49.0) == (PAUSE,)
+    assert unfinished(known, 50.0) == (leased, PAUSE)
 
 
 def test_ids_are_short_and_never_taken_twice() -> None:
