@@ -1,5 +1,5 @@
 """Faults on running clusters, through init: partitions (nftables), impairments (the relay), pauses
-(SIGSTOP) and stopped components.
+(SIGSTOP), stopped components, killed nodes and failing DNS (nftables).
 
 Each change is followed by reading back what the kernel has; a fault that did not take, or did not go, is an
 error. Called by the engine only; who asked for which fault is kept in the ledger above.
@@ -11,7 +11,15 @@ from lab.base.errors import LabError
 from lab.engines.embedded.control import Control
 from lab.engines.embedded.wan import change as wan
 from lab.engines.embedded.wan.paths import Layer
-from lab.engines.protocol import ActualFaults, Drop, EngineFault, Impaired, drops_of, impaired_by
+from lab.engines.protocol import (
+    ActualFaults,
+    DnsFailure,
+    Drop,
+    EngineFault,
+    Impaired,
+    drops_of,
+    impaired_by,
+)
 
 Plans = dict[str, dict[str, Any]]
 
@@ -31,6 +39,12 @@ async def read(control: Control) -> ActualFaults:
             for one in relayed.layers
             if not one.of_link and relayed.holds(one)
         ),
+        dead=frozenset(row["name"] for row in seen["clusters"] if row["dead"]),
+        dns=frozenset(
+            DnsFailure(cluster, tuple((str(name), value) for name, value in row["dns_failure"]))
+            for cluster, row in network.items()
+            if row["dns_failure"]
+        ),
     )
 
 
@@ -46,6 +60,11 @@ async def apply(control: Control, fault: EngineFault) -> None:
     elif fault.kind == "impair":
         layers = _layers(fault)
         await wan.change(control, lambda before: (*(one for one in before if one not in layers), *layers))
+    elif fault.kind == "node":
+        for cluster in sorted(fault.clusters):
+            await control.call("kill-node", cluster=cluster)
+    elif fault.kind == "dns":
+        await _set_dns_failure(control, fault.clusters, dict(fault.settings))
     else:
         actual = await read(control)
         await _set_drops(control, fault, actual.drops | drops_of(fault))
@@ -65,6 +84,11 @@ async def clear(control: Control, fault: EngineFault) -> None:
     elif fault.kind == "impair":
         layers = _layers(fault)
         await wan.change(control, lambda before: (one for one in before if one not in layers))
+    elif fault.kind == "node":
+        for cluster in sorted(fault.clusters & present.keys()):
+            await control.call("resume-component", key=f"{cluster}/node")
+    elif fault.kind == "dns":
+        await _set_dns_failure(control, fault.clusters & present.keys(), {})
     else:
         actual = await read(control)
         await _set_drops(control, fault, actual.drops - drops_of(fault))
@@ -84,6 +108,13 @@ async def _set_drops(control: Control, fault: EngineFault, wanted: frozenset[Dro
         sources = sorted({drop.source for drop in wanted if drop.target == cluster} & plans.keys())
         peers = {name: [f"{plans[name]['node_ip']}/32", plans[name]["pod_cidr"]] for name in sources}
         await control.call("network", function="set_drops", arguments={"cluster": cluster, "peers": peers})
+
+
+async def _set_dns_failure(control: Control, clusters: frozenset[str], settings: dict[str, float]) -> None:
+    plans = await _plans(control)
+    for cluster in sorted(clusters):
+        arguments = {"cluster": cluster, "dns_ip": plans[cluster]["dns_ip"], "settings": settings}
+        await control.call("network", function="set_dns_failure", arguments=arguments)
 
 
 async def _check_known(control: Control, fault: EngineFault) -> None:
