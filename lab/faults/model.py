@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, Self
 
-from lab.topology.scenario import FaultKind as FaultKind
+from lab.topology.fault_words import FaultKind as FaultKind
 
 FaultState = Literal["applying", "active", "healing"]
 
@@ -37,7 +37,7 @@ class Target:
 
 @dataclass(frozen=True)
 class Fault:
-    """One fault; `before` is what healing restores (replica counts by cluster/namespace/name)."""
+    """One fault; `before` is what healing restores, in its actuator's words (JSON)."""
 
     id: str
     kind: FaultKind
@@ -45,9 +45,9 @@ class Fault:
     since: float
     state: FaultState = "applying"
     parameters: Mapping[str, int] = field(default_factory=dict)
-    before: Mapping[str, int] = field(default_factory=dict)
+    before: Mapping[str, Any] = field(default_factory=dict)
 
-    def at(self, state: FaultState, before: Mapping[str, int] | None = None) -> Self:
+    def at(self, state: FaultState, before: Mapping[str, Any] | None = None) -> Self:
         """The same fault one step on."""
         return replace(self, state=state, before=self.before if before is None else before)
 

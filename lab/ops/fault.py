@@ -11,10 +11,13 @@ from rich.table import Table
 from lab.base.errors import UsageError
 from lab.engines.lock import held
 from lab.faults import impair as impairment
-from lab.faults.inject import Site, actual
+from lab.faults.catalogue import CATALOGUE
+from lab.faults.inject import actual
 from lab.faults.inject import heal as heal_one
 from lab.faults.inject import inject as inject_one
+from lab.faults.ledger import Ledger
 from lab.faults.model import Fault, FaultKind, Target, next_id
+from lab.faults.site import Site
 from lab.ops.answer import Answer
 from lab.ops.labs import Lab, find
 from lab.ops.pods import split
@@ -40,7 +43,8 @@ def inject(kind: str, target: str, *, lab: str = "", parameters: Mapping[str, in
         if same := next((f for f in known.values() if _same(f, made)), None):
             return _answer(same, f"{same.id}: {kind} {same.target} is in force already")
         done = asyncio.run(inject_one(site, made))
-    said = "done" if kind == "kill" else f"in force; heal with: lab fault.heal --id {done.id}"
+    lasts = CATALOGUE[done.kind].lasts
+    said = f"in force; heal with: lab fault.heal --id {done.id}" if lasts else "done"
     return _answer(done, f"{done.id}: {kind} {done.target} {said}")
 
 
@@ -143,7 +147,7 @@ def _clusters(lab: Lab, word: str) -> tuple[str, ...]:
 
 
 def _site(lab: Lab) -> Site:
-    return Site(lab.dir, lab.engine, lab.connect)
+    return Site(lab.dir, lab.engine, lab.connect, Ledger(lab.dir.ledger))
 
 
 def _running(lab: Lab) -> None:

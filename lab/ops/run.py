@@ -26,8 +26,9 @@ from lab.scenarios.course import Course, Window
 from lab.scenarios.judge import BASELINE, Outcome, judge, measured
 from lab.scenarios.play import play
 from lab.scenarios.report import Round, Verdict, junit, problems, render
+from lab.topology.fault_words import FAULT_WORDS, IMPAIRMENTS
 from lab.topology.model import EngineName, Topology
-from lab.topology.scenario import FAULT_WORDS, IMPAIRMENTS, Bound, Measures, Step
+from lab.topology.scenario import Bound, Measures, Step
 
 PROGRAM_LIMIT = 300.0
 """Seconds for the program of one step."""

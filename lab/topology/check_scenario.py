@@ -5,9 +5,10 @@ Part of `check`. Pure.
 
 from collections.abc import Iterator, Sequence
 
+from lab.topology.fault_words import FAULT_OPTIONS, FAULT_WORDS, IMPAIRMENTS
 from lab.topology.model import Topology
 from lab.topology.problem import Path, Problem, did_you_mean, listed
-from lab.topology.scenario import FAULT_OPTIONS, FAULT_WORDS, IMPAIRMENTS, Expectation, Measures, Step
+from lab.topology.scenario import Expectation, Measures, Step
 
 _ACTIONS = ("fault", "heal", "apply", "run")
 _MEASURES = ("success", "p50", "p99", "answered_by", "share", "identity", "status")

@@ -7,29 +7,13 @@ are carried out and judged is `lab.scenarios`.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import PurePath
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import BeforeValidator, Field, PlainSerializer, StringConstraints
 
 from lab.topology import grammar
+from lab.topology.fault_words import FAULT_OPTIONS, FAULT_WORDS, FaultKind
 from lab.topology.part import Label, Part, Seconds
-
-FaultKind = Literal["partition", "impair", "pause", "api", "gateway", "control-plane", "scale", "kill"]
-
-FAULT_WORDS: Mapping[FaultKind, tuple[str, ...]] = {
-    "partition": ("a", "b"),
-    "impair": ("a", "b"),
-    "pause": ("cluster",),
-    "api": ("cluster",),
-    "gateway": ("cluster",),
-    "control-plane": ("cluster",),
-    "scale": ("target",),
-    "kill": ("target",),
-}
-"""What each fault needs to be told: the words of its verb (`lab fault.partition A B`)."""
-IMPAIRMENTS = ("delay", "jitter", "loss", "duplicate", "rate")
-FAULT_OPTIONS: Mapping[FaultKind, tuple[str, ...]] = {"scale": ("to",), "impair": (*IMPAIRMENTS, "one_way")}
-"""What a fault may be told besides: the flags of its verb."""
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,7 @@ import pytest
 
 from lab.base.errors import UsageError
 from lab.engines.protocol import EngineFault
-from lab.faults.impair import parameters, suffered, words
-from lab.faults.inject import engine_parts
+from lab.faults.impair import engine_parts, parameters, suffered, words
 from lab.faults.model import Fault, Target
 
 

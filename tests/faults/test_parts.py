@@ -4,7 +4,8 @@ import pytest
 
 from lab.base.errors import UsageError
 from lab.engines.protocol import EngineFault
-from lab.faults.inject import engine_parts, restored
+from lab.faults.catalogue import ENGINE, ENGINE_PARTS
+from lab.faults.kubemade import original, restored
 from lab.faults.model import Fault, Target
 from lab.ops.fault import read_target
 from lab.ops.labs import Lab, from_file
@@ -16,11 +17,12 @@ def fault(kind: str, id: str = "x-1", **parts: object) -> Fault:
     return Fault(id, kind, target, since=0.0, state="active", **rest)  # type: ignore[arg-type]
 
 
-def test_a_partition_is_one_part_per_pair_whichever_side_is_named_first() -> None:
-    parts = engine_parts(fault("partition", clusters=("west",), others=("east", "asia")))
-    assert parts == engine_parts(fault("partition", clusters=("asia", "east"), others=("west",)))
-    assert EngineFault("partition", frozenset({"asia"}), frozenset({"west"})) in parts
-    assert len(parts) == 2
+def test_a_partition_is_one_part_per_direction_whichever_side_is_named_first() -> None:
+    parts = ENGINE.parts(fault("partition", clusters=("west",), others=("east", "asia")))
+    assert parts == ENGINE.parts(fault("partition", clusters=("asia", "east"), others=("west",)))
+    for here, there in (("asia", "west"), ("west", "asia")):
+        assert EngineFault("partition", frozenset({here}), frozenset({there}), one_way=True) in parts
+    assert len(parts) == 4
 
 
 @pytest.mark.parametrize(
@@ -31,23 +33,31 @@ def test_a_partition_is_one_part_per_pair_whichever_side_is_named_first() -> Non
     ],
 )
 def test_a_cluster_fault_is_one_part_per_cluster(kind: str, part: EngineFault) -> None:
-    assert part in engine_parts(fault(kind, clusters=("east", "west")))
+    assert part in ENGINE.parts(fault(kind, clusters=("east", "west")))
 
 
 @pytest.mark.parametrize("kind", ["scale", "kill", "gateway", "control-plane"])
 def test_faults_of_workloads_are_no_business_of_the_engine(kind: str) -> None:
-    assert engine_parts(fault(kind, clusters=("east",))) == frozenset()
+    assert kind not in ENGINE_PARTS
 
 
 def test_healing_goes_back_to_what_was_there_before() -> None:
     one = fault("scale", before={"east/shop/front": 3}, parameters={"replicas": 0})
-    assert restored(one, {one.id: one}) == {"east/shop/front": 3}
+    assert restored(one, []) == {"east/shop/front": 3}
 
 
 def test_healing_one_of_two_faults_on_a_deployment_leaves_what_the_other_wants() -> None:
     one = fault("scale", "scale-1", before={"east/shop/front": 3}, parameters={"replicas": 0})
-    two = fault("scale", "scale-2", before={"east/shop/front": 0}, parameters={"replicas": 1})
-    assert restored(one, {one.id: one, two.id: two}) == {"east/shop/front": 1}
+    two = fault("scale", "scale-2", before={"east/shop/front": 3}, parameters={"replicas": 1})
+    assert restored(one, [two]) == {"east/shop/front": 1}
+
+
+def test_a_second_fault_on_a_deployment_remembers_what_was_there_before_the_first() -> None:
+    one = fault("scale", "scale-1", before={"east/shop/front": 3}, parameters={"replicas": 0})
+    assert original({"east/shop/front": 0, "east/shop/cart": 2}, [one]) == {
+        "east/shop/front": 3,
+        "east/shop/cart": 2,
+    }
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ import inspect
 
 import pytest
 
-from lab.topology.scenario import FAULT_OPTIONS, FAULT_WORDS
+from lab.topology.fault_words import FAULT_OPTIONS, FAULT_WORDS
 from lab.verbs.namespace import namespace
 
 

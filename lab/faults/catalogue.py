@@ -1,0 +1,40 @@
+"""Every kind of fault: who carries it out, and whether anything stands afterwards. A new kind is a row here.
+
+Its words (what the command line and scenarios must tell) are a row in `lab.topology.fault_words`.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from lab.faults import enginemade, impair
+from lab.faults.actuator import Actuator
+from lab.faults.enginemade import EngineMade, Parts
+from lab.faults.kubemade import Killed, Scaled
+from lab.faults.model import Fault, FaultKind
+
+
+@dataclass(frozen=True)
+class Row:
+    """What is known of a kind."""
+
+    actuator: Actuator
+    lasts: bool = True
+    """Whether it stands until it is healed; one that does not is over as soon as it was made."""
+
+
+ENGINE_PARTS: Mapping[FaultKind, Callable[[Fault], Parts]] = {
+    "partition": enginemade.partition,
+    "impair": impair.engine_parts,
+    "pause": enginemade.pause,
+    "api": enginemade.api,
+}
+"""Kinds that the engine makes, and what they are in its words."""
+ENGINE = EngineMade(ENGINE_PARTS)
+SCALED = Scaled()
+CATALOGUE: Mapping[FaultKind, Row] = {
+    **dict.fromkeys(ENGINE_PARTS, Row(ENGINE)),
+    "gateway": Row(SCALED),
+    "control-plane": Row(SCALED),
+    "scale": Row(SCALED),
+    "kill": Row(Killed(), lasts=False),
+}

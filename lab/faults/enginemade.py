@@ -1,0 +1,96 @@
+"""Faults that the engine makes: partitions, impairments, pauses, stopped components.
+
+A fault is a set of parts in the engine's words, one per cluster or pair. Parts compare equal, so two faults
+that overlap can be told apart part by part, and each stays in force as long as any fault wants it.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from lab.base.concurrent import together
+from lab.base.errors import CheckFailed
+from lab.base.wait import until
+from lab.engines.protocol import EngineFault
+from lab.faults.actuator import Others
+from lab.faults.model import Fault, FaultKind
+from lab.faults.site import Site
+from lab.kube.kinds import NAMESPACES
+
+API_BACK_WITHIN = 20.0
+"""Seconds for a restarted or resumed API server to answer."""
+STOPS_API = ("pause", "component")
+
+
+Parts = frozenset[EngineFault]
+
+
+@dataclass(frozen=True)
+class EngineMade:
+    """Puts the parts of faults in force and lifts them; see lab.faults.actuator.Actuator.
+
+    One of them serves all engine-made kinds, so that kinds can overlap: `table` says what a kind's parts are.
+    """
+
+    table: Mapping[FaultKind, Callable[[Fault], Parts]]
+
+    def parts(self, fault: Fault) -> Parts:
+        """The fault in the engine's words. Pure."""
+        return self.table[fault.kind](fault)
+
+    async def before(self, site: Site, fault: Fault, others: Others) -> Mapping[str, str]:
+        return {}
+
+    async def apply(self, site: Site, fault: Fault, others: Others) -> None:
+        for part in self.parts(fault):
+            await site.engine.apply_fault(site.dir, part)
+
+    async def clear(self, site: Site, fault: Fault, others: Others) -> None:
+        lifted = self.parts(fault) - {part for other in others for part in self.parts(other)}
+        for part in lifted:
+            await site.engine.clear_fault(site.dir, part)
+        left = await site.engine.read_faults(site.dir)
+        if still := [part for part in lifted if left.touches(part)]:
+            raise CheckFailed(
+                f"fault {fault.id} was lifted but is still in force: {still}", remedy="heal it again"
+            )
+        await _answering(site, {name for part in lifted if part.kind in STOPS_API for name in part.clusters})
+
+    async def actual(self, site: Site, fault: Fault, others: Others) -> bool | None:
+        found = await site.engine.read_faults(site.dir)
+        return all(found.holds(part) for part in self.parts(fault))
+
+
+def partition(fault: Fault) -> Parts:
+    """A cut in each direction between each pair, so that a cut of one direction can overlap. Pure."""
+    pairs = [(a, b) for a in fault.target.clusters for b in fault.target.others]
+    return frozenset(
+        EngineFault("partition", frozenset({here}), frozenset({there}), one_way=True)
+        for pair in pairs
+        for here, there in (pair, pair[::-1])
+    )
+
+
+def pause(fault: Fault) -> Parts:
+    """A pause of each cluster. Pure."""
+    return frozenset(EngineFault("pause", frozenset({name})) for name in fault.target.clusters)
+
+
+def api(fault: Fault) -> Parts:
+    """A stop of each cluster's API server. Pure."""
+    return frozenset(
+        EngineFault("component", frozenset({name}), component="apiserver") for name in fault.target.clusters
+    )
+
+
+async def _answering(site: Site, clusters: Iterable[str]) -> None:
+    """Wait until the API servers of healed clusters answer again."""
+
+    async def one(cluster: str) -> None:
+        async with await site.connect(cluster) as client:
+            await until(
+                lambda: client.list(NAMESPACES),
+                timeout=API_BACK_WITHIN,
+                what=f"the API server of {cluster} answers again",
+            )
+
+    await together(*(one(cluster) for cluster in clusters))
