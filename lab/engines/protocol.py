@@ -138,7 +138,7 @@ class ActualFaults:
         if fault.kind == "node":
             return [cluster in self.dead for cluster in fault.clusters]
         if fault.kind == "dns":
-            return [DnsFailure(cluster, fault.settings) in self.dns for cluster in fault.clusters]
+            return [one in self.dns for one in dns_failures_of(fault)]
         return [drop in self.drops for drop in drops_of(fault)]
 
 
@@ -186,6 +186,11 @@ class Engine(Protocol):
 def drops_of(fault: EngineFault) -> frozenset[Drop]:
     """The directions in which a partition cuts."""
     return frozenset(Drop(source, target) for source, target in _directions(fault))
+
+
+def dns_failures_of(fault: EngineFault) -> frozenset[DnsFailure]:
+    """The failing DNS of each cluster hit."""
+    return frozenset(DnsFailure(cluster, fault.settings) for cluster in fault.clusters)
 
 
 def impaired_by(fault: EngineFault) -> frozenset[Impaired]:

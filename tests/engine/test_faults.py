@@ -62,7 +62,8 @@ async def dns(rig: Any, client: Any, control: Control) -> AsyncIterator[None]:
     await component(rig, "dns", sys.executable, "-c", ANSWERING, DNS["west"])
     await until(lambda: _is("53", rig, client), timeout=10, what="an answer")
     yield
-    await faults.clear(control, dns_fault(1))
+    for one in (await faults.read(control)).dns:
+        await faults.clear(control, EngineFault("dns", WEST, settings=one.settings))
     await rig.control.call("stop-component", key="west/dns")
 
 
@@ -101,12 +102,14 @@ async def test_only_the_asked_share_of_queries_fails(rig: Any, client: Any, cont
 
 
 @pytest.mark.usefixtures("dns")
-async def test_another_failure_replaces_the_one_there_was(control: Control) -> None:
+async def test_two_failures_combine_and_lifting_one_leaves_the_other(
+    rig: Any, client: Any, control: Control
+) -> None:
+    await faults.apply(control, dns_fault(1, servfail=True))
     await faults.apply(control, dns_fault(1))
-    await faults.apply(control, dns_fault(0.5, servfail=True))
-    actual = await faults.read(control)
-    assert actual.holds(dns_fault(0.5, servfail=True))
-    assert not actual.touches(dns_fault(1))
+    assert await ask(rig, client) == ["silence"]
+    await faults.clear(control, dns_fault(1))
+    assert await ask(rig, client) == ["5354"]
 
 
 async def test_a_killed_node_is_gone_with_its_pods_and_stays_down(

@@ -17,6 +17,7 @@ from lab.engines.protocol import (
     Drop,
     EngineFault,
     Impaired,
+    dns_failures_of,
     drops_of,
     impaired_by,
 )
@@ -41,9 +42,9 @@ async def read(control: Control) -> ActualFaults:
         ),
         dead=frozenset(row["name"] for row in seen["clusters"] if row["dead"]),
         dns=frozenset(
-            DnsFailure(cluster, tuple((str(name), value) for name, value in row["dns_failure"]))
+            DnsFailure(cluster, tuple((str(name), value) for name, value in settings))
             for cluster, row in network.items()
-            if row["dns_failure"]
+            for settings in row["dns_failures"]
         ),
     )
 
@@ -64,7 +65,8 @@ async def apply(control: Control, fault: EngineFault) -> None:
         for cluster in sorted(fault.clusters):
             await control.call("kill-node", cluster=cluster)
     elif fault.kind == "dns":
-        await _set_dns_failure(control, fault.clusters, dict(fault.settings))
+        actual = await read(control)
+        await _set_dns_failures(control, fault.clusters, actual.dns | dns_failures_of(fault))
     else:
         actual = await read(control)
         await _set_drops(control, fault, actual.drops | drops_of(fault))
@@ -88,7 +90,8 @@ async def clear(control: Control, fault: EngineFault) -> None:
         for cluster in sorted(fault.clusters & present.keys()):
             await control.call("resume-component", key=f"{cluster}/node")
     elif fault.kind == "dns":
-        await _set_dns_failure(control, fault.clusters & present.keys(), {})
+        actual = await read(control)
+        await _set_dns_failures(control, fault.clusters & present.keys(), actual.dns - dns_failures_of(fault))
     else:
         actual = await read(control)
         await _set_drops(control, fault, actual.drops - drops_of(fault))
@@ -110,11 +113,14 @@ async def _set_drops(control: Control, fault: EngineFault, wanted: frozenset[Dro
         await control.call("network", function="set_drops", arguments={"cluster": cluster, "peers": peers})
 
 
-async def _set_dns_failure(control: Control, clusters: frozenset[str], settings: dict[str, float]) -> None:
+async def _set_dns_failures(
+    control: Control, clusters: frozenset[str], wanted: frozenset[DnsFailure]
+) -> None:
     plans = await _plans(control)
     for cluster in sorted(clusters):
-        arguments = {"cluster": cluster, "dns_ip": plans[cluster]["dns_ip"], "settings": settings}
-        await control.call("network", function="set_dns_failure", arguments=arguments)
+        mine = [dict(one.settings) for one in sorted(wanted, key=repr) if one.cluster == cluster]
+        arguments = {"cluster": cluster, "dns_ip": plans[cluster]["dns_ip"], "failures": mine}
+        await control.call("network", function="set_dns_failures", arguments=arguments)
 
 
 async def _check_known(control: Control, fault: EngineFault) -> None:

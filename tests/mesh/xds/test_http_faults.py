@@ -1,7 +1,5 @@
 """HTTP faults: what a real client gets of a real proxy that was told to fail some of its pod's requests."""
 
-
-
 import time
 from typing import Any
 

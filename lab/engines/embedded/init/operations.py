@@ -34,7 +34,7 @@ NETWORK_FUNCTIONS = frozenset(
     {
         "set_routes",
         "set_drops",
-        "set_dns_failure",
+        "set_dns_failures",
         "make_relay_link",
         "set_detours",
         "read_drops",

@@ -91,9 +91,9 @@ class Network:
         """Exactly these peers' packets are dropped on arrival."""
         self._nodes[cluster].nft.commit(rules.drops(peers))
 
-    def set_dns_failure(self, cluster: str, dns_ip: str, settings: Mapping[str, float]) -> None:
-        """Queries of pods to the cluster's DNS fail like this; without settings none does."""
-        self._nodes[cluster].nft.commit(dns.failure(dns_ip, settings))
+    def set_dns_failures(self, cluster: str, dns_ip: str, failures: Sequence[dns.Failure]) -> None:
+        """Queries of pods to the cluster's DNS fail exactly like this."""
+        self._nodes[cluster].nft.commit(dns.failures(dns_ip, failures))
 
     def make_relay_link(self) -> None:
         """The device that the relay reads; raises OSError where the machine has no such devices."""
@@ -122,7 +122,7 @@ class Network:
                 "routes": links.remote_routes(node.ip),
                 "drops": rules.dropped_peers(node.nft),
                 "detours": detours.detours(node.ip),
-                "dns_failure": dns.failing(node.nft),
+                "dns_failures": dns.failing(node.nft),
             }
             for name, node in self._nodes.items()
         }
