@@ -10,8 +10,7 @@ from rich.table import Table
 
 from lab.base.errors import UsageError
 from lab.engines.lock import held
-from lab.faults import impair as impairment
-from lab.faults.catalogue import CATALOGUE
+from lab.faults import settings
 from lab.faults.inject import actual
 from lab.faults.inject import heal as heal_one
 from lab.faults.inject import inject as inject_one
@@ -20,15 +19,20 @@ from lab.faults.model import Fault, FaultKind, Target, next_id
 from lab.faults.site import Site
 from lab.ops.answer import Answer
 from lab.ops.labs import Lab, find
-from lab.ops.pods import split
+from lab.ops.targets import LINKED, of_link, read_target
+from lab.topology.fault_words import Said, lasts
 from lab.topology.problem import did_you_mean
 
 
-def inject(kind: str, target: str, *, lab: str = "", parameters: Mapping[str, int] | None = None) -> Answer:
-    """Put one fault in force. `target` is CLUSTER[,CLUSTER], A|B or CLUSTER/NAMESPACE/DEPLOYMENT by kind."""
+def inject(kind: str, target: str, *, lab: str = "", options: Mapping[str, Said] | None = None) -> Answer:
+    """Put one fault in force. `target` is CLUSTER[,CLUSTER], A|B or CLUSTER/NAMESPACE/NAME by kind, `options`
+    what the flags of its verb say."""
     chosen = find(lab)
     if kind not in get_args(FaultKind):
         raise UsageError(f'no fault "{kind}"; there are {", ".join(get_args(FaultKind))}')
+    target, is_one_way = of_link(target) if kind in LINKED else (target, False)
+    said = {**(options or {}), **({"one_way": True} if is_one_way else {})}
+    parameters = settings.parameters(cast(FaultKind, kind), said)
     _running(chosen)
     with held(chosen.dir, f"fault.{kind}"):
         site = _site(chosen)
@@ -38,20 +42,14 @@ def inject(kind: str, target: str, *, lab: str = "", parameters: Mapping[str, in
             cast(FaultKind, kind),
             read_target(chosen, kind, target),
             since=time.time(),
-            parameters=dict(parameters or {}),
+            parameters=parameters,
         )
         if same := next((f for f in known.values() if _same(f, made)), None):
             return _answer(same, f"{same.id}: {kind} {same.target} is in force already")
         done = asyncio.run(inject_one(site, made))
-    lasts = CATALOGUE[done.kind].lasts
-    said = f"in force; heal with: lab fault.heal --id {done.id}" if lasts else "done"
-    return _answer(done, f"{done.id}: {kind} {done.target} {said}")
-
-
-def impair(target: str, settings: Mapping[str, str], *, one_way: bool = False, lab: str = "") -> Answer:
-    """Impair the network between both sides; `settings` as the command line writes them, "" for not said."""
-    parameters = impairment.parameters(settings, one_way=one_way)
-    return inject("impair", target, lab=lab, parameters=parameters)
+    stands = lasts(done.kind, done.parameters)
+    outcome = f"in force; heal with: lab fault.heal --id {done.id}" if stands else "done"
+    return _answer(done, f"{done.id}: {kind} {done.target} {outcome}")
 
 
 def _same(one: Fault, other: Fault) -> bool:
@@ -64,7 +62,7 @@ def _same(one: Fault, other: Fault) -> bool:
 def join(target: str, *, lab: str = "") -> Answer:
     """Heal every partition between the two sides."""
     chosen = find(lab)
-    sides = read_target(chosen, "partition", target)
+    sides = read_target(chosen, "partition", of_link(target)[0])
     found = [
         fault.id
         for fault in _site(chosen).ledger.read().values()
@@ -128,24 +126,6 @@ def faults(name: str) -> Answer:
     return Answer(rows, table if rows else "no faults in force", ok=False not in seen)
 
 
-def read_target(lab: Lab, kind: str, word: str) -> Target:
-    """A target as the command line writes it. Raises UsageError for what does not fit the kind."""
-    if kind in ("scale", "kill"):
-        cluster, namespace, name = split(lab, word)
-        return Target(clusters=(cluster,), namespace=namespace, service=name)
-    if kind in ("partition", "impair"):
-        one, _, other = word.partition("|")
-        sides = _clusters(lab, one), _clusters(lab, other)
-        if set(sides[0]) & set(sides[1]):
-            raise UsageError(f'"{word}": a cluster cannot be on both sides')
-        return Target(clusters=sides[0], others=sides[1])
-    return Target(clusters=_clusters(lab, word))
-
-
-def _clusters(lab: Lab, word: str) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(lab.check_cluster(name.strip()) for name in word.split(",")))
-
-
 def _site(lab: Lab) -> Site:
     return Site(lab.dir, lab.engine, lab.connect, Ledger(lab.dir.ledger))
 
@@ -159,12 +139,17 @@ def _row(fault: Fault) -> dict[str, object]:
     return {
         "id": fault.id,
         "kind": fault.kind,
-        "what": " ".join([fault.kind, *(f"{key} {word}" for key, word in impairment.words(fault).items())]),
+        "what": _what(fault),
         "target": str(fault.target),
         "state": fault.state,
         "since": fault.since,
         "parameters": dict(fault.parameters),
     }
+
+
+def _what(fault: Fault) -> str:
+    said = (f"{name.replace('_', '-')} {word}".strip() for name, word in settings.words(fault).items())
+    return " ".join([fault.kind, *said])
 
 
 def _answer(fault: Fault, said: str) -> Answer:

@@ -26,7 +26,7 @@ from lab.scenarios.course import Course, Window
 from lab.scenarios.judge import BASELINE, Outcome, judge, measured
 from lab.scenarios.play import play
 from lab.scenarios.report import Round, Verdict, junit, problems, render
-from lab.topology.fault_words import FAULT_WORDS, IMPAIRMENTS
+from lab.topology.fault_words import FAULT_OPTIONS, FAULT_WORDS
 from lab.topology.model import EngineName, Topology
 from lab.topology.scenario import Bound, Measures, Step
 
@@ -143,13 +143,9 @@ class _Stage:
 
     def inject(self, step: Step) -> str:
         assert step.fault, "play hands over faults only"
-        target = "|".join(getattr(step, word) for word in FAULT_WORDS[step.fault])
-        if step.fault == "impair":
-            settings = {word: getattr(step, word) or "" for word in IMPAIRMENTS}
-            made = fault.impair(target, settings, one_way=bool(step.one_way), lab=self.lab.name)
-        else:
-            parameters = {"replicas": step.to or 0} if step.fault == "scale" else {}
-            made = fault.inject(step.fault, target, lab=self.lab.name, parameters=parameters)
+        target = "|".join(filter(None, (getattr(step, word) for word in FAULT_WORDS[step.fault])))
+        options = {word: getattr(step, word) for word in FAULT_OPTIONS.get(step.fault, ())}
+        made = fault.inject(step.fault, target, lab=self.lab.name, options=options)
         return str(made.data["id"])
 
     def heal(self, fault_id: str) -> None:

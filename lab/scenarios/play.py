@@ -73,7 +73,7 @@ class _Play:
                     self.heal(place)
         elif step.fault:
             fault = self.stage.inject(step)
-            if step.fault != "kill":
+            if step.lasts:
                 self.standing[len(self.events)] = fault
         else:
             self.stage.act(step)

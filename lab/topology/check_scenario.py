@@ -3,9 +3,10 @@
 Part of `check`. Pure.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 
-from lab.topology.fault_words import FAULT_OPTIONS, FAULT_WORDS, IMPAIRMENTS
+from lab.topology.fault_words import FAULT_OPTIONS, FAULT_WORDS, NEEDS_ONE_OF
 from lab.topology.model import Topology
 from lab.topology.problem import Path, Problem, did_you_mean, listed
 from lab.topology.scenario import Expectation, Measures, Step
@@ -14,7 +15,11 @@ _ACTIONS = ("fault", "heal", "apply", "run")
 _MEASURES = ("success", "p50", "p99", "answered_by", "share", "identity", "status")
 _REACTIONS = ("shift_within", "failback_within")
 _WINDOWS = ("during", "before", "after")
-_FAULT_ONLY = ("a", "b", "cluster", "target", "to", *FAULT_OPTIONS["impair"])
+_FAULT_ONLY = tuple(
+    dict.fromkeys(
+        word for table in (FAULT_WORDS, FAULT_OPTIONS) for words in table.values() for word in words
+    )
+)
 
 
 def scenario_names(topology: Topology) -> Iterator[Problem]:
@@ -45,11 +50,12 @@ def scenario_names(topology: Topology) -> Iterator[Problem]:
 
 def _step_names(topology: Topology, step: Step, path: Path) -> Iterator[Problem]:
     for word in ("a", "b", "cluster"):
-        for name in str(getattr(step, word) or "").split(","):
+        for name in re.split(",|<?->", str(getattr(step, word) or "")):
             if name.strip():
                 yield from _cluster(topology, name.strip(), (*path, word))
     if step.target:
-        yield from _cluster(topology, step.target.split("/")[0], (*path, "target"))
+        for name in step.target.split("/")[0].split(","):
+            yield from _cluster(topology, name.strip(), (*path, "target"))
 
 
 def _measured_names(topology: Topology, measures: Measures, path: Path) -> Iterator[Problem]:
@@ -87,7 +93,7 @@ def _healing(step: Step, path: Path, earlier: Sequence[Step]) -> Iterator[Proble
     for other in earlier:
         if step.heal is None or other.name != step.heal:
             continue
-        if other.fault in (None, "kill"):
+        if not other.lasts:
             yield Problem((*path, "heal"), f'"{step.heal}" leaves nothing to heal')
         elif other.hold is not None:
             yield Problem((*path, "heal"), f'"{step.heal}" heals itself by its "for"')
@@ -100,7 +106,7 @@ def _step(step: Step, path: Path) -> Iterator[Problem]:
         return
     if step.at is not None and step.after is not None:
         yield Problem(path, "both at and after", "one of them")
-    if step.hold is not None and step.fault in (None, "kill"):
+    if step.hold is not None and not step.lasts:
         yield Problem((*path, "for"), f"{step.fault or actions[0]} is not healed, so it has no end")
     yield from _words(step, path)
 
@@ -110,10 +116,11 @@ def _words(step: Step, path: Path) -> Iterator[Problem]:
     needed = FAULT_WORDS[step.fault] if step.fault else ()
     optional = FAULT_OPTIONS.get(step.fault, ()) if step.fault else (("cluster",) if step.apply else ())
     for word in needed:
-        if getattr(step, word) in (None, ""):
+        if getattr(step, word) in (None, "") and not (word == "b" and "->" in (step.a or "")):
             yield Problem((*path, word), "is missing", hint=f"fault {step.fault} needs {listed(needed)}")
-    if step.fault == "impair" and not _given(step, IMPAIRMENTS):
-        yield Problem(path, "impairs nothing", listed(IMPAIRMENTS))
+    effects = NEEDS_ONE_OF.get(step.fault, ()) if step.fault else ()
+    if effects and not _given(step, effects):
+        yield Problem(path, f"{step.fault} without an effect", listed(effects))
     for word in _given(step, _FAULT_ONLY):
         if word not in (*needed, *optional):
             what = f"fault {step.fault}" if step.fault else _given(step, _ACTIONS)[0]
@@ -124,7 +131,7 @@ def _expectation(topology: Topology, expected: Expectation, path: Path) -> Itera
     windows = _given(expected, _WINDOWS)
     if len(windows) > 1:
         yield Problem(path, f"{' and '.join(windows)}", "one window")
-    instant = [step.name for step in topology.scenario.steps if step.fault in (None, "kill")]
+    instant = [step.name for step in topology.scenario.steps if not step.lasts]
     if expected.during is not None and expected.during in instant:
         found = f'"{expected.during}" is over at once'
         yield Problem((*path, "during"), found, "a fault that lasts", "use before or after")

@@ -12,7 +12,7 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field, PlainSerializer, StringConstraints
 
 from lab.topology import grammar
-from lab.topology.fault_words import FAULT_OPTIONS, FAULT_WORDS, FaultKind
+from lab.topology.fault_words import FAULT_OPTIONS, FAULT_WORDS, FLAGS, FaultKind, lasts
 from lab.topology.part import Label, Part, Seconds
 
 
@@ -56,6 +56,14 @@ def _parts(count: int, allowed: str) -> Callable[[object], object]:
     return read
 
 
+def _workload(value: object) -> object:
+    """The last part may be a label selector, and keys of labels may hold a slash."""
+    parts = value.split("/", 2) if isinstance(value, str) else []
+    if len(parts) != 3 or not all(parts) or ("/" in parts[2] and "=" not in parts[2]):
+        raise ValueError("CLUSTER/NAMESPACE/DEPLOYMENT, such as west/shop/front or west/shop/app=front")
+    return value
+
+
 def _written(parse: Callable[[object], object]) -> BeforeValidator:
     """A word of the command line that is checked here and kept as written."""
 
@@ -73,12 +81,7 @@ def _several(value: object) -> object:
 TrafficName = Annotated[
     str, BeforeValidator(_parts(2, "CLUSTER/TRAFFIC, such as west/front-shop"), json_schema_input_type=str)
 ]
-Workload = Annotated[
-    str,
-    BeforeValidator(
-        _parts(3, "CLUSTER/NAMESPACE/DEPLOYMENT, such as west/shop/front"), json_schema_input_type=str
-    ),
-]
+Workload = Annotated[str, BeforeValidator(_workload, json_schema_input_type=str)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_several, json_schema_input_type=str | list[str])]
 Statuses = Annotated[tuple[int, ...], BeforeValidator(_several, json_schema_input_type=int | list[int])]
 
@@ -130,27 +133,42 @@ class Step(Part):
     fault: FaultKind | None = None
     """Break something: a verb of the fault catalogue, with the same words beside it."""
     a: str | None = None
-    """partition, impair: cluster or clusters (west,asia) on one side."""
+    """partition, impair: cluster or clusters (west,asia) on one side; or, without `b`, a link: west->east."""
     b: str | None = None
     """partition, impair: and on the other."""
     cluster: str | None = None
     """The cluster a fault hits, or several with commas; for `apply`, where to (default: all)."""
     target: Workload | None = None
-    """scale, kill: CLUSTER/NAMESPACE/DEPLOYMENT."""
+    """scale, kill, http: CLUSTER/NAMESPACE/DEPLOYMENT, also the name of a Service; several with commas in
+    each part; or a label selector (app=front) in the place of the name."""
     to: int | None = Field(default=None, ge=0, le=50)
     """scale: number of pods (default 0)."""
     delay: Annotated[str, _written(grammar.parse_duration)] | None = None
-    """impair: added each way, such as 50ms."""
+    """impair: added each way; http: how long a request is held up; such as 50ms."""
     jitter: Annotated[str, _written(grammar.parse_duration)] | None = None
     """impair: how much the delay varies, such as 5ms."""
     loss: Annotated[str, _written(grammar.parse_percent)] | None = None
     """impair: share of packets lost, such as 1%."""
     duplicate: Annotated[str, _written(grammar.parse_percent)] | None = None
     """impair: share of packets that arrive twice, such as 0.1%."""
+    corrupt: Annotated[str, _written(grammar.parse_percent)] | None = None
+    """impair: share of packets with a wrong bit, such as 0.1%."""
     rate: Annotated[str, _written(grammar.parse_bandwidth)] | None = None
     """impair: bandwidth each way, such as 10mbit."""
     one_way: bool | None = None
-    """impair: only packets from the first side to the second."""
+    """partition, impair: only packets from the first side to the second."""
+    share: Annotated[str, _written(grammar.parse_percent)] | None = None
+    """kill, http, dns: share of pods, requests or queries that are hit, such as 30% (default: all)."""
+    seed: int | None = None
+    """kill: another number draws other pods for a share."""
+    restart: bool | None = None
+    """node: start it again at once."""
+    status: int | None = Field(default=None, ge=200, le=599)
+    """http: HTTP status of a failed request."""
+    grpc_status: int | None = Field(default=None, ge=1, le=16)
+    """http: status of a failed gRPC call, instead."""
+    servfail: bool | None = None
+    """dns: answer SERVFAIL instead of nothing."""
     hold: Seconds | None = Field(default=None, alias="for")
     """Heal the fault this long after it came into force. Without it `heal`, or the end of the run, does."""
     heal: str | None = None
@@ -161,15 +179,21 @@ class Step(Part):
     """Run a program (an argument list) that must end with code 0; KUBECONFIG is the lab's."""
 
     @property
+    def lasts(self) -> bool:
+        """Whether this is a fault that stands until it is healed."""
+        return self.fault is not None and lasts(self.fault, {"restart": self.restart})
+
+    @property
     def words(self) -> str:
         """What is done, as the command line would say it."""
         if self.fault:
-            values = [getattr(self, word) for word in FAULT_WORDS[self.fault]]
-            flags = [word for word in FAULT_OPTIONS.get(self.fault, ()) if getattr(self, word) is not None]
+            values = [getattr(self, word) for word in FAULT_WORDS[self.fault] if getattr(self, word)]
+            flags = [word for word in FAULT_OPTIONS.get(self.fault, ()) if getattr(self, word)]
             told = [
-                f"--{word.replace('_', '-')} {getattr(self, word)}" for word in flags if word != "one_way"
+                f"--{word.replace('_', '-')}" + ("" if word in FLAGS else f" {getattr(self, word)}")
+                for word in flags
             ]
-            return " ".join([f"fault.{self.fault}", *values, *told, *["--one-way"] * bool(self.one_way)])
+            return " ".join([f"fault.{self.fault}", *values, *told])
         if self.heal:
             return f"heal {self.heal}"
         if self.apply:

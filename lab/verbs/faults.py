@@ -6,19 +6,25 @@ from lab.base.errors import UsageError
 from lab.verbs.verb import show, verb
 
 _CLUSTERS = {"cluster": "the cluster, or several with commas: west,east"}
-_WORKLOAD = {"target": "CLUSTER/NAMESPACE/DEPLOYMENT, such as west/shop/front"}
+_SIDES = {
+    "a": "cluster or clusters (west,asia) on one side; instead of both sides, a link in quotes: 'west->east'",
+    "b": "and on the other",
+}
+_WORKLOAD = {
+    "target": "west/shop/front, several as west,east/shop/front,stock, or by label: west/shop/app=front"
+}
 
 
-def _inject(kind: str, target: str, lab: str, **parameters: int) -> None:
+def _inject(kind: str, target: str, lab: str, **options: str | int) -> None:
     from lab.ops.fault import inject
 
-    show(inject(kind, target, lab=lab, parameters=parameters), as_json=False)
+    show(inject(kind, target, lab=lab, options=options), as_json=False)
 
 
-@verb(help={"a": "cluster or clusters (west,asia) on one side", "b": "and on the other"})
-def partition(c: Context, a: str, b: str, lab: str = "") -> None:
+@verb(help=_SIDES | {"one-way": "only packets from the first do not arrive in the second"})
+def partition(c: Context, a: str, b: str, one_way: bool = False, lab: str = "") -> None:
     """Cut the network between clusters."""
-    _inject("partition", f"{a}|{b}", lab)
+    _inject("partition", f"{a}|{b}", lab, one_way=one_way)
 
 
 @verb(help={"a": "cluster or clusters on one side", "b": "and on the other"})
@@ -30,13 +36,13 @@ def join(c: Context, a: str, b: str, lab: str = "") -> None:
 
 
 @verb(
-    help={
-        "a": "cluster or clusters (west,asia) on one side",
-        "b": "and on the other",
+    help=_SIDES
+    | {
         "delay": "added each way: 50ms",
         "jitter": "how much the delay varies: 5ms",
         "loss": "share of packets lost: 1%",
         "duplicate": "share of packets that arrive twice: 0.1%",
+        "corrupt": "share of packets with a wrong bit, which their checksum tells: 0.1%",
         "rate": "bandwidth each way: 10mbit",
         "one-way": "only packets from the first to the second",
     }
@@ -49,15 +55,14 @@ def impair(
     jitter: str = "",
     loss: str = "",
     duplicate: str = "",
+    corrupt: str = "",
     rate: str = "",
     one_way: bool = False,
     lab: str = "",
 ) -> None:
     """Make the network between clusters slow or unreliable; what is not said stays as it is."""
-    from lab.ops.fault import impair
-
-    asked = {"delay": delay, "jitter": jitter, "loss": loss, "duplicate": duplicate, "rate": rate}
-    show(impair(f"{a}|{b}", asked, one_way=one_way, lab=lab), as_json=False)
+    asked = {"delay": delay, "jitter": jitter, "loss": loss, "duplicate": duplicate, "corrupt": corrupt}
+    _inject("impair", f"{a}|{b}", lab, **asked, rate=rate, one_way=one_way)
 
 
 @verb(help=_CLUSTERS)
@@ -66,10 +71,19 @@ def pause(c: Context, cluster: str, lab: str = "") -> None:
     _inject("pause", cluster, lab)
 
 
-@verb(help=_WORKLOAD)
-def kill(c: Context, target: str, lab: str = "") -> None:
+@verb(help=_CLUSTERS | {"restart": "start it again at once; nothing is left to heal"})
+def node(c: Context, cluster: str, restart: bool = False, lab: str = "") -> None:
+    """Kill the node of a cluster with all its pods at once; its API server stays."""
+    _inject("node", cluster, lab, restart=restart)
+
+
+@verb(
+    help=_WORKLOAD
+    | {"share": "share of the pods, at least one: 50%", "seed": "another number draws other pods for a share"}
+)
+def kill(c: Context, target: str, share: str = "", seed: int = 0, lab: str = "") -> None:
     """Kill the pods of a deployment; its controller makes new ones."""
-    _inject("kill", target, lab)
+    _inject("kill", target, lab, share=share, seed=seed)
 
 
 @verb(help=_WORKLOAD | {"to": "number of pods"})
@@ -94,6 +108,40 @@ def control_plane(c: Context, cluster: str, lab: str = "") -> None:
 def api(c: Context, cluster: str, lab: str = "") -> None:
     """Stop the Kubernetes API server of a cluster."""
     _inject("api", cluster, lab)
+
+
+@verb(
+    help=_WORKLOAD
+    | {
+        "status": "HTTP status of a failed request: 503",
+        "grpc-status": "instead, the status of a failed gRPC call as a number: 14",
+        "delay": "hold requests up: 200ms",
+        "share": "share of requests that fail, and share that is held up: 30% (all, unless said)",
+    }
+)
+def http(
+    c: Context,
+    target: str,
+    status: int = 0,
+    grpc_status: int = 0,
+    delay: str = "",
+    share: str = "",
+    lab: str = "",
+) -> None:
+    """Fail or hold up HTTP requests to a workload, from wherever they come."""
+    _inject("http", target, lab, status=status, grpc_status=grpc_status, delay=delay, share=share)
+
+
+@verb(
+    help=_CLUSTERS
+    | {
+        "share": "share of queries: 30% (all, unless said)",
+        "servfail": "answer SERVFAIL instead of nothing",
+    }
+)
+def dns(c: Context, cluster: str, share: str = "", servfail: bool = False, lab: str = "") -> None:
+    """Fail the DNS queries of a cluster's pods."""
+    _inject("dns", cluster, lab, share=share, servfail=servfail)
 
 
 @verb(name="list")
