@@ -15,7 +15,7 @@ from invoke.program import Program
 from lab.verbs.namespace import namespace
 
 # Invoke has no optional positional arguments; these verbs take one, or several.
-_OPTIONAL = {"up": "--file", "plan": "--file", "fault.heal": "--id"}
+_OPTIONAL = {"up": "--file", "plan": "--file", "fault.heal": "--id", "bundle": "--lab"}
 _SEVERAL = frozenset({"fault.heal"})
 _LINKED = frozenset({"fault.partition", "fault.impair"})
 """These take a link for the two sides of it."""
@@ -87,7 +87,7 @@ def _takes_value(verb: str, flag: str) -> bool:
         argument.takes_value
         for argument in arguments
         for name in argument.names
-        if flag in (f"-{name}", f"--{name.replace('_', '-')}")
+        if flag in (f"-{name}", f"--{name.strip('_').replace('_', '-')}")
     )
 
 

@@ -16,6 +16,10 @@ from lab.base.errors import CommandError, LabError, TimedOut
 LONGEST_LINE = 1 << 20
 
 
+class NotInstalled(LabError):
+    """A program is not there to be run."""
+
+
 @dataclass(frozen=True)
 class Completed:
     """A program that has ended; output is decoded with replacement of bad bytes."""
@@ -38,8 +42,8 @@ async def run(
     """Run a program to its end and return what it said.
 
     `env` is added to the caller's environment; `timeout` is in seconds; `pass_fds` stay open in it. Raises
-    CommandError for a non-zero code (unless `check` is false), TimedOut after killing it, LabError if it is
-    not there.
+    CommandError for a non-zero code (unless `check` is false), TimedOut after killing it, NotInstalled if it
+    is not there.
     """
     merged = {**os.environ, **(env or {})}
     pipe = asyncio.subprocess.PIPE
@@ -54,7 +58,9 @@ async def run(
             pass_fds=pass_fds,
         )
     except FileNotFoundError as error:
-        raise LabError(f"the program `{argv[0]}` is not installed", remedy=f"install {argv[0]}") from error
+        raise NotInstalled(
+            f"the program `{argv[0]}` is not installed", remedy=f"install {argv[0]}"
+        ) from error
     try:
         out, err = await asyncio.wait_for(process.communicate(stdin), timeout)
     except TimeoutError as error:

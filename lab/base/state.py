@@ -52,11 +52,21 @@ def write_private(path: Path, data: bytes | str, *, mode: int = 0o600) -> None:
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
+        _sync_folder(path.parent)
     except OSError as error:
         temporary.unlink(missing_ok=True)
         raise LabError(
             f"cannot write {path}: {error.strerror}", remedy="free some space or set LAB_HOME"
         ) from error
+
+
+def _sync_folder(folder: Path) -> None:
+    """Put a folder's names on disk: without it a power cut may bring back a file that was replaced."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager
@@ -126,6 +136,11 @@ class LabDir:
     @property
     def kubeconfig(self) -> Path:
         return self.root / "kubeconfig"
+
+    @property
+    def inside_kubeconfig(self) -> Path:
+        """The same contexts with the addresses at which pods of other clusters reach the API servers."""
+        return self.root / "kubeconfig-inside"
 
     @property
     def ledger(self) -> Path:

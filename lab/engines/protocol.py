@@ -81,6 +81,12 @@ class EngineFault:
     one_way: bool = False
     settings: tuple[tuple[str, float], ...] = ()
 
+    def __str__(self) -> str:
+        names = ",".join(sorted(self.clusters))
+        if self.others:
+            names = f"{','.join(sorted(self.others))} {'->' if self.one_way else '|'} {names}"
+        return " ".join(word for word in (self.kind, self.component, names) if word)
+
 
 @dataclass(frozen=True)
 class Drop:
@@ -115,7 +121,8 @@ class ActualFaults:
     paused: frozenset[str] = frozenset()
     stopped: frozenset[tuple[str, str]] = frozenset()
     """(cluster, component)."""
-    impaired: frozenset[Impaired] = frozenset()
+    impaired: tuple[Impaired, ...] = ()
+    """In the order in which they were asked for: of two that say the same setting, the later one counts."""
     dead: frozenset[str] = frozenset()
     """Clusters whose node was killed: neither it nor any process of a pod is there."""
     dns: frozenset[DnsFailure] = frozenset()
@@ -150,6 +157,8 @@ class EngineState:
     pid: int = 0
     clusters: Mapping[str, ClusterState] = field(default_factory=dict)
     faults: ActualFaults = ActualFaults()
+    readings: Mapping[str, str] = field(default_factory=dict)
+    """Everything that faults may change, as the machine has it: place -> what is there."""
 
 
 class Engine(Protocol):
@@ -170,6 +179,10 @@ class Engine(Protocol):
         Writes the lab's kubeconfig. Raises EngineUnavailable when this machine cannot run the engine.
         """
 
+    async def commands(self, lab: LabDir, plan: LabPlan) -> list[tuple[str, str]]:
+        """(where, command line) of everything that `ensure` would run now; an engine that starts no programs
+        of others has none."""
+
     async def remove(self, lab: LabDir, *, purge: bool = False) -> None:
         """End everything of the lab; with `purge` also delete its stores and keys. Can be repeated."""
 
@@ -181,6 +194,30 @@ class Engine(Protocol):
 
     async def read_faults(self, lab: LabDir) -> ActualFaults:
         """What is in force now."""
+
+
+def parts_of(found: ActualFaults) -> tuple[EngineFault, ...]:
+    """What was found as the smallest faults that would make it, impairments in their order."""
+    return (
+        *(
+            EngineFault("partition", frozenset({one.target}), frozenset({one.source}), one_way=True)
+            for one in sorted(found.drops, key=lambda drop: (drop.source, drop.target))
+        ),
+        *(EngineFault("pause", frozenset({name})) for name in sorted(found.paused)),
+        *(
+            EngineFault("component", frozenset({name}), component=part)
+            for name, part in sorted(found.stopped)
+        ),
+        *(
+            EngineFault("impair", frozenset({one.target}), frozenset({one.source}), "", True, one.settings)
+            for one in found.impaired
+        ),
+        *(EngineFault("node", frozenset({name})) for name in sorted(found.dead)),
+        *(
+            EngineFault("dns", frozenset({one.cluster}), settings=one.settings)
+            for one in sorted(found.dns, key=repr)
+        ),
+    )
 
 
 def drops_of(fault: EngineFault) -> frozenset[Drop]:

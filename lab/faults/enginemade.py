@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from lab.base.concurrent import together
 from lab.base.errors import CheckFailed
 from lab.base.wait import until
-from lab.engines.protocol import EngineFault
+from lab.engines.protocol import EngineFault, parts_of
+from lab.faults import impair
 from lab.faults.actuator import Others
 from lab.faults.impair import directions
 from lab.faults.model import Fault, FaultKind
@@ -50,15 +51,32 @@ class EngineMade:
             await self.clear(site, fault, others)
 
     async def clear(self, site: Site, fault: Fault, others: Others) -> None:
-        lifted = self.parts(fault) - {part for other in others for part in self.parts(other)}
-        for part in lifted:
+        held = [part for other in others for part in sorted(self.parts(other), key=repr)]
+        await self.lift(site, self.parts(fault) - set(held))
+        lying = parts_of(await site.engine.read_faults(site.dir))
+        impairments = [part for part in held if part.kind == "impair" and part in lying]
+        for part in impair.to_repeat(lying, impairments):
+            await site.engine.apply_fault(site.dir, part)
+
+    async def lift(self, site: Site, parts: Parts) -> None:
+        """Lift parts and prove it; the API servers that they held back answer again afterwards."""
+        for part in parts:
             await site.engine.clear_fault(site.dir, part)
         left = await site.engine.read_faults(site.dir)
-        if still := [part for part in lifted if left.touches(part)]:
+        if still := [part for part in parts if left.touches(part)]:
             raise CheckFailed(
-                f"fault {fault.id} was lifted but is still in force: {still}", remedy="heal it again"
+                f"lifted but still in force: {', '.join(map(str, still))}", remedy="lab fault.heal --all"
             )
-        await _answering(site, {name for part in lifted if part.kind in STOPS_API for name in part.clusters})
+        freed = {name for part in parts if part.kind in STOPS_API for name in part.clusters}
+        if not site.engine.is_running(site.dir):
+            return  # the lab has ended, and all of this with it
+        held = left.paused | {cluster for cluster, _ in left.stopped}  # by another fault
+        await _answering(site, freed - held)
+
+    async def strays(self, site: Site, recorded: Iterable[Fault]) -> Parts:
+        """What is in force and belongs to no recorded fault."""
+        known = {part for fault in recorded if fault.kind in self.table for part in self.parts(fault)}
+        return frozenset(parts_of(await site.engine.read_faults(site.dir))) - known
 
     async def actual(self, site: Site, fault: Fault, others: Others) -> bool | None:
         found = await site.engine.read_faults(site.dir)

@@ -1,6 +1,6 @@
 """The impair fault: in the engine's words, and what packets suffer from it together with links. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from lab.engines.protocol import EngineFault
 from lab.faults.model import Fault
@@ -18,6 +18,25 @@ def engine_parts(fault: Fault) -> frozenset[EngineFault]:
         EngineFault("impair", frozenset({target}), frozenset({source}), one_way=True, settings=settings)
         for source, target in directions(fault)
     )
+
+
+def to_repeat(found: Sequence[EngineFault], wanted: Sequence[EngineFault]) -> list[EngineFault]:
+    """The parts to apply again so that they lie over one another as wanted.
+
+    `wanted` are those of all faults, oldest first; of equal ones the last counts. Applying a part that is
+    there moves it over all others of its direction.
+    """
+    result: list[EngineFault] = []
+    for ends in dict.fromkeys((part.clusters, part.others) for part in wanted):
+        lying = [part for part in reversed(wanted) if (part.clusters, part.others) == ends]
+        lying = list(dict.fromkeys(lying))[::-1]
+        seen = [part for part in found if part in lying]
+        result += next(
+            lying[kept:]
+            for kept in range(len(lying), -1, -1)
+            if [part for part in seen if part not in lying[kept:]] == lying[:kept]
+        )
+    return result
 
 
 def directions(fault: Fault) -> set[tuple[str, str]]:

@@ -4,9 +4,13 @@
 a record that `heal` finishes; applying and healing can be repeated.
 """
 
+import time
+from collections.abc import Iterable, Set
+
+from lab.base.errors import CheckFailed, LabError
 from lab.faults.actuator import Others
 from lab.faults.catalogue import CATALOGUE
-from lab.faults.model import Fault
+from lab.faults.model import Fault, unfinished
 from lab.faults.site import Site
 from lab.topology.fault_words import lasts
 
@@ -37,6 +41,37 @@ async def heal(site: Site, fault: Fault) -> None:
     fault = site.ledger.put(fault.at("healing"))
     await CATALOGUE[fault.kind].actuator.clear(site, fault, standing(site, fault))
     site.ledger.drop(fault.id)
+
+
+async def heal_each(site: Site, doomed: Iterable[Fault]) -> None:
+    """Heal one after the other. One that fails is tried again when the others are gone: they may be why.
+
+    Raises CheckFailed with every fault that is left, and why.
+    """
+    waiting = [fault for fault in doomed if await _failed(site, fault)]
+    if failed := [(fault, error) for fault in waiting if (error := await _failed(site, fault))]:
+        said = "".join(f"\n  {fault.id} ({fault.kind} on {fault.target}): {error}" for fault, error in failed)
+        raise CheckFailed(
+            f"not healed, and still on record:{said}",
+            remedy=failed[0][1].remedy or "lab fault.list shows what else stands; then lab fault.heal --all",
+        )
+
+
+async def _failed(site: Site, fault: Fault) -> LabError | None:
+    try:
+        await heal(site, fault)
+    except LabError as error:
+        return error
+    return None
+
+
+async def recover(site: Site, clusters: Set[str] | None = None) -> None:
+    """Heal what commands that died left half-done, and what has outlived its lease; the lab must be locked.
+
+    With `clusters` only faults of these. Raises CheckFailed where one cannot be healed.
+    """
+    late = unfinished(site.ledger.read(), time.time())
+    await heal_each(site, [one for one in late if clusters is None or clusters >= set(one.target.clusters)])
 
 
 async def actual(site: Site, fault: Fault) -> bool | None:

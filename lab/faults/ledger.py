@@ -1,17 +1,23 @@
 """The record of every fault that is, or may be, in effect: a file in the lab's folder.
 
 A fault enters before it is applied and leaves after its healing was read back. Whoever finds a
-record in state `applying` or `healing` knows that a command was cut short there.
+record in state `applying` or `healing` knows that a command was cut short there. Commands that write at the
+same time take turns; a reader always finds a whole file.
 """
 
+import fcntl
 import json
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from lab.base.errors import LabError
+from lab.base.log import get_logger
 from lab.base.state import write_private
 from lab.faults.model import Fault
 
+log = get_logger(__name__)
 Faults = dict[str, Fault]
 
 
@@ -31,11 +37,11 @@ class Ledger:
         except (ValueError, TypeError, KeyError) as error:
             raise LabError(
                 f"the fault ledger {self._path} is damaged: {error}",
-                remedy="`inv down` and `inv up` bring the lab back without faults",
+                remedy="`lab down` and `lab up` bring the lab back without faults",
             ) from error
 
     def put(self, fault: Fault) -> Fault:
-        """Record a fault or its new state."""
+        """Record a fault or its new state; it is on disk when this returns."""
         self._change(lambda faults: faults.update({fault.id: fault}))
         return fault
 
@@ -43,7 +49,38 @@ class Ledger:
         """Forget a fault that was seen healed."""
         self._change(lambda faults: faults.pop(fault_id, None))
 
+    def condemn(self) -> None:
+        """Leave every fault to be healed by who comes next."""
+        if self._path.exists():
+            self._change(lambda faults: faults.update({one.id: one.at("healing") for one in faults.values()}))
+
+    def keep_only(self, wanted: Callable[[Fault], bool]) -> None:
+        """Forget what went with the lab's processes; a damaged record is forgotten as a whole."""
+        if not self._path.exists():
+            return
+        with self.alone():
+            try:
+                kept = [fault for fault in self.read().values() if wanted(fault)]
+            except LabError as error:
+                log.warning("nothing is healed by the next `up`", error=error)
+                kept = []
+            self._write(kept)
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Nobody else writes during the block; the kernel lets go of it for who dies in it."""
+        lock = os.open(self._path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(lock)
+
     def _change(self, edit: Callable[[Faults], object]) -> None:
-        faults = self.read()
-        edit(faults)
-        write_private(self._path, json.dumps([fault.to_json() for fault in faults.values()], indent=1))
+        with self.alone():
+            faults = self.read()
+            edit(faults)
+            self._write(faults.values())
+
+    def _write(self, faults: Iterable[Fault]) -> None:
+        write_private(self._path, json.dumps([fault.to_json() for fault in faults], indent=1))

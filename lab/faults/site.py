@@ -2,11 +2,14 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from lab.base.state import LabDir
 from lab.engines.protocol import Engine
 from lab.faults.ledger import Ledger
-from lab.kube.client import Client
+
+if TYPE_CHECKING:
+    from lab.kube.client import Client
 
 
 @dataclass(frozen=True)
@@ -15,5 +18,5 @@ class Site:
 
     dir: LabDir
     engine: Engine
-    connect: Callable[[str], Awaitable[Client]]
+    connect: Callable[[str], Awaitable["Client"]]
     ledger: Ledger

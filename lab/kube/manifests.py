@@ -17,6 +17,7 @@ from lab.kube.client import Client, Request
 from lab.kube.errors import NotFound
 from lab.kube.kinds import CRDS, Kind, kind_of
 from lab.kube.objects import Object, is_condition_true, name, namespace
+from lab.topology.grammar import is_inline
 
 _WAVES = (
     frozenset({"Namespace", "CustomResourceDefinition"}),
@@ -44,14 +45,26 @@ def read(path: Path) -> list[Object]:
     return [obj for file in files for obj in _read_file(file)]
 
 
+def written(manifest: str) -> list[Object]:
+    """All objects of a manifest of a topology: a path, or the YAML itself. Raises LabError as `read` does."""
+    return _parsed(manifest, "in the topology") if is_inline(manifest) else read(Path(manifest))
+
+
 def _read_file(file: Path) -> list[Object]:
     try:
-        documents = [d for d in yaml.load_all(file.read_bytes(), Loader=yaml.CSafeLoader) if d is not None]
-    except (OSError, yaml.YAMLError) as error:
+        return _parsed(file.read_bytes(), str(file))
+    except OSError as error:
         raise LabError(f"manifest {file}: {error}") from error
+
+
+def _parsed(text: str | bytes, source: str) -> list[Object]:
+    try:
+        documents = [d for d in yaml.load_all(text, Loader=yaml.CSafeLoader) if d is not None]
+    except yaml.YAMLError as error:
+        raise LabError(f"manifest {source}: {error}") from error
     for number, document in enumerate(documents, 1):
         if not isinstance(document, dict) or "kind" not in document or "apiVersion" not in document:
-            raise LabError(f"manifest {file}: document {number} has no apiVersion and kind")
+            raise LabError(f"manifest {source}: document {number} has no apiVersion and kind")
     return [item for d in documents for item in (d["items"] if d["kind"] == "List" else [d])]
 
 

@@ -89,7 +89,8 @@ class Mesh(Protocol):
 
 @dataclass(frozen=True)
 class MeshVersion:
-    """Which behaviour is wanted: "latest" or "2.14"."""
+    """Which behaviour is wanted: "latest" or "2.14", and which bugs (`lab.topology.bugs`)."""
 
     profile: Literal["latest", "2.14"] = "latest"
     proxy_image: str = field(default="multicluster.lab/proxy")
+    emulate: tuple[str, ...] = ()

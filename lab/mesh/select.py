@@ -11,5 +11,5 @@ def mesh_of(topology: Topology, lab: LabDir) -> Mesh:
     if topology.engine == "embedded":
         from lab.mesh.builtin.mesh import BuiltinMesh
 
-        return BuiltinMesh(lab, MeshVersion(topology.mesh.version))
+        return BuiltinMesh(lab, MeshVersion(topology.mesh.version, emulate=topology.mesh.bugs))
     raise EngineUnavailable(f"no mesh for engine {topology.engine} in this version of the lab")

@@ -65,14 +65,15 @@ async def _embedded() -> list[Finding]:
 
 
 async def _kind() -> list[Finding]:
+    from lab.engines.kind.preflight import preflight
+
     programs = {
-        "docker": (["docker", "info", "--format", "{{.ServerVersion}}"], "https://docs.docker.com/engine/install"),
-        "kind": (["kind", "version"], "https://kind.sigs.k8s.io/docs/user/quick-start"),
         "kubectl": (["kubectl", "version", "--client"], "https://kubernetes.io/docs/tasks/tools"),
         "linkerd": (["linkerd", "version", "--client", "--short"], "https://linkerd.io/2/getting-started"),
-    }  # fmt: skip
+    }
     asked = [_program("kind", name, argv, page) for name, (argv, page) in programs.items()]
-    return [*await asyncio.gather(*asked), *_inotify()]
+    machine = [Finding("kind", row.need, row.ok, row.seen, row.remedy) for row in await preflight()]
+    return [*machine, *await asyncio.gather(*asked)]
 
 
 async def _existing() -> list[Finding]:
@@ -102,18 +103,6 @@ def _first_line(done: Completed) -> str:
 def _version(text: str) -> str:
     match = re.search(r"v?\d+\.\d+\S*|(edge|stable)-\S+", text)
     return match[0] if match else (text.strip().splitlines() or ["present"])[0]
-
-
-def _inotify() -> Iterable[Finding]:
-    """Several kind clusters on one machine run out of inotify instances at the usual default of 128."""
-    name, least = "fs.inotify.max_user_instances", 512
-    try:
-        with open("/proc/sys/fs/inotify/max_user_instances") as file:
-            value = int(file.read())
-    except OSError as error:
-        yield Finding("kind", "inotify", False, f"cannot read {name}: {error.strerror}", "run on Linux")
-        return
-    yield Finding("kind", "inotify", value >= least, f"{name} = {value}", f"sysctl -w {name}={least}")
 
 
 def _contexts() -> Finding:

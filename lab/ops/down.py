@@ -6,6 +6,9 @@ import shutil
 from lab.base.errors import LabError, NoSuchLab
 from lab.base.state import LabDir, lab_home, lab_names
 from lab.engines.lock import held
+from lab.faults.catalogue import ENGINE_PARTS
+from lab.faults.ledger import Ledger
+from lab.ops import keeper
 from lab.ops.answer import Answer
 from lab.ops.labs import engine_for, meant
 
@@ -31,10 +34,11 @@ def _named(name: str) -> str:
 def _take_down(name: str, *, purge: bool) -> dict[str, str]:
     folder = LabDir.of(name)
     engine = engine_for(name)
+    keeper.end(folder)
     with held(folder, "down"):
         was = "running" if engine.is_running(folder) else "not running"
         asyncio.run(engine.remove(folder))
-        folder.ledger.unlink(missing_ok=True)
+        Ledger(folder.ledger).keep_only(lambda fault: fault.kind not in ENGINE_PARTS)
     if purge:
         _forget(folder)
     return {"lab": name, "was": was, "now": "gone" if purge else "down (its objects are kept)"}

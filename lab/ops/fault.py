@@ -1,62 +1,92 @@
-"""Breaks a running lab on purpose, lists what is broken, and heals it."""
+"""Breaks a running lab on purpose, and heals it."""
 
 import asyncio
+import os
 import time
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import cast, get_args
 
-from rich.table import Table
-
-from lab.base.errors import UsageError
+from lab.base.errors import TimedOut, UsageError
+from lab.base.wait import until
 from lab.engines.lock import held
 from lab.faults import settings
-from lab.faults.inject import actual
-from lab.faults.inject import heal as heal_one
+from lab.faults.baseline import Difference, compare
+from lab.faults.catalogue import ENGINE
+from lab.faults.inject import heal_each, recover
 from lab.faults.inject import inject as inject_one
-from lab.faults.ledger import Ledger
-from lab.faults.model import Fault, FaultKind, Target, next_id
+from lab.faults.model import Fault, FaultKind, Target, Tenure, next_id, unfinished
 from lab.faults.site import Site
+from lab.ops import keeper
 from lab.ops.answer import Answer
+from lab.ops.fault_list import row
 from lab.ops.labs import Lab, find
 from lab.ops.targets import LINKED, of_link, read_target
 from lab.topology.fault_words import Said, lasts
 from lab.topology.problem import did_you_mean
 
+PATIENCE = 20.0
+"""Seconds that a fault verb waits for another command on the lab, such as the keeper, to end."""
+SETTLED_WITHIN = 3.0
+"""Seconds for programs that were stopped to be back as they were."""
 
-def inject(kind: str, target: str, *, lab: str = "", options: Mapping[str, Said] | None = None) -> Answer:
+
+def cli(seconds: float | None = None) -> Tenure:
+    """The tenure of a fault that this command makes."""
+    return Tenure(f"cli:{os.getpid()}", seconds)
+
+
+def inject(
+    kind: str,
+    target: str,
+    *,
+    lab: str = "",
+    options: Mapping[str, Said] | None = None,
+    tenure: Tenure | None = None,
+) -> Answer:
     """Put one fault in force. `target` is CLUSTER[,CLUSTER], A|B or CLUSTER/NAMESPACE/NAME by kind, `options`
-    what the flags of its verb say."""
+    what the flags of its verb say.
+
+    The same asked again, from the same side, renews the lease of what is in force.
+    """
     chosen = find(lab)
     if kind not in get_args(FaultKind):
         raise UsageError(f'no fault "{kind}"; there are {", ".join(get_args(FaultKind))}')
     target, is_one_way = of_link(target) if kind in LINKED else (target, False)
     said = {**(options or {}), **({"one_way": True} if is_one_way else {})}
-    parameters = settings.parameters(cast(FaultKind, kind), said)
-    _running(chosen)
-    with held(chosen.dir, f"fault.{kind}"):
-        site = _site(chosen)
-        known = site.ledger.read()
-        made = Fault(
-            next_id(cast(FaultKind, kind), set(known)),
-            cast(FaultKind, kind),
-            read_target(chosen, kind, target),
-            since=time.time(),
-            parameters=parameters,
-        )
-        if same := next((f for f in known.values() if _same(f, made)), None):
-            return _answer(same, f"{same.id}: {kind} {same.target} is in force already")
-        done = asyncio.run(inject_one(site, made))
-    stands = lasts(done.kind, done.parameters)
-    outcome = f"in force; heal with: lab fault.heal --id {done.id}" if stands else "done"
-    return _answer(done, f"{done.id}: {kind} {done.target} {outcome}")
-
-
-def _same(one: Fault, other: Fault) -> bool:
-    return (
-        one.state == "active"
-        and replace(other, id=one.id, since=one.since, state=one.state, before=one.before) == one
+    tenure, now = tenure or cli(), time.time()
+    made = Fault(
+        "",
+        cast(FaultKind, kind),
+        read_target(chosen, kind, target),
+        since=now,
+        parameters=settings.parameters(cast(FaultKind, kind), said),
+        owner=tenure.owner,
+        expires=tenure.expires(now),
     )
+    _running(chosen)
+    with held(chosen.dir, f"fault.{kind}", within=PATIENCE):
+        done, is_new = asyncio.run(_inject(chosen, made))
+    return Answer(row(done), _said(done, is_new=is_new))
+
+
+async def _inject(lab: Lab, made: Fault) -> tuple[Fault, bool]:
+    """The fault as it stands, and whether it is new."""
+    await recover(lab.site)
+    known = lab.site.ledger.read()
+    await keeper.ensure(lab.dir, for_one_more=made.expires is not None)
+    if same := next((fault for fault in known.values() if fault.is_same(made)), None):
+        return lab.site.ledger.put(replace(same, expires=made.expires)), False
+    return await inject_one(lab.site, replace(made, id=next_id(made.kind, set(known)))), True
+
+
+def _said(fault: Fault, *, is_new: bool) -> str:
+    what = f"{fault.id}: {fault.kind} {fault.target}"
+    if not lasts(fault.kind, fault.parameters):
+        return f"{what} done"
+    ends = f"for {fault.expires - time.time():.0f} s; or heal it" if fault.expires else "heal"
+    stands = "is in force" if is_new else "was in force already"
+    return f"{what} {stands}; {ends} with: lab fault.heal --id {fault.id}"
 
 
 def join(target: str, *, lab: str = "") -> Answer:
@@ -65,7 +95,7 @@ def join(target: str, *, lab: str = "") -> Answer:
     sides = read_target(chosen, "partition", of_link(target)[0])
     found = [
         fault.id
-        for fault in _site(chosen).ledger.read().values()
+        for fault in chosen.site.ledger.read().values()
         if fault.kind == "partition" and _sides(fault.target) == _sides(sides)
     ]
     if not found:
@@ -79,78 +109,75 @@ def _sides(target: Target) -> frozenset[frozenset[str]]:
     return frozenset({frozenset(target.clusters), frozenset(target.others)})
 
 
+@dataclass(frozen=True)
+class Healing:
+    """What was undone, and where the lab is still not as `up` left it."""
+
+    healed: tuple[str, ...] = ()
+    lifted: tuple[str, ...] = ()
+    """Effects that were on no record."""
+    differences: tuple[Difference, ...] = ()
+
+    def to_json(self) -> dict[str, object]:
+        return {
+            "healed": list(self.healed),
+            "lifted": list(self.lifted),
+            "differences": [vars(one) for one in self.differences],
+        }
+
+    def lines(self) -> list[str]:
+        done = [f"{one}: healed" for one in self.healed] + [
+            f"{one}: on no record, lifted" for one in self.lifted
+        ]
+        wrong = [f"  {one}" for one in self.differences]
+        return [*(done or ["no faults in force"]), *(["not as `up` left it:", *wrong] if wrong else [])]
+
+
 def heal(ids: tuple[str, ...], *, lab: str = "") -> Answer:
-    """Undo the named faults, or all, newest first, and prove that each is gone."""
+    """Undo the named faults and those whose commands died, newest first, and prove that each is gone.
+
+    Without names: all, also what is on no record; then the lab is compared with how `up` left it, and the
+    answer is not ok where it differs.
+    """
     chosen = find(lab)
-    site = _site(chosen)
     _running(chosen)
-    with held(chosen.dir, "fault.heal"):
-        known = site.ledger.read()
+    with held(chosen.dir, "fault.heal", within=PATIENCE):
+        known = chosen.site.ledger.read()
         for one in ids:
             if one not in known:
                 there = ", ".join(known) or "none"
                 raise UsageError(
                     f'no fault "{one}"; in force: {there}', remedy=did_you_mean(one, list(known))
                 )
-        doomed = [fault for fault in reversed(known.values()) if not ids or fault.id in ids]
-        asyncio.run(_heal(site, doomed))
-    rows = [fault.id for fault in doomed]
-    return Answer(rows, "\n".join(f"{one}: healed" for one in rows) or "no faults in force")
+        late = unfinished(known, time.time())
+        doomed = [fault for fault in reversed(known.values()) if not ids or fault.id in ids or fault in late]
+        done = asyncio.run(_heal(chosen.site, doomed, everything=not ids))
+    return Answer(done.to_json(), "\n".join(done.lines()), ok=not done.differences)
 
 
-async def _heal(site: Site, doomed: list[Fault]) -> None:
-    for fault in doomed:
-        await heal_one(site, fault)
+async def _heal(site: Site, doomed: list[Fault], *, everything: bool) -> Healing:
+    await heal_each(site, doomed)
+    healed = tuple(fault.id for fault in doomed)
+    if not everything:
+        return Healing(healed)
+    strays = await ENGINE.strays(site, ())
+    await ENGINE.lift(site, strays)
+    return Healing(healed, tuple(sorted(map(str, strays))), await _differences(site))
 
 
-def faults(name: str) -> Answer:
-    """Faults on record, and whether each is really in force. Not ok when record and reality differ."""
-    chosen = find(name)
-    site = _site(chosen)
-    known = list(site.ledger.read().values())
+async def _differences(site: Site) -> tuple[Difference, ...]:
+    """Where the lab is not as `up` left it, once its programs had the time to come back."""
 
-    async def look() -> list[bool | None]:
-        return [await actual(site, fault) for fault in known]
+    async def is_equal() -> bool:
+        return not await compare(site)
 
-    seen = asyncio.run(look()) if known and chosen.engine.is_running(chosen.dir) else [None] * len(known)
-    words = {True: "yes", False: "no", None: "unknown"}
-    rows = [{**_row(fault), "actual": words[real]} for fault, real in zip(known, seen, strict=True)]
-    table = Table(box=None, pad_edge=False)
-    for column in ("ID", "FAULT", "ON", "STATE", "REALLY IN FORCE", "SINCE"):
-        table.add_column(column)
-    for row in rows:
-        age = f"{time.time() - float(str(row['since'])):.0f} s"
-        table.add_row(
-            str(row["id"]), str(row["what"]), *(str(row[key]) for key in ("target", "state", "actual")), age
-        )
-    return Answer(rows, table if rows else "no faults in force", ok=False not in seen)
-
-
-def _site(lab: Lab) -> Site:
-    return Site(lab.dir, lab.engine, lab.connect, Ledger(lab.dir.ledger))
+    try:
+        await until(is_equal, timeout=SETTLED_WITHIN, what="the lab is as `up` left it", every=0.2)
+    except TimedOut:
+        return await compare(site)
+    return ()
 
 
 def _running(lab: Lab) -> None:
     if not lab.engine.is_running(lab.dir):
         raise UsageError(f"lab {lab.name} is not running", remedy="`lab up` brings it up")
-
-
-def _row(fault: Fault) -> dict[str, object]:
-    return {
-        "id": fault.id,
-        "kind": fault.kind,
-        "what": _what(fault),
-        "target": str(fault.target),
-        "state": fault.state,
-        "since": fault.since,
-        "parameters": dict(fault.parameters),
-    }
-
-
-def _what(fault: Fault) -> str:
-    said = (f"{name.replace('_', '-')} {word}".strip() for name, word in settings.words(fault).items())
-    return " ".join([fault.kind, *said])
-
-
-def _answer(fault: Fault, said: str) -> Answer:
-    return Answer(_row(fault), said)

@@ -6,7 +6,6 @@ missing, whatever was once applied.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from lab.base import shipped
 from lab.base.concurrent import together
@@ -24,7 +23,7 @@ from lab.kube.kinds import (
     SERVICES,
     Kind,
 )
-from lab.kube.manifests import read
+from lab.kube.manifests import read, written
 from lab.kube.objects import Object
 from lab.mesh.builtin import control_plane
 from lab.mesh.trust import is_good, lab_anchor, trusts
@@ -73,8 +72,8 @@ def shipped_manifests() -> Manifests:
 
 
 def user_manifests(topology: Topology) -> tuple[Object, ...]:
-    """The objects of the topology's own manifest files."""
-    return tuple(obj for path in topology.manifests for obj in read(Path(path)))
+    """The objects of the topology's own manifests."""
+    return tuple(obj for source in topology.manifests for obj in written(source))
 
 
 def wanted(topology: Topology) -> Desired:

@@ -5,8 +5,11 @@ from typing import TYPE_CHECKING, Self
 
 from lab.base.errors import NoSuchLab, UsageError
 from lab.base.state import LabDir, lab_names
+from lab.engines.inspect import Inspector
 from lab.engines.protocol import Engine
-from lab.engines.select import engine_of
+from lab.engines.select import engine_of, inspector_of
+from lab.faults.ledger import Ledger
+from lab.faults.site import Site
 from lab.ops.answer import Answer
 from lab.plan.addresses import LabPlan, addresses
 from lab.topology.load import load
@@ -30,11 +33,21 @@ class Lab:
     def name(self) -> str:
         return self.dir.name
 
+    @property
+    def inspector(self) -> Inspector | None:
+        """What looks into this lab; None where its engine has no such thing."""
+        return inspector_of(self.topology.engine)
+
     async def connect(self, cluster: str) -> "Client":
         """A client of one cluster's API server, as its administrator."""
         from lab.kube.client import Client  # the official client takes half a second to import
 
         return await Client.from_kubeconfig(self.dir.kubeconfig, self.dir.context(cluster))
+
+    @property
+    def site(self) -> Site:
+        """The lab as the fault modules want it."""
+        return Site(self.dir, self.engine, self.connect, Ledger(self.dir.ledger))
 
     def with_topology(self, topology: Topology) -> Self:
         """The same lab asking for something else."""
@@ -56,9 +69,9 @@ class Lab:
         return name
 
 
-def from_file(file: str, name: str = "", engine: EngineName | None = None) -> Lab:
+def from_file(file: str, name: str = "", engine: EngineName | None = None, variant: str = "") -> Lab:
     """The lab that a topology file describes, whether it is up or not."""
-    return _lab(load(file, engine, name))
+    return _lab(load(file, engine, name, variant))
 
 
 def find(name: str = "") -> Lab:

@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack
 
 from lab.base.errors import TopologyError, UsageError
 from lab.engines.lock import held
+from lab.faults import baseline
 from lab.observe import table
 from lab.ops.answer import Answer
 from lab.ops.labs import Lab, find
@@ -69,6 +70,7 @@ def _change(lab: Lab, written: list[dict[str, object]], said: str) -> Answer:
     async def run() -> None:
         async with AsyncExitStack() as stack:
             await converge(lab.with_topology(topology), (), stack)
+        await baseline.keep(lab.site)
 
     with held(lab.dir, "link"):
         asyncio.run(run())

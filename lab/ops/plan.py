@@ -3,34 +3,55 @@
 import asyncio
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
+from dataclasses import replace
 
+from rich.console import Group, RenderableType
 from rich.table import Table
+from rich.text import Text
 
 from lab.base.errors import LabError
 from lab.kube.client import Client
 from lab.ops.answer import Answer
 from lab.ops.inventory import observe, wanted
 from lab.ops.labs import Lab, from_file
+from lab.plan.addresses import LabPlan
 from lab.plan.steps import Observed, Step, diff
 from lab.topology.model import EngineName
 
 
 def plan(
-    file: str, *, lab: str = "", engine: EngineName | None = None, clusters: tuple[str, ...] = ()
+    file: str,
+    *,
+    lab: str = "",
+    engine: EngineName | None = None,
+    clusters: tuple[str, ...] = (),
+    variant: str = "",
 ) -> Answer:
     """The steps from the live state to the topology file."""
-    target = from_file(file, lab, engine)
+    target = from_file(file, lab, engine, variant)
     target.chosen(clusters)
-    steps = asyncio.run(_steps(target, clusters))
+    steps, commands = asyncio.run(_steps(target, clusters))
     rows = [{"verb": s.verb, "target": s.target, "reason": s.reason, "after": list(s.after)} for s in steps]
-    return Answer(rows, _table(steps) if steps else f"lab {target.name}: nothing to do")
+    rows += [{"verb": "command", "target": where, "command": line} for where, line in commands]
+    return Answer(rows, _view(steps, commands) if rows else f"lab {target.name}: nothing to do")
 
 
-async def _steps(lab: Lab, only: tuple[str, ...]) -> tuple[Step, ...]:
+async def _steps(lab: Lab, only: tuple[str, ...]) -> tuple[tuple[Step, ...], list[tuple[str, str]]]:
+    """The steps, and the commands of the engine among them."""
     async with AsyncExitStack() as stack:
         clients = await connect_running(lab, stack)
         observed = await observe(lab, clients) if clients else Observed()
-        return diff(wanted(lab.topology), observed, only)
+        plan = restricted(lab, only, set(clients))
+        return diff(wanted(lab.topology), observed, only), await lab.engine.commands(lab.dir, plan)
+
+
+def restricted(lab: Lab, only: tuple[str, ...], running: set[str]) -> LabPlan:
+    """The plan of the chosen clusters and of those that run already."""
+    kept = tuple(one for one in lab.plan.clusters if not only or one.name in running | set(only))
+    names = {one.name for one in kept}
+    return replace(
+        lab.plan, clusters=kept, flat_pairs=tuple(p for p in lab.plan.flat_pairs if names >= set(p))
+    )
 
 
 async def connect_running(lab: Lab, stack: AsyncExitStack) -> Mapping[str, Client]:
@@ -51,6 +72,12 @@ async def connect_running(lab: Lab, stack: AsyncExitStack) -> Mapping[str, Clien
             remedy="`lab fault.list` shows why; `lab fault.heal --all` brings it back",
         )
     return {name: await stack.enter_async_context(await lab.connect(name)) for name in begun}
+
+
+def _view(steps: tuple[Step, ...], commands: list[tuple[str, str]]) -> RenderableType:
+    said = "".join(f"\n# {where}\n{line}" for where, line in commands)
+    table = [_table(steps)] if steps else []
+    return Group(*table, *([Text(f"\nCOMMANDS{said}")] if commands else []))
 
 
 def _table(steps: tuple[Step, ...]) -> Table:

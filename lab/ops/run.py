@@ -6,32 +6,40 @@ also Ctrl-C, the faults are healed, and a lab that was not up before is taken do
 
 import asyncio
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from lab.base import process
 from lab.base.errors import CheckFailed, UsageError
 from lab.base.wait import pause
 from lab.faults.ledger import Ledger
-from lab.kube.manifests import apply_all, read
+from lab.faults.model import Tenure
+from lab.faults.workloads import Selection, all_ready
+from lab.kube.manifests import apply_all, written
 from lab.ops import fault
 from lab.ops.answer import Answer
 from lab.ops.down import down
 from lab.ops.labs import Lab, from_file
 from lab.ops.progress import Progress
+from lab.ops.runs import keep
 from lab.ops.up import bring_up
 from lab.scenarios.calls import fetch
 from lab.scenarios.course import Course, Window
 from lab.scenarios.judge import BASELINE, Outcome, judge, measured
 from lab.scenarios.play import play
 from lab.scenarios.report import Round, Verdict, junit, problems, render
+from lab.scenarios.sampling import Sampler
+from lab.topology.bounds import Bound
 from lab.topology.fault_words import FAULT_OPTIONS, FAULT_WORDS
+from lab.topology.measures import Measures, When
 from lab.topology.model import EngineName, Topology
-from lab.topology.scenario import Bound, Measures, Step
+from lab.topology.scenario import Scenario, Step
 
 PROGRAM_LIMIT = 300.0
 """Seconds for the program of one step."""
+SLACK = 120.0
+"""Seconds that a fault may outlive the run which made it: time that steps take besides what the file says."""
 STEADY = Bound(">=", 0.99)
 """Success of all traffic that is judged, where a scenario does not say what is steady."""
 
@@ -45,11 +53,13 @@ class Rehearsal:
     keep: bool = False
     repeat: int = 1
     junit: str = ""
+    seed: int | None = None
+    variant: str = ""
 
 
 def run(file: str, asked: Rehearsal) -> Answer:
     """Run the scenario in a topology file. Not ok when an expectation fails."""
-    lab = from_file(file, asked.lab, asked.engine)
+    lab = from_file(file, asked.lab, asked.engine, asked.variant)
     scenario = lab.topology.scenario
     if not scenario.expect:
         raise UsageError(
@@ -59,16 +69,19 @@ def run(file: str, asked: Rehearsal) -> Answer:
         raise UsageError(f"--repeat {asked.repeat}: at least one round is needed")
     if not Path(asked.junit).parent.is_dir():
         raise UsageError(f"--junit {asked.junit}: there is no folder {Path(asked.junit).parent}")
+    seed = scenario.seed if asked.seed is None else asked.seed
     was_running, was_there = lab.engine.is_running(lab.dir), lab.dir.root.exists()
     if was_running:
         _refuse_faults(lab)
     try:
         bring_up(lab)
-        rounds = tuple(_round(lab) for _ in range(asked.repeat))
+        rounds = tuple(_round(lab, seed) for _ in range(asked.repeat))
     finally:
         if not was_running and not asked.keep and lab.dir.root.exists():
             down(lab.name, purge=not was_there)
-    verdict = Verdict(lab.name, scenario.title, rounds)
+    verdict = Verdict(lab.name, scenario.title, rounds, scenario.verdict)
+    if lab.dir.root.exists():
+        keep(lab.dir, verdict)
     if asked.junit:
         Path(asked.junit).write_text(junit(verdict), encoding="utf-8")
     return Answer(verdict.to_json(), render(verdict), ok=verdict.ok)
@@ -83,25 +96,45 @@ def _refuse_faults(lab: Lab) -> None:
         )
 
 
-def _round(lab: Lab) -> Round:
+def _round(lab: Lab, seed: int) -> Round:
+    with Progress() as progress:
+        try:
+            return asyncio.run(_course(lab, seed, progress))
+        finally:
+            if standing := Ledger(lab.dir.ledger).read():
+                progress("heal", "all")
+                fault.heal(tuple(standing), lab=lab.name)
+
+
+async def _course(lab: Lab, seed: int, say: Callable[[str, str], None]) -> Round:
     scenario = lab.topology.scenario
     clusters = sorted({one.from_ for one in lab.topology.traffic})
-    with Progress() as progress:
-        asyncio.run(_steady(lab, clusters, progress))
-        try:
-            began, ended, events = play(scenario, _Stage(lab), progress)
-        finally:
-            if Ledger(lab.dir.ledger).read():
-                progress("heal", "all")
-                fault.heal((), lab=lab.name)
-        progress("lab", "reading what was recorded")
-        calls = asyncio.run(fetch(lab.connect, clusters, began - BASELINE, ended))
-    course = Course(began, ended, events, calls)
+    env = {"KUBECONFIG": str(lab.dir.kubeconfig), "LAB": lab.name, "LAB_SEED": str(seed)}
+    async with Sampler(lab.connect, scenario.probes, env) as sampler:
+        stage = _Stage(lab, sampler, env)
+        await _steady(stage, say)
+        played = await play(scenario, stage, say, seed)
+    if standing := Ledger(lab.dir.ledger).read():
+        say("heal", "all")
+        await asyncio.to_thread(fault.heal, tuple(standing), lab=lab.name)
+    say("lab", "reading what was recorded")
+    calls = await fetch(lab.connect, clusters, played.begin - BASELINE, played.end)
+    course = Course(
+        played.begin,
+        played.end,
+        played.events,
+        calls,
+        sampler.taken,
+        played.waitings,
+        protocols(lab.topology),
+        seed,
+    )
     return Round(course, judge(scenario.expect, course))
 
 
-async def _steady(lab: Lab, clusters: list[str], say: Callable[[str, str], None]) -> None:
+async def _steady(stage: "_Stage", say: Callable[[str, str], None]) -> None:
     """Wait until the steady state has held long enough. Raises CheckFailed with what did not hold."""
+    lab = stage.lab
     steady = lab.topology.scenario.steady
     wanted = steady.expect or [Measures(traffic=name, success=STEADY) for name in judged(lab.topology)]
     say("steady", f"waiting for {steady.hold:g} s of it")
@@ -109,12 +142,7 @@ async def _steady(lab: Lab, clusters: list[str], say: Callable[[str, str], None]
     earliest = time.time() + steady.hold
     while True:
         await pause(max(0.2, earliest - time.time()))
-        now = time.time()
-        calls = await fetch(lab.connect, clusters, now - steady.hold)
-        window = Window("steady state", now - steady.hold, now)
-        outcomes: list[Outcome] = [
-            outcome for one in wanted for outcome in measured(one, window, calls.get(one.traffic or "", ()))
-        ]
+        outcomes = await stage.outcomes(wanted, steady.hold)
         if all(outcome.ok for outcome in outcomes):
             return
         if time.monotonic() > deadline:
@@ -122,6 +150,11 @@ async def _steady(lab: Lab, clusters: list[str], say: Callable[[str, str], None]
                 f"lab {lab.name} is not in its steady state after {steady.within:g} s:{problems(outcomes)}",
                 remedy="`lab status` shows the whole state; `lab run --keep` leaves the lab up",
             )
+
+
+def protocols(topology: Topology) -> dict[str, str]:
+    """http, grpc or tcp, by CLUSTER/TRAFFIC. Pure."""
+    return {f"{one.from_}/{one.label}": one.to.split("://")[0] for one in topology.traffic}
 
 
 def judged(topology: Topology) -> list[str]:
@@ -135,35 +168,92 @@ def judged(topology: Topology) -> list[str]:
     ]
 
 
+def lease(scenario: Scenario, step: Step) -> float:
+    """Seconds after which a fault ends by itself if the run that made it was killed: later than the run would
+    have healed it. Pure.
+    """
+    if step.hold is not None:
+        return step.hold + SLACK
+    return max(longest(scenario.steps), scenario.length or 0.0) + SLACK
+
+
+def longest(steps: Sequence[Step]) -> float:
+    """Seconds that steps may take at the most, if one came after the other. Pure."""
+    return sum(map(_longest, steps))
+
+
+def _longest(step: Step) -> float:
+    inner = sum(longest(steps) for _, steps in step.groups)
+    once = (step.hold or 0.0) + inner + PROGRAM_LIMIT * (step.run is not None)
+    many = step.repeat.count * (once + step.repeat.pause + step.repeat.varies) if step.repeat else once
+    waited = max(step.at or 0.0, step.after or 0.0) + (step.when.within if step.when else 0.0)
+    return waited + many + longest(step.otherwise)
+
+
 @dataclass(frozen=True)
 class _Stage:
     """Does each action by the function that its verb calls."""
 
     lab: Lab
+    sampler: Sampler
+    env: dict[str, str]
+    """What programs of steps find in their environment."""
+    one_at_a_time: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """A lab takes one verb at a time."""
 
-    def inject(self, step: Step) -> str:
+    async def inject(self, step: Step) -> str:
+        async with self.one_at_a_time:
+            return await asyncio.to_thread(self._inject, step)
+
+    def _inject(self, step: Step) -> str:
         assert step.fault, "play hands over faults only"
         target = "|".join(filter(None, (getattr(step, word) for word in FAULT_WORDS[step.fault])))
         options = {word: getattr(step, word) for word in FAULT_OPTIONS.get(step.fault, ())}
-        made = fault.inject(step.fault, target, lab=self.lab.name, options=options)
+        tenure = self._tenure(step)
+        made = fault.inject(step.fault, target, lab=self.lab.name, options=options, tenure=tenure)
         return str(made.data["id"])
 
-    def heal(self, fault_id: str) -> None:
-        fault.heal((fault_id,), lab=self.lab.name)
+    def _tenure(self, step: Step) -> Tenure:
+        return Tenure(f"scenario:{self.lab.topology.name}", lease(self.lab.topology.scenario, step))
 
-    def act(self, step: Step) -> None:
-        asyncio.run(self._apply(step) if step.apply else self._run(step))
+    async def heal(self, fault_id: str) -> None:
+        async with self.one_at_a_time:
+            await asyncio.to_thread(fault.heal, (fault_id,), lab=self.lab.name)
 
-    def wait(self, seconds: float) -> None:
-        asyncio.run(pause(seconds))
+    async def act(self, step: Step) -> None:
+        await (self._apply(step) if step.apply else self._run(step))
+
+    async def wait(self, seconds: float) -> None:
+        await pause(seconds)
+
+    async def unmet(self, when: When, since: float) -> str:
+        if time.time() - since < when.over:
+            return f"waited for {time.time() - since:.1f} s of {when.over:g} s"
+        if when.ready:
+            cluster, namespace, name = when.ready.split("/")
+            async with await self.lab.connect(cluster) as client:
+                if not await all_ready(client, Selection(namespace, name)):
+                    return f"{when.ready} is not ready"
+        asked = bool(when.traffic or when.probe)
+        return problems(await self.outcomes((when,), when.over)).strip() if asked else ""
+
+    async def outcomes(self, wanted: Sequence[Measures], over: float) -> list[Outcome]:
+        """What is wanted, judged over the last `over` seconds."""
+        now = time.time()
+        clusters = {one.traffic.split("/")[0] for one in wanted if one.traffic}
+        calls = await fetch(self.lab.connect, clusters, now - over)
+        course = Course(
+            now - over, now, (), calls, self.sampler.taken, protocols=protocols(self.lab.topology)
+        )
+        window = Window(f"the last {over:g} s", ((now - over, now),))
+        return [outcome for one in wanted for outcome in measured(one, window, course)]
 
     async def _apply(self, step: Step) -> None:
-        objects = read(Path(str(step.apply)))
+        objects = written(str(step.apply))
         names = (step.cluster or ",".join(self.lab.topology.clusters)).split(",")
         for name in names:
             async with await self.lab.connect(name.strip()) as client:
                 await apply_all(client, objects)
 
     async def _run(self, step: Step) -> None:
-        env = {"KUBECONFIG": str(self.lab.dir.kubeconfig)}
-        await process.run(step.run or (), timeout=PROGRAM_LIMIT, env=env)
+        await process.run(step.run or (), timeout=PROGRAM_LIMIT, env=self.env)

@@ -88,7 +88,7 @@ async def _link(world: World, step: Step) -> None:
         frozenset(wanted.modes),
         headless=mesh.headless,
         creates_namespaces=mesh.create_namespaces,
-        emulate=mesh.emulate,
+        emulate=mesh.bugs,
     )
     await world.mesh.link(world.clusters[source], world.clusters[target], spec)
 

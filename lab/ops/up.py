@@ -7,24 +7,26 @@ import asyncio
 import time
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
-from dataclasses import replace
 
 from lab.base.concurrent import together
 from lab.base.errors import CheckFailed
 from lab.base.state import make_private, write_private
 from lab.base.wait import pause
 from lab.engines.lock import held
+from lab.faults import baseline
+from lab.faults.inject import recover
+from lab.kube.kubeconfig import server_of
 from lab.mesh.protocol import MeshCluster
 from lab.mesh.select import mesh_of
 from lab.observe.state import LabState
+from lab.ops import keeper
 from lab.ops.answer import Answer
 from lab.ops.inventory import observe, wanted
 from lab.ops.labs import Lab, from_file
-from lab.ops.plan import connect_running
+from lab.ops.plan import connect_running, restricted
 from lab.ops.progress import Progress
 from lab.ops.status import answer, observer, only
 from lab.ops.steps import World, carry_out, prepare
-from lab.plan.addresses import ClusterPlan, LabPlan
 from lab.plan.steps import Observed, Step, Verb, diff
 from lab.topology.load import dump
 from lab.topology.model import EngineName
@@ -37,10 +39,15 @@ ENGINE_VERBS = frozenset({Verb.START_CLUSTER, Verb.STOP_CLUSTER})
 
 
 def up(
-    file: str, *, lab: str = "", engine: EngineName | None = None, clusters: tuple[str, ...] = ()
+    file: str,
+    *,
+    lab: str = "",
+    engine: EngineName | None = None,
+    clusters: tuple[str, ...] = (),
+    variant: str = "",
 ) -> Answer:
     """Bring up what the topology file says and wait until it is healthy. Raises CheckFailed if it is not."""
-    return bring_up(from_file(file, lab, engine), clusters)
+    return bring_up(from_file(file, lab, engine, variant), clusters)
 
 
 def bring_up(target: Lab, clusters: tuple[str, ...] = ()) -> Answer:
@@ -56,7 +63,10 @@ async def _up(lab: Lab, clusters: tuple[str, ...]) -> LabState:
         async with AsyncExitStack() as stack:
             steps = await converge(lab, clusters, stack, progress)
             progress("lab", f"{len(steps)} steps done" if steps else "nothing to do")
-            return only(await _healthy(lab, clusters, progress, with_traffic=True), lab.chosen(clusters))
+            seen = only(await _healthy(lab, clusters, progress, with_traffic=True), lab.chosen(clusters))
+        await baseline.keep(lab.site)
+        await keeper.ensure(lab.dir)
+        return seen
 
 
 async def converge(
@@ -64,19 +74,25 @@ async def converge(
 ) -> tuple[Step, ...]:
     """Carry out what differs between the topology and the live lab; returns the steps that were done."""
     say = progress or Progress()
+    if lab.engine.is_running(lab.dir):
+        await recover(lab.site)
+    else:
+        lab.site.ledger.condemn()  # the processes in which these faults were made have ended
     clients = await connect_running(lab, stack)
     desired = wanted(lab.topology)
     steps = diff(desired, await observe(lab, clients) if clients else Observed(), clusters)
     if not steps and _stored(lab) == dump(lab.topology):
         return ()
-    plan = _restricted(lab, clusters, set(clients))
+    plan = restricted(lab, clusters, set(clients))
     if not lab.dir.topology.exists():
         write_private(lab.dir.topology, dump(lab.topology))  # from now on `down` knows of this lab
     await lab.engine.ensure(lab.dir, plan, say)
     write_private(lab.dir.topology, dump(lab.topology))
     rest = [step for step in steps if step.verb not in ENGINE_VERBS]
-    reached = await together(*(_reach(lab, one, stack) for one in plan.clusters))
+    reached = await together(*(_reach(lab, one.name, stack) for one in plan.clusters))
     world = World(lab, mesh_of(lab.topology, lab.dir), {one.name: one for one in reached}, desired, say)
+    lab.site.ledger.keep_only(lambda fault: bool(set(fault.target.clusters) & set(lab.topology.clusters)))
+    await recover(lab.site, {one.name for one in plan.clusters})
     await prepare(world, rest)
     if traffic := [step for step in rest if step.verb is Verb.START_TRAFFIC]:
         # A user's first look must not show calls that failed because their target did not exist yet.
@@ -90,19 +106,10 @@ def _stored(lab: Lab) -> str:
     return lab.dir.topology.read_text() if lab.dir.topology.exists() else ""
 
 
-def _restricted(lab: Lab, only: tuple[str, ...], running: set[str]) -> LabPlan:
-    """The plan of the chosen clusters and of those that run already."""
-    kept = tuple(one for one in lab.plan.clusters if not only or one.name in running | set(only))
-    names = {one.name for one in kept}
-    return replace(
-        lab.plan, clusters=kept, flat_pairs=tuple(p for p in lab.plan.flat_pairs if names >= set(p))
-    )
-
-
-async def _reach(lab: Lab, cluster: ClusterPlan, stack: AsyncExitStack) -> MeshCluster:
-    client = await stack.enter_async_context(await lab.connect(cluster.name))
-    ca = (lab.dir.cluster(cluster.name).pki / "ca.crt").read_text()
-    return MeshCluster(cluster.name, client, f"https://{cluster.node_ip}:6443", ca)
+async def _reach(lab: Lab, cluster: str, stack: AsyncExitStack) -> MeshCluster:
+    client = await stack.enter_async_context(await lab.connect(cluster))
+    url, ca = server_of(lab.dir.inside_kubeconfig, lab.dir.context(cluster))
+    return MeshCluster(cluster, client, url, ca)
 
 
 async def _healthy(

@@ -6,12 +6,12 @@ in the file stays.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import IPv4Network
 
 from lab.topology.links import Wan, directed_links, wans
-from lab.topology.model import Topology
-from lab.topology.ranges import LAB_NETWORK, pod_ranges, service_ranges
+from lab.topology.model import Kind, Topology
+from lab.topology.ranges import lab_range, pod_ranges, service_ranges
 
 CLUSTER_DOMAIN = "cluster.local"
 TRUST_DOMAIN = "cluster.local"
@@ -39,7 +39,7 @@ class ClusterPlan:
 @dataclass(frozen=True)
 class LabPlan:
     """The lab's names and addresses. `flat_pairs` are the clusters whose pods reach each other; `wans` says
-    what packets from one cluster to another suffer, by (source, target)."""
+    what packets from one cluster to another suffer, by (source, target); `nodes` how many a cluster has."""
 
     name: str
     lab_cidr: str
@@ -47,6 +47,8 @@ class LabPlan:
     flat_pairs: tuple[tuple[str, str], ...]
     images: Mapping[str, tuple[str, ...]]
     wans: Mapping[tuple[str, str], Wan]
+    nodes: Mapping[str, int] = field(default_factory=dict)
+    kind: Kind = field(default_factory=Kind)
 
     def cluster(self, name: str) -> ClusterPlan:
         """The plan of one cluster; KeyError when the topology has none of that name."""
@@ -58,13 +60,13 @@ class LabPlan:
 
 def addresses(topology: Topology) -> LabPlan:
     """The plan of a checked topology."""
-    pods, services = pod_ranges(topology), service_ranges(topology)
+    pods, services, between = pod_ranges(topology), service_ranges(topology), lab_range(topology)
     clusters = tuple(
         ClusterPlan(
             name=name,
             index=index,
             node_name=f"{name}-node",
-            node_ip=_nth(LAB_NETWORK, _FIRST_NODE + index),
+            node_ip=_nth(between, _FIRST_NODE + index),
             pod_cidr=str(pods[name]),
             service_cidr=str(services[name]),
             dns_ip=_nth(services[name], _DNS),
@@ -76,7 +78,14 @@ def addresses(topology: Topology) -> LabPlan:
         for index, name in enumerate(topology.clusters)
     )
     return LabPlan(
-        topology.name, str(LAB_NETWORK), clusters, flat_pairs(topology), dict(topology.images), wans(topology)
+        name=topology.name,
+        lab_cidr=str(between),
+        clusters=clusters,
+        flat_pairs=flat_pairs(topology),
+        images=dict(topology.images),
+        wans=wans(topology),
+        nodes={name: topology.nodes_of(name) for name in topology.clusters},
+        kind=topology.kind,
     )
 
 

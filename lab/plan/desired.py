@@ -104,7 +104,10 @@ def digest(value: Any) -> str:
 
 def _cluster_parts(topology: Topology, plan: LabPlan, name: str) -> Any:
     """What a running cluster cannot change: its addresses and its size. Links and images can."""
-    return [asdict(plan.cluster(name)), topology.nodes_of(name), topology.clusters[name].context]
+    parts = [asdict(plan.cluster(name)), topology.nodes_of(name), topology.clusters[name].context]
+    if topology.engine == "kind":  # limits of nodes can change while they run
+        parts.append(topology.kind.model_dump(mode="json", exclude={"cpus", "memory"}))
+    return parts
 
 
 def _mesh_config(topology: Topology) -> str:

@@ -5,10 +5,10 @@ its schedule wanted it sent, so figures resolve to the generator's period (50 ms
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from lab.apps.loadgen.records import Record
-from lab.topology.scenario import Expectation
+from lab.topology.measures import Expectation
 
 Calls = Mapping[str, Sequence[Record]]
 """Records by CLUSTER/TRAFFIC."""
@@ -27,12 +27,35 @@ class Event:
 
 
 @dataclass(frozen=True)
+class Waiting:
+    """What a step waited for, from when to when. `seen` says what did not hold at the end, "" if all did."""
+
+    name: str
+    began: float
+    ended: float
+    seen: str
+    excused: bool = False
+    """The step says what to do otherwise."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One look of a probe: when the answer was there, and what it was, or why there was none."""
+
+    time: float
+    value: float | str | None
+    error: str = ""
+
+
+Span = tuple[float, float]
+
+
+@dataclass(frozen=True)
 class Window:
-    """A part of a run. `touching`: calls that were under way at its edges count, too."""
+    """Parts of a run. `touching`: calls that were under way at its edges count, too."""
 
     words: str
-    begin: float
-    end: float
+    spans: tuple[Span, ...]
     touching: bool = False
 
     def of(self, records: Sequence[Record]) -> list[Record]:
@@ -40,9 +63,16 @@ class Window:
         inside = [
             one
             for one in records
-            if one.due < self.end and (one.done if self.touching else one.due) >= self.begin
+            if any(
+                one.due < end and (one.done if self.touching else one.due) >= begin
+                for begin, end in self.spans
+            )
         ]
         return sorted(inside, key=lambda one: one.due)
+
+    def samples(self, taken: Sequence[Sample]) -> list[Sample]:
+        """The looks of a probe in the window."""
+        return [one for one in taken if any(begin <= one.time < end for begin, end in self.spans)]
 
 
 @dataclass(frozen=True)
@@ -53,25 +83,33 @@ class Course:
     end: float
     events: tuple[Event, ...]
     calls: Calls
+    samples: Mapping[str, Sequence[Sample]] = field(default_factory=dict)
+    """Values of probes by name, oldest first; they begin before the run."""
+    waitings: tuple[Waiting, ...] = ()
+    protocols: Mapping[str, str] = field(default_factory=dict)
+    """http, grpc or tcp, by CLUSTER/TRAFFIC."""
+    seed: int = 0
 
-    def event(self, name: str) -> Event:
-        return next(event for event in self.events if event.name == name)
+    def times(self, name: str) -> list[Event]:
+        """Each time that the step of this name was done."""
+        return [event for event in self.events if event.name == name]
 
     def window(self, expected: Expectation) -> Window:
-        """The window of an expectation.
+        """The window of an expectation; one without spans when its step was not done.
 
         A fault's ends where its healing begins: what healing itself does belongs to the whole run only.
         """
         skip = expected.skip
-        if expected.during:
-            event = self.event(expected.during)
-            end = self.end if event.healing is None else event.healing
-            return Window(f"during {event.name}", event.began + skip, end, touching=not skip)
-        if expected.before:
-            event = self.event(expected.before)
-            return Window(f"before {event.name}", self.begin + skip, event.began)
-        if expected.after:
-            event = self.event(expected.after)
-            begin = event.done if event.healed is None else event.healed
-            return Window(f"after {event.name}", begin + skip, self.end)
-        return Window("whole run", self.begin + skip, self.end)
+        if name := expected.during:
+            spans = [
+                (event.began + skip, self.end if event.healing is None else event.healing)
+                for event in self.times(name)
+            ]
+            return Window(f"during {name}", tuple(spans), touching=not skip)
+        if name := expected.before:
+            spans = [(self.begin + skip, event.began) for event in self.times(name)[:1]]
+            return Window(f"before {name}", tuple(spans))
+        if name := expected.after:
+            ends = [event.done if event.healed is None else event.healed for event in self.times(name)]
+            return Window(f"after {name}", tuple((end + skip, self.end) for end in ends[-1:]))
+        return Window("whole run", ((self.begin + skip, self.end),))

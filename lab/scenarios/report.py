@@ -36,6 +36,8 @@ class Verdict:
     lab: str
     title: str
     rounds: tuple[Round, ...]
+    expected: str | None = None
+    """The verdict that the scenario is known to give, if it says so."""
 
     @property
     def ok(self) -> bool:
@@ -46,12 +48,20 @@ class Verdict:
             "lab": self.lab,
             "title": self.title,
             "verdict": _word(self.ok),
+            "expected": self.expected,
             "rounds": [_round_json(one) for one in self.rounds],
         }
 
 
 def _word(ok: bool) -> str:
     return "held" if ok else "failed"
+
+
+def _surprise(verdict: Verdict) -> str:
+    """What a verdict that is known beforehand has to add."""
+    if verdict.expected is None:
+        return ""
+    return ", as expected" if verdict.expected == _word(verdict.ok) else f", expected: {verdict.expected}"
 
 
 def _round_json(one: Round) -> dict[str, Any]:
@@ -76,6 +86,23 @@ def _round_json(one: Round) -> dict[str, Any]:
             for event in one.course.events
         ],
         "expectations": [asdict(outcome) for outcome in one.outcomes],
+        "seed": one.course.seed,
+        "waits": [
+            {
+                "name": waiting.name,
+                "began": round(waiting.began - begin, 3),
+                "ended": round(waiting.ended - begin, 3),
+                "seen": waiting.seen,
+            }
+            for waiting in one.course.waitings
+        ],
+        "samples": {
+            name: [
+                {"time": round(sample.time - begin, 3), "value": sample.value, "error": sample.error}
+                for sample in taken
+            ]
+            for name, taken in one.course.samples.items()
+        },
     }
 
 
@@ -84,16 +111,26 @@ def render(verdict: Verdict) -> RenderableType:
     table = Table(box=None, pad_edge=False)
     for column in ("", "TRAFFIC", "MEASURE", "WINDOW", "WANTED", "SEEN"):
         table.add_column(column, overflow="fold")
-    for outcomes in zip(*(one.outcomes for one in verdict.rounds), strict=True):
+    for outcomes in _by_measure(verdict.rounds):
         first, ok = outcomes[0], all(outcome.ok for outcome in outcomes)
         mark = Text("held", "green") if ok else Text("FAILED", "bold red")
         seen = " · ".join(dict.fromkeys(outcome.seen for outcome in outcomes))
         table.add_row(mark, *map(Text, (first.subject, first.measure, first.window, first.wanted, seen)))
     held = sum(one.ok for one in verdict.rounds)
     many = len(verdict.rounds) > 1
-    words = f"{verdict.title or verdict.lab}: {_word(verdict.ok)}"
+    words = f"{verdict.title or verdict.lab}: {_word(verdict.ok)}{_surprise(verdict)}"
     head = Text(words + (f" (held in {held} of {len(verdict.rounds)} rounds)" if many else ""), "bold")
     return Group(head, "", table, "", *map(Text, timeline(verdict.rounds[-1].course)))
+
+
+def _by_measure(rounds: Sequence[Round]) -> list[list[Outcome]]:
+    """The outcomes of the same measure in every round in which it was taken: a wait may be left out."""
+    found: dict[tuple[str, str, str, str], list[Outcome]] = {}
+    for one in rounds:
+        for outcome in one.outcomes:
+            key = (outcome.subject, outcome.measure, outcome.window, outcome.wanted)
+            found.setdefault(key, []).append(outcome)
+    return list(found.values())
 
 
 def timeline(course: Course) -> list[str]:

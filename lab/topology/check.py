@@ -5,18 +5,36 @@ that a user sees every problem in one run. Each rule is one function; `_RULES` l
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from lab.topology.check_addresses import cluster_count, flat_ranges, ranges
 from lab.topology.check_exports import app_places, exports, services
 from lab.topology.check_scenario import scenario_names, scenario_parts
 from lab.topology.links import DirectedLink, expand
-from lab.topology.model import Topology
+from lab.topology.model import VARIABLE, Topology
 from lab.topology.problem import Path, Problem, did_you_mean, listed
 
 
 def check(topology: Topology) -> list[Problem]:
     """Everything in the topology that does not fit together."""
     return [problem for rule in _RULES for problem in rule(topology)]
+
+
+def check_all(topology: Topology) -> list[Problem]:
+    """The same for a topology with variants: in all of them, each problem once and where it is written."""
+    found = {
+        replace(problem, path=_written(problem.path, topology, name)): None
+        for name in topology.variants
+        for problem in check(topology.variant(name))
+    }
+    return list(found) if topology.variants else check(topology)
+
+
+def _written(path: Path, topology: Topology, variant: str) -> Path:
+    """Where a variant's own part is written, or the path as it is."""
+    parts = path[1:] if path[:2] == ("scenario", "steps") else path
+    own = [part for part in (*VARIABLE, "steps") if getattr(topology.variants[variant], part) is not None]
+    return ("variants", variant, *parts) if parts and parts[0] in own else path
 
 
 def check_names(topology: Topology) -> list[Problem]:
@@ -99,6 +117,19 @@ def _one_node(topology: Topology) -> Iterator[Problem]:
                           "engine kind runs clusters of several nodes")  # fmt: skip
 
 
+# A host name has at most 64 characters, and kind adds "-control-plane" to the cluster's name.
+_LONGEST_KIND_NAME = 50
+
+
+def _kind_names(topology: Topology) -> Iterator[Problem]:
+    if topology.engine != "kind":
+        return
+    for name in topology.clusters:
+        if len(full := f"{topology.name}-{name}") > _LONGEST_KIND_NAME:
+            found = f"{full} is too long for the name of a kind cluster ({len(full)} characters)"
+            yield Problem(("clusters", name), found, f"at most {_LONGEST_KIND_NAME}, with the lab's name")
+
+
 def _namespace_creation(topology: Topology) -> Iterator[Problem]:
     if topology.mesh.create_namespaces and topology.mesh.version == "2.14":
         found, hint = "true with mesh.version 2.14", 'it came later: use mesh.version "latest"'
@@ -117,6 +148,7 @@ _RULES = (
     cluster_count,
     ranges,
     _one_node,
+    _kind_names,
     _link_modes,
     flat_ranges,
     _jitter,

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from lab.topology.links import directed_links, lead_somewhere
 from lab.topology.model import Topology
 from lab.topology.problem import Path, Problem
-from lab.topology.ranges import LAB_NETWORK, MAX_CLUSTERS, pod_ranges, service_ranges
+from lab.topology.ranges import MAX_CLUSTERS, lab_range, pod_ranges, service_ranges
 
 # A smaller range has no room for the fixed service addresses, or for a gateway and a few pods.
 _LONGEST_PREFIX = 26
@@ -26,16 +26,16 @@ def ranges(topology: Topology) -> Iterator[Problem]:
     """Pods, services and the lab network must differ inside each cluster."""
     if len(topology.clusters) > MAX_CLUSTERS:
         return
-    pods, services = pod_ranges(topology), service_ranges(topology)
+    pods, services, between = pod_ranges(topology), service_ranges(topology), lab_range(topology)
     for name, cluster in topology.clusters.items():
         where = {"pods": pods[name], "services": services[name]}
         for key, value in where.items():
             path: Path = ("clusters", name, key)
             if value.prefixlen > _LONGEST_PREFIX:
                 yield Problem(path, f"{value} is too small", f"a prefix of at most /{_LONGEST_PREFIX}")
-            if value.overlaps(LAB_NETWORK):
-                yield Problem(path, f"{value} overlaps the network between clusters, {LAB_NETWORK}",
-                              f"a range outside {LAB_NETWORK}")  # fmt: skip
+            if value.overlaps(between):
+                yield Problem(path, f"{value} overlaps the network between clusters, {between}",
+                              f"a range outside {between}")  # fmt: skip
         if pods[name].overlaps(services[name]):
             written = "pods" if cluster.pods else "services"
             found = f"pods {pods[name]} and services {services[name]} overlap"

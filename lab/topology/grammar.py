@@ -13,6 +13,7 @@ _PERCENT = re.compile(r"(\d+(?:\.\d+)?)%", re.ASCII)
 _BANDWIDTH = re.compile(r"(\d+(?:\.\d+)?)(kbit|mbit|gbit)", re.ASCII)
 _FREQUENCY = re.compile(r"(\d+(?:\.\d+)?)/(s|m)", re.ASCII)
 _BOUND = re.compile(r"(>=|<=|>|<|=)\s*(\S+)", re.ASCII)
+_NUMBER = re.compile(r"-?\d+(?:\.\d+)?", re.ASCII)
 _LINK = re.compile(r"([a-z0-9-]+)\s*(<->|->)\s*([a-z0-9-]+)", re.ASCII)
 
 # The same patterns for the JSON Schema.
@@ -40,6 +41,7 @@ BANDWIDTH = "a bandwidth like 512kbit, 100mbit or 1gbit, more than 0"
 FREQUENCY = "a rate like 50/s or 120/m, more than 0 and at most 10000/s"
 SUCCESS_BOUND = 'a bound in quotes like ">= 99.9%", with >=, <=, >, < or ='
 LATENCY_BOUND = 'a bound in quotes like "<= 200ms", with >=, <=, >, < or ='
+NUMBER_BOUND = 'a number, or a bound in quotes like ">= 2", with >=, <=, >, < or ='
 LINK = '"a -> b" (a mirrors services of b), "a <-> b" (both ways), or a mapping with from and to'
 
 MAX_PER_SECOND = 10_000
@@ -132,6 +134,11 @@ def parse_latency_bound(text: object) -> tuple[str, float]:
     return _bound(text, parse_duration, LATENCY_BOUND)
 
 
+def parse_number_bound(text: object) -> tuple[str, float]:
+    """`>= 2` as (">=", 2.0)."""
+    return _bound(text, lambda number: float(_whole(_NUMBER, number, NUMBER_BOUND)[0]), NUMBER_BOUND)
+
+
 def _bound(text: object, parse: Callable[[object], float], allowed: str) -> tuple[str, float]:
     match = _whole(_BOUND, text, allowed)
     try:
@@ -144,6 +151,11 @@ def parse_link(text: str) -> tuple[str, str, bool]:
     """`west <-> east` as (from, to, both ways)."""
     match = _whole(_LINK, text, LINK)
     return match[1], match[3], match[2] == "<->"
+
+
+def is_inline(manifest: str) -> bool:
+    """Whether a manifest is the YAML itself, and not the path of a file or folder."""
+    return "\n" in manifest
 
 
 def _whole(pattern: re.Pattern[str], text: object, allowed: str) -> re.Match[str]:

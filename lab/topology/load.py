@@ -15,8 +15,10 @@ from pydantic import ValidationError
 from lab.base import shipped
 from lab.base.errors import TopologyError, UsageError
 from lab.topology import document
-from lab.topology.check import check, check_names
+from lab.topology.check import check_all, check_names
+from lab.topology.grammar import is_inline
 from lab.topology.model import EngineName, Topology
+from lab.topology.probes import Probe
 from lab.topology.problem import Path as ProblemPath
 from lab.topology.problem import Problem, did_you_mean, listed
 from lab.topology.scenario import Step
@@ -25,15 +27,16 @@ from lab.topology.shape import shown, translate, without
 STDIN = "-"
 
 
-def load(file: str, engine: EngineName | None = None, name: str = "") -> Topology:
-    """The topology in a file, on standard input (`-`) or shipped under a bare name (`flat`).
+def load(file: str, engine: EngineName | None = None, name: str = "", variant: str = "") -> Topology:
+    """The topology in a file, on standard input (`-`) or shipped under a bare name (`flat`), as one of its
+    variants if it has any: the first unless `variant` names another.
 
     `engine` and `name` override the ones in the file.
     """
     file = file if file == STDIN else str(shipped.topology(file))
     text = sys.stdin.read() if file == STDIN else _read(Path(file))
     folder = Path.cwd() if file == STDIN else Path(file).resolve().parent
-    topology = parse(text, "standard input" if file == STDIN else file, engine)
+    topology = _chosen(parse(text, "standard input" if file == STDIN else file, engine), variant)
     if name:
         topology = _renamed(topology, name)
     return _located(topology, folder, file)
@@ -54,7 +57,7 @@ def parse(text: str, source: str, engine: EngineName | None = None) -> Topology:
         problems.append(Problem((), f"found {shown(read.data)}", "a mapping with name and clusters"))
     if topology is not None:
         topology = topology.on_engine(engine) if engine else topology
-        problems += check(topology)
+        problems += check_all(topology)
     if topology is None or problems:
         placed = [_on_line(problem, read) for problem in problems]
         raise TopologyError(source, [str(one) for one in sorted(placed, key=lambda one: one.line or 0)])
@@ -79,6 +82,14 @@ def _on_line(problem: Problem, read: document.Document) -> Problem:
     if problem.line is not None:
         return problem
     return Problem(problem.path, problem.found, problem.allowed, problem.hint, read.line(problem.path))
+
+
+def _chosen(topology: Topology, variant: str) -> Topology:
+    known = list(topology.variants)
+    if variant and variant not in known:
+        remedy = did_you_mean(variant, known) or (f"it has {listed(known)}" if known else "leave it out")
+        raise UsageError(f'topology {topology.name} has no variant "{variant}"', remedy=remedy)
+    return topology.variant(variant or known[0]) if known else topology
 
 
 def _renamed(topology: Topology, name: str) -> Topology:
@@ -111,35 +122,54 @@ def _meant(file: Path) -> str:
 
 def _located(topology: Topology, folder: Path, source: str) -> Topology:
     """The same topology with absolute manifest and program paths; missing ones are problems."""
-    manifests = tuple(str(folder / path) for path in topology.manifests)
+    manifests = tuple(_placed(one, folder) for one in topology.manifests)
     steps = tuple(_step(step, folder) for step in topology.scenario.steps)
     places: list[tuple[ProblemPath, str]] = [
         *((("manifests", index), path) for index, path in enumerate(manifests)),
         *(
-            (("scenario", "steps", index, "apply"), step.apply)
+            ((*path, "apply"), inner.apply)
             for index, step in enumerate(steps)
-            if step.apply
+            for path, inner in step.walk(("scenario", "steps", index))
+            if inner.apply
         ),
     ]
     missing = [
         str(Problem(place, f'"{path}" does not exist', "a YAML file or a folder of them"))
         for place, path in places
-        if not os.path.exists(path)
+        if not is_inline(path) and not os.path.exists(path)
     ]
     if missing:
         raise TopologyError(source, missing)
     images = {image: (_program(argv[0], folder), *argv[1:]) for image, argv in topology.images.items()}
-    scenario = topology.scenario.model_copy(update={"steps": steps})
+    probes = {name: _probe(probe, folder) for name, probe in topology.scenario.probes.items()}
+    scenario = topology.scenario.model_copy(update={"steps": steps, "probes": probes})
     return topology.model_copy(update={"manifests": manifests, "images": images, "scenario": scenario})
 
 
 def _step(step: Step, folder: Path) -> Step:
-    """The step with absolute paths."""
+    """The step with absolute paths, also in the steps inside it."""
+    update: dict[str, object] = {
+        word: tuple(_step(one, folder) for one in inner)
+        for word, inner in (*step.groups, ("otherwise", step.otherwise))
+    }
     if step.apply:
-        return step.model_copy(update={"apply": str(folder / step.apply)})
+        update["apply"] = _placed(step.apply, folder)
     if step.run:
-        return step.model_copy(update={"run": (_program(step.run[0], folder), *step.run[1:])})
-    return step
+        update["run"] = (_program(step.run[0], folder), *step.run[1:])
+    return step.model_copy(update=update)
+
+
+def _probe(probe: Probe, folder: Path) -> Probe:
+    """The probe with an absolute path of its program."""
+    if probe.output is None:
+        return probe
+    program, *words = probe.output.run
+    output = probe.output.model_copy(update={"run": (_program(program, folder), *words)})
+    return probe.model_copy(update={"output": output})
+
+
+def _placed(manifest: str, folder: Path) -> str:
+    return manifest if is_inline(manifest) else str(folder / manifest)
 
 
 def _program(program: str, folder: Path) -> str:

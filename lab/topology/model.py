@@ -18,20 +18,23 @@ from pydantic import (
 )
 
 from lab.topology import grammar
+from lab.topology.bugs import BUGS_OF, Bug
 from lab.topology.part import Label, Part, Seconds
-from lab.topology.scenario import Scenario
+from lab.topology.scenario import Scenario, Step, Verdict
 
 EngineName = Literal["embedded", "kind", "existing"]
 Mode = Literal["gateway", "flat", "federated"]
 AppName = Literal["shop", "echo"]
 MeshVersion = Literal["latest", "2.14"]
-Bug = Literal["restart-vs-dead-gateway"]
 
 # The first service of an app is its entry: what `export: flat` (without a service name) exports.
 APP_SERVICES: Mapping[AppName, tuple[str, ...]] = {
     "shop": ("front", "catalog", "stock"),
     "echo": ("echo",),
 }
+
+VARIABLE = ("mesh", "links", "apps", "manifests", "traffic")
+"""The parts of a topology that a variant may replace."""
 
 # What editors check while the user types; the parsers in `grammar` decide.
 _PercentText = Annotated[str, StringConstraints(pattern=grammar.PATTERNS["percent"])]
@@ -84,8 +87,17 @@ class Mesh(Part):
     create_namespaces: bool = Field(default=False, alias="create-namespaces")
     """Create a mirrored service's namespace in clusters that lack it, instead of skipping the service."""
     emulate: tuple[Bug, ...] = ()
-    """Bugs of Linkerd to reproduce on the embedded engine. restart-vs-dead-gateway: a mirror controller
-    that starts while the gateway is dead takes it for alive."""
+    """Bugs of Linkerd to reproduce on the embedded engine, beside those that the version has.
+    restart-vs-dead-gateway: a mirror controller that starts while the gateway is dead takes it for alive.
+    headless-mirrors-collected: a mirror controller that starts deletes the mirrors of single pods and makes
+    them anew (2.14 has it). headless-mirrors-mixed-up: mirrors of single pods are tidied up by the name of
+    their service, whatever its namespace. empty-backend-keeps-share: an HTTPRoute goes on sending a backend
+    without endpoints its share. federated-ports-frozen: a federated service keeps the ports it began with."""
+
+    @property
+    def bugs(self) -> tuple[Bug, ...]:
+        """All that are reproduced: those of the version, and those asked for."""
+        return tuple(dict.fromkeys((*BUGS_OF.get(self.version, ()), *self.emulate)))
 
 
 class Defaults(Part):
@@ -110,6 +122,23 @@ class Cluster(Part):
     """Nodes of this cluster. The embedded engine runs one."""
     context: str | None = None
     """Kubeconfig context of this cluster (engine `existing`). Default: the cluster's name."""
+
+
+class Kind(Part):
+    """How engine `kind` makes its clusters; the other engines leave it alone."""
+
+    kubernetes: str | None = Field(default=None, pattern=r"^1\.\d{1,3}$")
+    """Kubernetes version, such as "1.36". Default: the newest the installed kind has a node image for."""
+    image: str | None = None
+    """Node image of your own, instead of the one that the lab pins for this Kubernetes version."""
+    subnet: Cidr | None = None
+    """Addresses of the network between clusters. Default: 172.28.0.0/16; each running lab needs its own."""
+    cpus: float | None = Field(default=None, gt=0)
+    """Processors that each node may use at most. Default: all."""
+    memory: str | None = Field(default=None, pattern=r"^[1-9]\d*(Mi|Gi)$")
+    """Memory that each node may use at most, such as 4Gi. Default: all."""
+    kubeadm: tuple[str, ...] = ()
+    """Patches of kubeadm's configuration, as YAML text; passed on to kind as they are."""
 
 
 class Link(Part):
@@ -157,6 +186,10 @@ def _empty_is_default(value: object) -> object:
     return {} if value is None else value
 
 
+Links = tuple[Annotated[Link, BeforeValidator(_link, json_schema_input_type=_LinkText | Link)], ...]
+Manifests = tuple[str, ...]
+
+
 class App(Part):
     """A demo app, deployed to clusters and exported to the clusters linked to them."""
 
@@ -199,6 +232,26 @@ class Traffic(Part):
         return host.replace(".", "-").replace(":", "-")
 
 
+class Variant(Part):
+    """What is different when the scenario is run another way, and the verdict that is known to come of it.
+    A part given here replaces the topology's whole part of that name."""
+
+    verdict: Verdict
+    """held or failed: whether the expectations are known to hold this way."""
+    mesh: Mesh | None = None
+    """Another mesh: the version without the bug, or with it."""
+    links: Links | None = None
+    """Other links."""
+    apps: tuple[App, ...] | None = None
+    """Other apps, or the same ones exported in another way."""
+    manifests: Manifests | None = None
+    """Other manifests."""
+    traffic: tuple[Traffic, ...] | None = None
+    """Other traffic."""
+    steps: tuple[Step, ...] | None = None
+    """Other steps of the scenario: the same expectations, reached by a work-around."""
+
+
 class Topology(Part):
     """A lab: its clusters, how they are linked, and what runs in them."""
 
@@ -208,22 +261,28 @@ class Topology(Part):
     """What clusters are made of. `--engine` overrides it."""
     mesh: Mesh = Mesh()
     """The service mesh."""
+    kind: Kind = Kind()
+    """How engine `kind` makes its clusters."""
     defaults: Defaults = Defaults()
     """Settings that clusters inherit."""
     clusters: Mapping[Label, Annotated[Cluster, BeforeValidator(_empty_is_default)]] = Field(min_length=1)
     """The clusters, by name. Their order decides their addresses."""
-    links: tuple[Annotated[Link, BeforeValidator(_link, json_schema_input_type=_LinkText | Link)], ...] = ()
+    links: Links = ()
     """Which cluster sees the services of which: "west <-> east", "west -> east", or a mapping."""
     apps: tuple[App, ...] = ()
     """Demo apps."""
-    manifests: tuple[str, ...] = ()
-    """Kubernetes YAML files or folders, applied as they are to every cluster; relative to this file."""
+    manifests: Manifests = ()
+    """Kubernetes YAML, applied as it is to every cluster: files or folders relative to this file, or the YAML
+    itself (a block of text, `- |`)."""
     traffic: tuple[Traffic, ...] = ()
     """Load generators."""
     images: Mapping[str, tuple[str, ...]] = {}
     """Embedded engine: the local program (an argument list) that stands for an image; * matches anything."""
     scenario: Scenario = Scenario()
     """What `lab run` does to this lab, and what must hold meanwhile."""
+    variants: Mapping[Label, Variant] = {}
+    """Ways to run the scenario, such as with a bug and without. The first is taken unless --variant names
+    another."""
 
     def network_of(self, cluster: str) -> str:
         """The network a cluster is on, its own or the inherited one."""
@@ -236,6 +295,14 @@ class Topology(Part):
     def clusters_of(self, app: App) -> tuple[str, ...]:
         """Where an app runs."""
         return app.clusters or tuple(self.clusters)
+
+    def variant(self, name: str) -> Self:
+        """The same lab with the parts that a variant replaces, as a topology without variants."""
+        chosen = self.variants[name]
+        parts = {part: value for part in VARIABLE if (value := getattr(chosen, part)) is not None}
+        told = {"verdict": chosen.verdict, **({} if chosen.steps is None else {"steps": chosen.steps})}
+        scenario = self.scenario.model_copy(update=told)
+        return self.model_copy(update={**parts, "scenario": scenario, "variants": {}})
 
     def on_engine(self, engine: EngineName) -> Self:
         """The same lab on another engine."""

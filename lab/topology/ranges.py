@@ -15,6 +15,11 @@ MAX_CLUSTERS = 60
 _FIRST_PODS, _FIRST_SERVICES = 20, 120
 
 
+def lab_range(topology: Topology) -> IPv4Network:
+    """The network between clusters. Engine `kind` shares it with all of Docker, so there it can be chosen."""
+    return (topology.kind.subnet if topology.engine == "kind" else None) or LAB_NETWORK
+
+
 def pod_ranges(topology: Topology) -> dict[str, IPv4Network]:
     """Pod addresses per cluster: as written, else 10.(20+position).0.0/16."""
     return {

@@ -4,108 +4,33 @@ Same rules as `model`, which embeds it. What the parts must agree on is in `chec
 are carried out and judged is `lab.scenarios`.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from pathlib import PurePath
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, PlainSerializer, StringConstraints
+from pydantic import BeforeValidator, Field
 
 from lab.topology import grammar
 from lab.topology.fault_words import FAULT_OPTIONS, FAULT_WORDS, FLAGS, FaultKind, lasts
+from lab.topology.measures import Expectation, Measures, When
 from lab.topology.part import Label, Part, Seconds
+from lab.topology.probes import Probe
+from lab.topology.words import FaultTarget, written
 
 
-@dataclass(frozen=True)
-class Bound:
-    """A limit and on which side of it a figure must be: `>= 99.9%`, `<= 200ms`."""
+class Repeat(Part):
+    """A step done several times."""
 
-    operator: str
-    limit: float
-    """A share of 1, or seconds."""
-
-
-def _bound(parse: Callable[[object], tuple[str, float]]) -> BeforeValidator:
-    def read(value: object) -> Bound:
-        return value if isinstance(value, Bound) else Bound(*parse(value))
-
-    return BeforeValidator(read, json_schema_input_type=_BoundText)
+    count: int = Field(ge=1, le=1000)
+    """How many times."""
+    pause: Seconds = 0.0
+    """How long to wait between the end of one and the begin of the next."""
+    varies: Seconds = 0.0
+    """Up to how much longer a pause is, by chance (see `seed`)."""
 
 
-_BoundText = Annotated[str, StringConstraints(pattern=grammar.PATTERNS["bound"])]
-SuccessBound = Annotated[
-    Bound,
-    _bound(grammar.parse_success_bound),
-    PlainSerializer(lambda bound: f"{bound.operator} {grammar.format_percent(bound.limit)}", return_type=str),
-]
-LatencyBound = Annotated[
-    Bound,
-    _bound(grammar.parse_latency_bound),
-    PlainSerializer(
-        lambda bound: f"{bound.operator} {grammar.format_duration(bound.limit)}", return_type=str
-    ),
-]
-
-
-def _parts(count: int, allowed: str) -> Callable[[object], object]:
-    def read(value: object) -> object:
-        if not isinstance(value, str) or len(value.split("/")) != count or not all(value.split("/")):
-            raise ValueError(allowed)
-        return value
-
-    return read
-
-
-def _workload(value: object) -> object:
-    """The last part may be a label selector, and keys of labels may hold a slash."""
-    parts = value.split("/", 2) if isinstance(value, str) else []
-    if len(parts) != 3 or not all(parts) or ("/" in parts[2] and "=" not in parts[2]):
-        raise ValueError("CLUSTER/NAMESPACE/DEPLOYMENT, such as west/shop/front or west/shop/app=front")
-    return value
-
-
-def _written(parse: Callable[[object], object]) -> BeforeValidator:
-    """A word of the command line that is checked here and kept as written."""
-
-    def read(value: object) -> object:
-        parse(value)
-        return value
-
-    return BeforeValidator(read, json_schema_input_type=str)
-
-
-def _several(value: object) -> object:
-    return [value] if isinstance(value, str | int) else value
-
-
-TrafficName = Annotated[
-    str, BeforeValidator(_parts(2, "CLUSTER/TRAFFIC, such as west/front-shop"), json_schema_input_type=str)
-]
-Workload = Annotated[str, BeforeValidator(_workload, json_schema_input_type=str)]
-Names = Annotated[tuple[str, ...], BeforeValidator(_several, json_schema_input_type=str | list[str])]
-Statuses = Annotated[tuple[int, ...], BeforeValidator(_several, json_schema_input_type=int | list[int])]
-
-
-class Measures(Part):
-    """What can be asked of traffic. Each measure that is given must hold."""
-
-    traffic: TrafficName | None = None
-    """Whose calls are judged: CLUSTER/TRAFFIC, a generator of `traffic:` by its name or, without one, the
-    host it calls with dashes (west/front-shop)."""
-    success: SuccessBound | None = None
-    """Share of calls that were answered without an error: ">= 99.9%"."""
-    p50: LatencyBound | None = None
-    """Median latency, counted from when the schedule wanted the call sent: "<= 20ms"."""
-    p99: LatencyBound | None = None
-    """99th percentile of the same: "<= 200ms"."""
-    answered_by: Names | None = None
-    """The clusters that answered: exactly these."""
-    share: Mapping[str, SuccessBound] | None = Field(default=None, min_length=1)
-    """Share of the answers by cluster: {west: ">= 99%"}. Traffic with `failover` strays now and then."""
-    identity: Names | None = None
-    """Identities that the answering app saw calling: exactly these; * stands for any text."""
-    status: Statuses | None = None
-    """HTTP statuses of the answers: exactly these."""
+def _times(value: object) -> object:
+    return {"count": value} if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 class Steady(Part):
@@ -121,7 +46,8 @@ class Steady(Part):
 
 
 class Step(Part):
-    """One thing to do, and when. Exactly one of fault, heal, apply and run."""
+    """One thing to do, and when. Exactly one of fault, heal, apply, run, steps, parallel and any; one with
+    `when` may also do nothing but wait."""
 
     name: Label | None = None
     """Expectations and `heal` refer to it."""
@@ -130,6 +56,18 @@ class Step(Part):
     after: Seconds | None = None
     """When: seconds since the step before was over; a fault with `for` is over when it is healed. Default:
     at once."""
+    when: When | None = None
+    """When: as soon as this holds, after the time that `at` or `after` says."""
+    otherwise: tuple["Step", ...] = ()
+    """With `when`: do this if it does not come to hold in time. The steps that follow are then left out."""
+    repeat: Annotated[Repeat, BeforeValidator(_times, json_schema_input_type=int | Repeat)] | None = None
+    """Do it several times: a number, or {count: 3, pause: 1s}."""
+    steps: tuple["Step", ...] = ()
+    """Do these one after the other."""
+    parallel: tuple["Step", ...] = ()
+    """Do these at the same time."""
+    any: tuple["Step", ...] = ()
+    """Do one of these, chosen by chance (see `seed`)."""
     fault: FaultKind | None = None
     """Break something: a verb of the fault catalogue, with the same words beside it."""
     a: str | None = None
@@ -138,26 +76,26 @@ class Step(Part):
     """partition, impair: and on the other."""
     cluster: str | None = None
     """The cluster a fault hits, or several with commas; for `apply`, where to (default: all)."""
-    target: Workload | None = None
+    target: FaultTarget | None = None
     """scale, kill, http: CLUSTER/NAMESPACE/DEPLOYMENT, also the name of a Service; several with commas in
     each part; or a label selector (app=front) in the place of the name."""
     to: int | None = Field(default=None, ge=0, le=50)
     """scale: number of pods (default 0)."""
-    delay: Annotated[str, _written(grammar.parse_duration)] | None = None
+    delay: Annotated[str, written(grammar.parse_duration)] | None = None
     """impair: added each way; http: how long a request is held up; such as 50ms."""
-    jitter: Annotated[str, _written(grammar.parse_duration)] | None = None
+    jitter: Annotated[str, written(grammar.parse_duration)] | None = None
     """impair: how much the delay varies, such as 5ms."""
-    loss: Annotated[str, _written(grammar.parse_percent)] | None = None
+    loss: Annotated[str, written(grammar.parse_percent)] | None = None
     """impair: share of packets lost, such as 1%."""
-    duplicate: Annotated[str, _written(grammar.parse_percent)] | None = None
+    duplicate: Annotated[str, written(grammar.parse_percent)] | None = None
     """impair: share of packets that arrive twice, such as 0.1%."""
-    corrupt: Annotated[str, _written(grammar.parse_percent)] | None = None
+    corrupt: Annotated[str, written(grammar.parse_percent)] | None = None
     """impair: share of packets with a wrong bit, such as 0.1%."""
-    rate: Annotated[str, _written(grammar.parse_bandwidth)] | None = None
+    rate: Annotated[str, written(grammar.parse_bandwidth)] | None = None
     """impair: bandwidth each way, such as 10mbit."""
     one_way: bool | None = None
     """partition, impair: only packets from the first side to the second."""
-    share: Annotated[str, _written(grammar.parse_percent)] | None = None
+    share: Annotated[str, written(grammar.parse_percent)] | None = None
     """kill, http, dns: share of pods, requests or queries that are hit, such as 30% (default: all)."""
     seed: int | None = None
     """kill: another number draws other pods for a share."""
@@ -174,9 +112,11 @@ class Step(Part):
     heal: str | None = None
     """Heal the fault of the step of this name, or `all`."""
     apply: str | None = None
-    """Apply Kubernetes YAML: a file or folder, relative to this file. It stays applied."""
+    """Apply Kubernetes YAML: a file or folder, relative to this file, or the YAML itself (a block of text,
+    `|`). It stays applied."""
     run: tuple[str, ...] | None = Field(default=None, min_length=1)
-    """Run a program (an argument list) that must end with code 0; KUBECONFIG is the lab's."""
+    """Run a program (an argument list) that must end with code 0; KUBECONFIG is the
+    lab's, and its contexts are $LAB-<cluster>."""
 
     @property
     def lasts(self) -> bool:
@@ -197,29 +137,26 @@ class Step(Part):
         if self.heal:
             return f"heal {self.heal}"
         if self.apply:
-            return f"apply {PurePath(self.apply).name}"
-        return f"run {' '.join(self.run or ())}"
+            return "apply " + ("objects" if grammar.is_inline(self.apply) else PurePath(self.apply).name)
+        if self.run:
+            return f"run {' '.join(self.run)}"
+        return next((f"{len(inner)} {word}" for word, inner in self.groups), "wait")
+
+    @property
+    def groups(self) -> list[tuple[str, tuple["Step", ...]]]:
+        """The steps inside this one that are its action, by their word."""
+        found = (("steps", self.steps), ("parallel", self.parallel), ("any", self.any))
+        return [(word, inner) for word, inner in found if inner]
+
+    def walk(self, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], "Step"]]:
+        """This step and all inside it, each with its place below `path`."""
+        yield path, self
+        for word, inner in (*self.groups, ("otherwise", self.otherwise)):
+            for index, step in enumerate(inner):
+                yield from step.walk((*path, word, index))
 
 
-class Expectation(Measures):
-    """What must have held in a window of the run; without one, in all of it."""
-
-    no_errors_in: Label | None = None
-    """Instead of `traffic`: no call of any traffic from this cluster failed."""
-    during: Label | None = None
-    """The window: while the fault of this step was in force."""
-    before: Label | None = None
-    """The window: until this step began."""
-    after: Label | None = None
-    """The window: from when this step was over (a fault: healed) to the end."""
-    skip: Seconds = 0.0
-    """Leave out the beginning of the window: time to react."""
-    shift_within: Seconds | None = None
-    """With `during`: from this long after the fault began, every call was answered, and by other clusters
-    than those that answered before it (at least one call in ten of the two seconds before)."""
-    failback_within: Seconds | None = None
-    """With `during`: from this long after the fault was healed, every call was answered, and 99 % of them by
-    those that answered before it."""
+Verdict = Literal["held", "failed"]
 
 
 class Scenario(Part):
@@ -227,11 +164,19 @@ class Scenario(Part):
 
     title: str = ""
     """What it shows, in one sentence."""
+    seed: int = Field(default=0, ge=0)
+    """Decides what is left to chance: which step of `any` is done, how long a pause with `varies` is.
+    Programs of steps and probes find it in LAB_SEED. `lab run --seed` overrides it."""
     steady: Steady = Steady()
     """What must hold before the first step."""
+    probes: Mapping[Label, Probe] = {}
+    """What is looked at beside the traffic, by name."""
     steps: tuple[Step, ...] = ()
     """What is done, in this order."""
     length: Seconds | None = Field(default=None, alias="for")
     """How long the run takes. Default: until two seconds after the last step."""
     expect: tuple[Expectation, ...] = ()
     """What must have held."""
+    verdict: Verdict | None = None
+    """held or failed: the verdict that it is known to give, as of a bug; `lab run` says when it came out
+    otherwise. The exit code is that of the verdict itself."""

@@ -6,7 +6,8 @@ path as written in the file, what was found there and what may stand there.
 
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
-from typing import Annotated, Any, get_args, get_origin
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
@@ -172,4 +173,7 @@ def _model(kind: Any) -> type[BaseModel] | None:
 
 
 def _bare(kind: Any) -> Any:
-    return get_args(kind)[0] if get_origin(kind) is Annotated else kind
+    """The type that matters: without annotations, and of `X | None` the X."""
+    if get_origin(kind) in (Annotated, UnionType, Union):
+        return _bare(get_args(kind)[0])
+    return kind

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 
 from rich.console import Console
 
+from lab.faults.model import Tenure
 from lab.observe.state import LabState
 from lab.ops import fault
 from lab.ops.answer import Answer
@@ -15,6 +16,8 @@ from lab.ops.feed import feed
 from lab.ops.labs import find
 from lab.tui.actions import Choice
 from lab.tui.app import LabApp
+
+TENURE = Tenure("tui")
 
 
 class LabActions:
@@ -24,7 +27,9 @@ class LabActions:
         self._lab = lab
 
     async def inject(self, choice: Choice) -> str:
-        return said(await asyncio.to_thread(fault.inject, choice.kind, choice.target, lab=self._lab))
+        return said(
+            await asyncio.to_thread(fault.inject, choice.kind, choice.target, lab=self._lab, tenure=TENURE)
+        )
 
     async def heal(self, fault_id: str) -> str:
         """Heal one fault, or all when the id is empty."""

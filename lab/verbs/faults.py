@@ -1,9 +1,14 @@
 """Verbs that break things on purpose and mend them."""
 
+from typing import TYPE_CHECKING
+
 from invoke.context import Context
 
 from lab.base.errors import UsageError
 from lab.verbs.verb import show, verb
+
+if TYPE_CHECKING:
+    from lab.faults.model import Tenure
 
 _CLUSTERS = {"cluster": "the cluster, or several with commas: west,east"}
 _SIDES = {
@@ -15,16 +20,27 @@ _WORKLOAD = {
 }
 
 
-def _inject(kind: str, target: str, lab: str, **options: str | int) -> None:
+def _inject(kind: str, target: str, lab: str, for_: str, **options: str | int) -> None:
     from lab.ops.fault import inject
 
-    show(inject(kind, target, lab=lab, options=options), as_json=False)
+    show(inject(kind, target, lab=lab, options=options, tenure=_tenure(for_)), as_json=False)
+
+
+def _tenure(word: str) -> "Tenure":
+    """What --for says: who makes the fault, and for how long."""
+    from lab.ops.fault import cli
+    from lab.topology.grammar import parse_duration
+
+    try:
+        return cli(parse_duration(word) if word else None)
+    except ValueError as error:
+        raise UsageError(f'--for: found "{word}"; allowed: {error}') from error
 
 
 @verb(help=_SIDES | {"one-way": "only packets from the first do not arrive in the second"})
-def partition(c: Context, a: str, b: str, one_way: bool = False, lab: str = "") -> None:
+def partition(c: Context, a: str, b: str, one_way: bool = False, for_: str = "", lab: str = "") -> None:
     """Cut the network between clusters."""
-    _inject("partition", f"{a}|{b}", lab, one_way=one_way)
+    _inject("partition", f"{a}|{b}", lab, for_, one_way=one_way)
 
 
 @verb(help={"a": "cluster or clusters on one side", "b": "and on the other"})
@@ -58,23 +74,24 @@ def impair(
     corrupt: str = "",
     rate: str = "",
     one_way: bool = False,
+    for_: str = "",
     lab: str = "",
 ) -> None:
     """Make the network between clusters slow or unreliable; what is not said stays as it is."""
     asked = {"delay": delay, "jitter": jitter, "loss": loss, "duplicate": duplicate, "corrupt": corrupt}
-    _inject("impair", f"{a}|{b}", lab, **asked, rate=rate, one_way=one_way)
+    _inject("impair", f"{a}|{b}", lab, for_, **asked, rate=rate, one_way=one_way)
 
 
 @verb(help=_CLUSTERS)
-def pause(c: Context, cluster: str, lab: str = "") -> None:
+def pause(c: Context, cluster: str, for_: str = "", lab: str = "") -> None:
     """Freeze every process of a cluster."""
-    _inject("pause", cluster, lab)
+    _inject("pause", cluster, lab, for_)
 
 
 @verb(help=_CLUSTERS | {"restart": "start it again at once; nothing is left to heal"})
-def node(c: Context, cluster: str, restart: bool = False, lab: str = "") -> None:
+def node(c: Context, cluster: str, restart: bool = False, for_: str = "", lab: str = "") -> None:
     """Kill the node of a cluster with all its pods at once; its API server stays."""
-    _inject("node", cluster, lab, restart=restart)
+    _inject("node", cluster, lab, for_, restart=restart)
 
 
 @verb(
@@ -83,31 +100,31 @@ def node(c: Context, cluster: str, restart: bool = False, lab: str = "") -> None
 )
 def kill(c: Context, target: str, share: str = "", seed: int = 0, lab: str = "") -> None:
     """Kill the pods of a deployment; its controller makes new ones."""
-    _inject("kill", target, lab, share=share, seed=seed)
+    _inject("kill", target, lab, "", share=share, seed=seed)
 
 
 @verb(help=_WORKLOAD | {"to": "number of pods"})
-def scale(c: Context, target: str, to: int = 0, lab: str = "") -> None:
+def scale(c: Context, target: str, to: int = 0, for_: str = "", lab: str = "") -> None:
     """Scale a deployment, to nothing unless told otherwise."""
-    _inject("scale", target, lab, replicas=to)
+    _inject("scale", target, lab, for_, to=to)
 
 
 @verb(help=_CLUSTERS)
-def gateway(c: Context, cluster: str, lab: str = "") -> None:
+def gateway(c: Context, cluster: str, for_: str = "", lab: str = "") -> None:
     """Stop the gateway of a cluster."""
-    _inject("gateway", cluster, lab)
+    _inject("gateway", cluster, lab, for_)
 
 
 @verb(name="control-plane", help=_CLUSTERS)
-def control_plane(c: Context, cluster: str, lab: str = "") -> None:
+def control_plane(c: Context, cluster: str, for_: str = "", lab: str = "") -> None:
     """Stop the mesh control plane of a cluster."""
-    _inject("control-plane", cluster, lab)
+    _inject("control-plane", cluster, lab, for_)
 
 
 @verb(help=_CLUSTERS)
-def api(c: Context, cluster: str, lab: str = "") -> None:
+def api(c: Context, cluster: str, for_: str = "", lab: str = "") -> None:
     """Stop the Kubernetes API server of a cluster."""
-    _inject("api", cluster, lab)
+    _inject("api", cluster, lab, for_)
 
 
 @verb(
@@ -126,10 +143,11 @@ def http(
     grpc_status: int = 0,
     delay: str = "",
     share: str = "",
+    for_: str = "",
     lab: str = "",
 ) -> None:
     """Fail or hold up HTTP requests to a workload, from wherever they come."""
-    _inject("http", target, lab, status=status, grpc_status=grpc_status, delay=delay, share=share)
+    _inject("http", target, lab, for_, status=status, grpc_status=grpc_status, delay=delay, share=share)
 
 
 @verb(
@@ -139,20 +157,25 @@ def http(
         "servfail": "answer SERVFAIL instead of nothing",
     }
 )
-def dns(c: Context, cluster: str, share: str = "", servfail: bool = False, lab: str = "") -> None:
+def dns(
+    c: Context, cluster: str, share: str = "", servfail: bool = False, for_: str = "", lab: str = ""
+) -> None:
     """Fail the DNS queries of a cluster's pods."""
-    _inject("dns", cluster, lab, share=share, servfail=servfail)
+    _inject("dns", cluster, lab, for_, share=share, servfail=servfail)
 
 
 @verb(name="list")
 def list_(c: Context, lab: str = "", json: bool = False) -> None:
-    """Faults in effect."""
-    from lab.ops.fault import faults
+    """Faults on record, and whether they are really in force."""
+    from lab.ops.fault_list import faults
 
     show(faults(lab), json)
 
 
-@verb(help={"id": "id of a fault (fault.list; may be repeated)", "all": "every fault"}, iterable=["id"])
+@verb(
+    help={"id": "id of a fault (fault.list; may be repeated)", "all": "every fault, also one on no record"},
+    iterable=["id"],
+)
 def heal(
     c: Context,
     id: list[str] = [],  # noqa: B006

@@ -13,6 +13,7 @@ FILE = {
     "file": "topology file, or the name of a shipped one, or - for standard input",
     "lab": "name for this lab instead of the file's",
     "engine": "embedded, kind or existing, instead of the file's",
+    "variant": "one of the file's variants instead of its first",
 }
 
 
@@ -28,6 +29,7 @@ def up(
     lab: str = "",
     engine: str = "",
     cluster: list[str] = [],  # noqa: B006 - how Invoke declares a repeatable flag
+    variant: str = "",
     dry_run: bool = False,
     json: bool = False,
 ) -> None:
@@ -36,7 +38,8 @@ def up(
     from lab.ops.up import up
 
     act = plan if dry_run or c.config.run.dry else up
-    show(act(file, lab=lab, engine=engine_name(engine), clusters=tuple(cluster)), json)
+    chosen = act(file, lab=lab, engine=engine_name(engine), clusters=tuple(cluster), variant=variant)
+    show(chosen, json)
 
 
 @verb(help=FILE, iterable=["cluster"])
@@ -46,12 +49,14 @@ def plan(
     lab: str = "",
     engine: str = "",
     cluster: list[str] = [],  # noqa: B006
+    variant: str = "",
     json: bool = False,
 ) -> None:
     """Print the steps that up would take now."""
     from lab.ops.plan import plan
 
-    show(plan(file, lab=lab, engine=engine_name(engine), clusters=tuple(cluster)), json)
+    steps = plan(file, lab=lab, engine=engine_name(engine), clusters=tuple(cluster), variant=variant)
+    show(steps, json)
 
 
 @verb(help={"all": "every lab of this user", "purge": "also forget its objects, certificates and logs"})

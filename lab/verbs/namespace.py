@@ -2,7 +2,7 @@
 
 from invoke.collection import Collection
 
-from lab.verbs import faults, life, links, project, reach, scenarios
+from lab.verbs import evidence, faults, life, links, project, reach, scenarios
 
 namespace = Collection(
     life.up,
@@ -14,6 +14,7 @@ namespace = Collection(
     life.doctor,
     life.schema,
     scenarios.run,
+    evidence.bundle,
     reach.logs,
     reach.exec_,
     reach.tui,

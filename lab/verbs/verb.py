@@ -40,6 +40,7 @@ SHARED = {
     "lab": "name of the lab; needed only when there are several",
     "cluster": "only this cluster (may be repeated)",
     "json": "print data for programs",
+    "for_": "heal it by itself after this long, such as 30s",
 }
 
 

@@ -126,8 +126,8 @@ async def test_an_impairment_is_read_back_until_it_is_lifted_also_after_another_
     await ENGINE.ensure(duo, BOTH, silent)
     in_force = await ENGINE.read_faults(duo)
     await ENGINE.clear_fault(duo, IMPAIR)
-    assert in_force.impaired == {Impaired("east", "west", IMPAIR.settings)}
-    assert (await ENGINE.read_faults(duo)).impaired == set()
+    assert in_force.impaired == (Impaired("east", "west", IMPAIR.settings),)
+    assert (await ENGINE.read_faults(duo)).impaired == ()
 
 
 async def test_an_impairment_and_a_partition_lie_on_top_of_each_other(duo: LabDir) -> None:

@@ -38,7 +38,7 @@ def test_a_damaged_ledger_is_an_error_that_says_what_to_do(tmp_path: Path) -> No
     path.write_text('[{"id": ')
     with pytest.raises(LabError, match="damaged") as caught:
         Ledger(path).read()
-    assert "inv down" in caught.value.remedy
+    assert "lab down" in caught.value.remedy
 
 
 def test_ids_are_short_and_never_taken_twice() -> None:

@@ -45,7 +45,7 @@ def in_force(lab: RunningLab) -> list[tuple[str, str]]:
 def test_callers_move_to_the_other_cluster_while_there_is_no_local_pod_and_back(lab: RunningLab) -> None:
     lab.run("fault.scale", "west/shop/front")
     lab.eventually("answers from east", lambda: answered_by(lab, "west", "front", "east"))
-    assert in_force(lab) == [("scale", "yes")]
+    assert in_force(lab) == [("scale", "in force")]
     lab.run("fault.heal", "--all")
     lab.eventually(
         "answers from west again", lambda: lab.traffic("west", "front")["answeredBy"].get("west", 0) > 0.98
@@ -64,7 +64,7 @@ def test_a_paused_cluster_leaves_the_other_unharmed(lab: RunningLab) -> None:
     assert cluster_state(lab, "east") == "paused"
     assert cluster_state(lab, "west") == "ready"
     lab.eventually("west answers west", lambda: answered_by(lab, "west", "front", "west"))
-    assert in_force(lab) == [("pause", "yes")]
+    assert in_force(lab) == [("pause", "in force")]
 
 
 def test_partitioned_clusters_each_serve_their_own(lab: RunningLab) -> None:
@@ -74,7 +74,7 @@ def test_partitioned_clusters_each_serve_their_own(lab: RunningLab) -> None:
         lab.eventually(
             f"{cluster} serves itself", lambda cluster=cluster: answered_by(lab, cluster, "front", cluster)
         )
-    assert in_force(lab) == [("partition", "yes")]
+    assert in_force(lab) == [("partition", "in force")]
 
 
 def test_a_lost_api_server_stops_no_traffic_in_either_cluster(lab: RunningLab) -> None:
@@ -84,7 +84,7 @@ def test_a_lost_api_server_stops_no_traffic_in_either_cluster(lab: RunningLab) -
         lab.eventually(
             f"{service} answers", lambda service=service: lab.traffic("west", service).get("success") == 1
         )
-    assert in_force(lab) == [("api", "yes")]
+    assert in_force(lab) == [("api", "in force")]
 
 
 def test_a_stopped_control_plane_stops_no_traffic_in_either_cluster(lab: RunningLab) -> None:
@@ -113,5 +113,5 @@ def test_two_faults_combine_and_healing_one_leaves_the_other(lab: RunningLab) ->
     lab.run("fault.partition", "west", "east")
     lab.run("fault.api", "east")
     lab.run("fault.heal", "api-1")
-    assert in_force(lab) == [("partition", "yes")]
+    assert in_force(lab) == [("partition", "in force")]
     assert cluster_state(lab, "east") == "ready"

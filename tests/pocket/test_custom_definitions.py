@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from lab.base.jsonpath import PathError, find
 from lab.pocket.apiserver.crd.definition import definition
-from lab.pocket.apiserver.crd.jsonpath import PathError, find
 
 from .conftest import Http, Server, Watch
 from .test_custom import CRDS, SCHEMA, crd, serve, widget

@@ -3,9 +3,9 @@
 import pytest
 
 from lab.apps.loadgen.records import Record
-from lab.scenarios.course import Course, Event
+from lab.scenarios.course import Course, Event, Sample
 from lab.scenarios.judge import judge
-from lab.topology.scenario import Expectation
+from lab.topology.measures import Expectation
 
 PERIOD = 0.1
 
@@ -137,3 +137,66 @@ def test_no_errors_in_a_cluster_is_about_all_its_traffic():
     made = Course(0.0, 3.0, (), calls)
     assert verdict(made, no_errors_in="west") == [("1 of 2 (reset)", False)]
     assert verdict(made, no_errors_in="east") == [("0 of 1", True)]
+
+
+def test_an_outage_lasts_to_the_next_good_call_and_only_the_longest_counts():
+    def twice(due):
+        return call(due, error="connect" if 1.95 < due < 2.45 or 4.95 < due < 5.95 else "")
+
+    assert verdict(course(twice), outage="<= 1s")[0][0] == "1.00 s"
+
+
+def test_grpc_statuses_are_listed_by_name():
+    made = course(lambda due: call(due, error="grpc-UNAVAILABLE" if due > 5 else ""))
+    assert verdict(made, grpc_status=["OK", "UNAVAILABLE"]) == [("OK, UNAVAILABLE", True)]
+
+
+def test_a_403_of_the_mesh_is_a_denial_and_one_of_an_app_is_not():
+    def refused(due, pod=""):
+        return Record(1, "front", due, due, 1.0, 403, "http-403", pod=pod)
+
+    assert verdict(course(refused), policy="denied")[0][1]
+    assert not verdict(course(lambda due: refused(due, "front-1")), policy="denied")[0][1]
+    assert verdict(course(call), policy="allowed")[0][1]
+
+
+def test_traffic_is_faster_than_other_traffic_by_the_median():
+    slow = course(lambda due: call(due, took=0.03)).calls["west/front"]
+    quick = course(call)
+    made = Course(0.0, 10.0, (), {**quick.calls, "west/slow": slow})
+    assert verdict(made, faster_than="west/slow") == [("10.0 ms against 30.0 ms", True)]
+
+
+def probing(values, **expected):
+    """The outcomes about a probe that saw these values, one per second."""
+    samples = [Sample(float(second), value) for second, value in enumerate(values)]
+    made = Course(0.0, 10.0, (OUTAGE,), {}, {"alive": samples})
+    wanted = Expectation.model_validate({"probe": "alive", **expected})
+    return [(outcome.seen, outcome.ok) for outcome in judge([wanted], made)]
+
+
+def test_every_value_of_a_probe_must_be_what_is_wanted():
+    assert probing([1.0] * 10, value=1) == [("1", True)]
+    assert probing([1.0] * 9 + [0.0], value=1) == [("1, 0", False)]
+    assert probing(["True"] * 10, value="T*") == [("True", True)]
+    assert probing([1.0, None], value=1)[0][1] is False
+
+
+def test_a_counter_is_judged_by_how_far_it_went():
+    assert probing([5.0, 6.0, 9.0], delta="<= 4") == [("4", True)]
+    assert probing([5.0], delta="<= 4") == [("5", False)]
+
+
+def test_detection_is_counted_from_the_begin_of_the_fault():
+    seen = probing([1.0] * 5 + [0.0] * 5, value=0, during="outage", detect_within="2s")
+    assert seen == [("2.00 s", True)]
+
+
+def test_what_was_so_before_the_fault_is_not_detected():
+    assert not probing([0.0] * 10, value=0, during="outage", detect_within="2s")[0][1]
+
+
+def test_a_step_that_was_not_done_shows_nothing():
+    made = course(call)
+    assert verdict(made, after="outage", success="= 100%") == [("no calls", False)]
+    assert verdict(made, during="outage", shift_within="1s") == [("the step was not done", False)]

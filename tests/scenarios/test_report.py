@@ -9,7 +9,7 @@ from lab.apps.loadgen.records import Record
 from lab.scenarios.course import Course, Event
 from lab.scenarios.judge import judge
 from lab.scenarios.report import Round, Verdict, junit, render, timeline
-from lab.topology.scenario import Expectation
+from lab.topology.measures import Expectation
 
 EVENTS = (
     Event("outage", "fault.pause east", 1.5, 1.6, 3.2, 3.4),

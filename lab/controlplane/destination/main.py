@@ -32,6 +32,7 @@ from lab.kube import kinds
 from lab.kube.client import Client
 from lab.kube.informer import Informer, all_synced, run_all
 from lab.kube.objects import Object
+from lab.topology.bugs import BUGS
 
 log = get_logger(__name__)
 
@@ -145,6 +146,7 @@ async def _run(options: argparse.Namespace) -> None:
             "trust_domain": TRUST_DOMAIN,
             "default_inbound_policy": options.default_inbound_policy,
             "route_annotations": profile.route_annotations,
+            "empty_backend_keeps_share": "empty-backend-keeps-share" in options.emulate,
             "cluster_networks": tuple(options.cluster_networks.split(",")),
         }
         destination.world.set_cluster(LOCAL, local)
@@ -161,6 +163,7 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--port", type=int, default=8086)
     parser.add_argument("--admin-port", type=int, default=9996)
     parser.add_argument("--mesh-version", default="latest")
+    parser.add_argument("--emulate", action="append", default=[], choices=BUGS)
     parser.add_argument("--default-inbound-policy", default="all-unauthenticated")
     parser.add_argument(
         "--cluster-networks", default=",".join(CLUSTER_NETWORKS), help="what the cluster-* policies let in"

@@ -26,6 +26,7 @@ from lab.kube.client import Client
 from lab.kube.informer import Informer, all_synced, run_all
 from lab.kube.kinds import LINKS, SECRETS
 from lab.kube.objects import Object
+from lab.topology.bugs import BUGS
 
 log = get_logger(__name__)
 
@@ -121,7 +122,7 @@ def kubeconfig_of(secret: Object) -> Object:
 async def _run(options: argparse.Namespace) -> None:
     profile = Profile(
         options.profile,
-        restart_bug="restart-vs-dead-gateway" in options.emulate,
+        bugs=frozenset(options.emulate),
         headless=options.enable_headless_services,
         creates_namespaces=options.enable_namespace_creation,
     )
@@ -142,7 +143,7 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--profile", default="latest", choices=("latest", "2.14"))
     parser.add_argument("--enable-headless-services", action="store_true")
     parser.add_argument("--enable-namespace-creation", action="store_true")
-    parser.add_argument("--emulate", action="append", default=[], choices=("restart-vs-dead-gateway",))
+    parser.add_argument("--emulate", action="append", default=[], choices=BUGS)
     parser.add_argument("--admin-port", type=int, default=9999)
     options = parser.parse_args(argv)
     setup()

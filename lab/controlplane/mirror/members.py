@@ -34,7 +34,9 @@ class Members:
             await self._join(remote_key, remote, existing)
 
     async def _join(self, remote_key: Key, remote: Object, existing: Object | None) -> None:
-        wanted = federated.join(existing, remote, self._view.link, is_oldest=self._is_oldest(existing))
+        frozen = "federated-ports-frozen" in self._view.profile.bugs
+        leads = existing is None or (not frozen and self._is_oldest(existing))
+        wanted = federated.join(existing, remote, self._view.link, is_oldest=leads)
         ours = existing is None or federated.is_federated(existing)
         try:
             if await self._writer.ensure(SERVICES, existing, wanted, is_ours=ours):

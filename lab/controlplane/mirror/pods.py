@@ -17,12 +17,24 @@ class PodMirrors:
         """The pods' mirrors that belong to a mirror; looked for only where there can be any."""
         if not self._view.profile.headless and not headless.is_headless(mirror or {}):
             return []
-        found = self._view.local.services.list(local_key[0])
+        mixed_up = "headless-mirrors-mixed-up" in self._view.profile.bugs
+        found = self._view.local.services.list("" if mixed_up else local_key[0])
         return [
             service
             for service in found
             if headless.parent_of(service) == local_key[1] and desired.is_mark_of(service, self._view.link)
         ]
+
+    async def collect(self) -> None:
+        """Remove all whose own name, less the cluster's, is that of no remote Service. Up to 2.14 linkerd2
+        does not look at which Service a pod's mirror belongs to: all are removed, and made anew.
+        """
+        link = self._view.link
+        for service in self._view.local.services.list():
+            original = name(service).removesuffix(f"-{link.cluster}")
+            known = self._view.remote_services.get(namespace(service), original)
+            if headless.parent_of(service) and desired.is_mark_of(service, link) and known is None:
+                await self._writer.remove(SERVICES, service)
 
     def hostnames(self, remote: Object) -> tuple[str, ...]:
         """The pods that get a mirror each; none unless the link mirrors headless Services as such."""

@@ -16,6 +16,7 @@ from lab.base.wait import pause
 from lab.controlplane.admin import Metrics
 from lab.controlplane.mirror.link import Link, ProbeSpec
 from lab.controlplane.proxy.metrics import LATENCIES_MS
+from lab.topology.bugs import Bug
 
 log = get_logger(__name__)
 
@@ -55,7 +56,7 @@ class Profile:
     """How a Linkerd version behaves where versions differ, and what its link switches on."""
 
     version: str
-    restart_bug: bool = False
+    bugs: frozenset[Bug] = frozenset()
     headless: bool = False
     creates_namespaces: bool = False
 
@@ -70,7 +71,7 @@ class Profile:
 
     def first_liveness(self) -> Liveness:
         """With linkerd2's bug the worker starts out dead, so a gateway that is dead is never announced."""
-        return Liveness(False) if self.restart_bug else Liveness()
+        return Liveness(False) if "restart-vs-dead-gateway" in self.bugs else Liveness()
 
 
 EAGER_PERIOD = 0.2

@@ -60,7 +60,7 @@ class View:
         self.local = Local.of(self.clusters.local, self.link)
         self.remote_services = Informer(self.clusters.remote, SERVICES)
         self.remote_endpoints = Informer(self.clusters.remote, ENDPOINTS)
-        if self.profile.restart_bug:
+        if "restart-vs-dead-gateway" in self.profile.bugs:
             self.gateway = Gateway(alive=True)
 
     def gateway_for(self, endpoints: Object | None) -> Gateway:

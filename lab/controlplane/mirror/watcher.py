@@ -9,6 +9,7 @@ from lab.controlplane.admin import Metrics
 from lab.controlplane.mirror.gateway import GatewayWatch
 from lab.controlplane.mirror.keys import Keys
 from lab.controlplane.mirror.mirrors import Mirrors
+from lab.controlplane.mirror.pods import PodMirrors
 from lab.controlplane.mirror.status import Board
 from lab.controlplane.mirror.view import View
 from lab.controlplane.mirror.writer import Writer
@@ -25,6 +26,7 @@ class Watcher:
         self._view, self._metrics = view, metrics
         self._board = Board(view.clusters.local, view.link)
         mirrors = Mirrors(view, writer, self._board)
+        self._pods = PodMirrors(view, writer)
         self._queue: Reconciler[Key] = Reconciler(f"mirror-{view.link.name}", mirrors.reconcile)
         self._keys = Keys(view, self._queue.enqueue)
         self.gateway = GatewayWatch(view, writer, metrics, self._keys.enqueue_all)
@@ -47,5 +49,8 @@ class Watcher:
     async def _reconcile_when_known(self) -> None:
         """Mirrors left over from before are keys too, so starting collects garbage."""
         await all_synced(*self._view.local.all())
+        if "headless-mirrors-collected" in self._view.profile.bugs:
+            await all_synced(*self._view.informers())
+            await self._pods.collect()
         self._keys.enqueue_all()
         await self._queue.run()

@@ -33,6 +33,8 @@ class Rule:
     name: str
     backends: tuple[Resolved, ...]
     patient: bool = False
+    apart: bool = False
+    """Each backend gets its share whether it is ready or not (a bug that can be asked for)."""
 
 
 def resolve(reader: Reader, route: Object, backend: Object) -> Resolved:
@@ -115,7 +117,7 @@ def destinations(reader: Reader, rule: Rule, backends: list[Object], match: Matc
 
 def needs_split(rule: Rule, backends: list[Object]) -> bool:
     """Whether the backends cannot share one cluster."""
-    return any(
+    return (rule.apart and len(rule.backends) > 1) or any(
         b.weight and (b.ref is None or s.get("filters")) for b, s in zip(rule.backends, backends, strict=True)
     )
 

@@ -32,6 +32,7 @@ from lab.controlplane.model.retries import limits, retry_of, timeouts_of
 from lab.controlplane.model.services import ServicePort, service_of
 from lab.controlplane.model.sessions import session_of
 from lab.controlplane.model.splits import split_of, split_upstream
+from lab.controlplane.model.world import LOCAL
 from lab.kube.objects import Object, annotations, name, namespace, spec
 
 
@@ -92,6 +93,7 @@ def _read_rule(reader: Reader, route: Object, index: int, source: Object) -> _Fo
         f"{kind}/{namespace(route)}/{name(route)}/{index}",
         tuple(resolve(reader, route, backend) for backend in backends),
         patient=bool(bounds.request or bounds.attempt),
+        apart=bool((reader.cell("cluster", LOCAL) or {}).get("empty_backend_keeps_share")),
     )
     return _Found(rule, route, source, backends)
 

@@ -65,7 +65,7 @@ async def bring_up(lab: LabDir, plan: LabPlan, progress: Progress) -> None:
     async with Control.connect(lab) as control:
         await _configure(lab, plan, control)
         present = await _fit_clusters(lab, plan, control, progress)
-        kubeconfig.write(lab, {c.name: present[c.name]["port"] for c in plan.clusters})
+        kubeconfig.write(lab, {c.name: _servers(c, present[c.name]["port"]) for c in plan.clusters})
         await _set_routes(plan, control)
         await change(
             control, lambda before: (*link_layers(plan), *(one for one in before if not one.of_link))
@@ -139,6 +139,11 @@ async def _fit_clusters(
 async def _add_cluster(lab: LabDir, cluster: ClusterPlan, control: Control) -> None:
     with _listener(lab, cluster.name) as listener:
         await control.call_with_fds("add-cluster", (listener.fileno(),), plan=asdict(cluster))
+
+
+def _servers(cluster: ClusterPlan, port: int) -> tuple[str, str]:
+    """Where its API server is reached from this machine, and from other clusters."""
+    return f"https://127.0.0.1:{port}", f"https://{cluster.node_ip}:{API_PORT}"
 
 
 def _listener(lab: LabDir, cluster: str) -> socket.socket:

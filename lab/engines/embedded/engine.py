@@ -39,7 +39,7 @@ class EmbeddedEngine:
             return EngineState(running=False)
         async with Control.connect(lab) as control:
             seen = await control.call("list")
-            actual = await faults.read(control)
+            actual, readings = await faults.survey(control)
         parts: dict[str, dict[str, Component]] = {}
         for row in seen["components"]:
             cluster, _, name = row["key"].partition("/")
@@ -56,10 +56,13 @@ class EmbeddedEngine:
             )
             for row in seen["clusters"]
         }
-        return EngineState(True, process.pid, clusters, actual)
+        return EngineState(True, process.pid, clusters, actual, readings)
 
     async def ensure(self, lab: LabDir, plan: LabPlan, progress: Progress) -> None:
         await converge.bring_up(lab, plan, progress)
+
+    async def commands(self, lab: LabDir, plan: LabPlan) -> list[tuple[str, str]]:
+        return []
 
     async def remove(self, lab: LabDir, *, purge: bool = False) -> None:
         process = sandbox.running(lab)

@@ -5,6 +5,7 @@ Each change is followed by reading back what the kernel has; a fault that did no
 error. Called by the engine only; who asked for which fault is kept in the ledger above.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from lab.base.errors import LabError
@@ -27,26 +28,49 @@ Plans = dict[str, dict[str, Any]]
 
 async def read(control: Control) -> ActualFaults:
     """What is in force, from nft rules and process states."""
+    return (await survey(control))[0]
+
+
+async def survey(control: Control) -> tuple[ActualFaults, dict[str, str]]:
+    """What is in force, and everything that faults may change: place -> what is there."""
     seen = await control.call("list")
     network = await control.call("network", function="describe_network", arguments={})
     stopped = {tuple(c["key"].split("/", 1)) for c in seen["components"] if c["state"] == "stopped"}
+    dead = frozenset(row["name"] for row in seen["clusters"] if row["dead"])
     relayed = await wan.read(control, seen, network)
-    return ActualFaults(
+    found = ActualFaults(
         drops=frozenset(Drop(peer, cluster) for cluster, row in network.items() for peer in row["drops"]),
         paused=frozenset(row["name"] for row in seen["clusters"] if row["paused"]),
-        stopped=frozenset((cluster, name) for cluster, name in stopped),
-        impaired=frozenset(
+        stopped=frozenset((c, name) for c, name in stopped if name != "node" or c not in dead),
+        impaired=tuple(
             Impaired(one.source, one.target, one.settings)
             for one in relayed.layers
             if not one.of_link and relayed.holds(one)
         ),
-        dead=frozenset(row["name"] for row in seen["clusters"] if row["dead"]),
+        dead=dead,
         dns=frozenset(
             DnsFailure(cluster, tuple((str(name), value) for name, value in settings))
             for cluster, row in network.items()
             for settings in row["dns_failures"]
         ),
     )
+    return found, {**_programs(seen), **_network(network, relayed)}
+
+
+def _programs(seen: Mapping[str, Any]) -> dict[str, str]:
+    """States of a cluster's programs; those that all clusters share (the relay) come when they are needed."""
+    states = {row["key"]: row["state"] for row in seen["components"] if row["cluster"]}
+    return states | {f"{row['name']}/stopped processes": str(row["halted"]) for row in seen["clusters"]}
+
+
+def _network(network: Mapping[str, Mapping[str, Any]], relayed: wan.Actual) -> dict[str, str]:
+    """Each node's drops, DNS failures, routes, detours and queues, and what paths between clusters suffer."""
+    readings = {
+        f"{cluster}/{name}": ", ".join(map(str, row[name].items() if name == "routes" else row[name]))
+        for cluster, row in network.items()
+        for name in ("drops", "dns_failures", "routes", "detours", "queues")
+    }
+    return readings | {f"{one.source} -> {one.target}": str(one.conditions) for one in relayed.paths}
 
 
 async def apply(control: Control, fault: EngineFault) -> None:

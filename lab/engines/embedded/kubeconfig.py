@@ -1,4 +1,4 @@
-"""The lab's kubeconfig: one context `<lab>-<cluster>` per cluster, with its administrator's certificate."""
+"""The lab's kubeconfigs: one context `<lab>-<cluster>` per cluster, with its administrator's certificate."""
 
 import base64
 from collections.abc import Mapping
@@ -8,38 +8,24 @@ from typing import Any
 import yaml
 
 from lab.base.state import LabDir, write_private
+from lab.kube.kubeconfig import entry, merged
 
 
-def write(lab: LabDir, ports: Mapping[str, int]) -> None:
-    """Write it for these clusters; the first one's context is the current one."""
-    write_private(lab.kubeconfig, yaml.safe_dump(document(lab, ports), sort_keys=False))
+def write(lab: LabDir, servers: Mapping[str, tuple[str, str]]) -> None:
+    """Write both files for these clusters; `servers` has each one's URLs: from here, and from the others."""
+    for index, path in enumerate((lab.kubeconfig, lab.inside_kubeconfig)):
+        urls = {cluster: both[index] for cluster, both in servers.items()}
+        write_private(path, yaml.safe_dump(document(lab, urls), sort_keys=False))
 
 
-def document(lab: LabDir, ports: Mapping[str, int]) -> dict[str, Any]:
-    """The file's content. Keys are embedded, so the file works wherever it is copied."""
-    contexts = {lab.context(cluster): cluster for cluster in ports}
-    return {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "current-context": next(iter(contexts), ""),
-        "clusters": [
-            {
-                "name": context,
-                "cluster": {
-                    "server": f"https://127.0.0.1:{ports[cluster]}",
-                    "certificate-authority-data": _data(lab.cluster(cluster).pki / "ca.crt"),
-                },
-            }
-            for context, cluster in contexts.items()
-        ],
-        "users": [
-            {"name": context, "user": client_certificate(lab.cluster(cluster).pki, "admin")}
-            for context, cluster in contexts.items()
-        ],
-        "contexts": [
-            {"name": context, "context": {"cluster": context, "user": context}} for context in contexts
-        ],
-    }
+def document(lab: LabDir, servers: Mapping[str, str]) -> dict[str, Any]:
+    """A file's content. Keys are embedded, so the file works wherever it is copied."""
+    return merged({lab.context(cluster): _entry(lab, cluster, url) for cluster, url in servers.items()})
+
+
+def _entry(lab: LabDir, cluster: str, server: str) -> dict[str, Any]:
+    pki = lab.cluster(cluster).pki
+    return entry(lab.context(cluster), server, _data(pki / "ca.crt"), client_certificate(pki, "admin"))
 
 
 def client_certificate(pki: Path, stem: str) -> dict[str, str]:

@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 from typing import Any, NoReturn
 
+from lab.base.detach import redirect
 from lab.base.state import LabDir
 from lab.engines.embedded import namespaces as ns
 from lab.engines.embedded.hostpid import start_ticks
@@ -46,7 +47,7 @@ def _detach(lab: LabDir, keep_paths: tuple[str, ...], write: int, lock: int) -> 
     try:
         os.setsid()
         os.umask(0o077)
-        _redirect(lab)
+        redirect(lab.logs / "init.log")
         _raise_file_limit()
         ns.make_sandbox_namespaces()
         pid = os.fork()
@@ -75,17 +76,6 @@ def _become_init(lab: LabDir, keep_paths: tuple[str, ...], write: int, lock: int
     finally:
         sys.stderr.flush()
     return code
-
-
-def _redirect(lab: LabDir) -> None:
-    """Standard streams to init's log: nothing of the caller's terminal stays open."""
-    log = os.open(lab.logs / "init.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    null = os.open(os.devnull, os.O_RDONLY)
-    for source, number in ((null, 0), (log, 1), (log, 2)):
-        os.dup2(source, number)
-    os.close(log)
-    os.close(null)
-    os.chdir("/")
 
 
 def _raise_file_limit() -> None:

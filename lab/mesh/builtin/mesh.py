@@ -110,7 +110,11 @@ class BuiltinMesh:
         if kind(obj) == MUTATING_WEBHOOKS:
             return control_plane.with_bundle(obj, self._anchor)
         flag = _PROFILE_FLAGS.get(name(obj)) if kind(obj) == DEPLOYMENTS else None
-        return control_plane.with_arguments(obj, f"{flag}={self._version.profile}") if flag else obj
+        if not flag:
+            return obj
+        bugs = self._version.emulate if name(obj) == "linkerd-destination" else ()
+        switches = [f"--emulate={bug}" for bug in bugs]
+        return control_plane.with_arguments(obj, f"{flag}={self._version.profile}", *switches)
 
     def _settings(self) -> list[Object]:
         return [

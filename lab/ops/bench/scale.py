@@ -83,7 +83,8 @@ async def _server(home: Path, pods: int) -> AsyncIterator[Server]:
     topology = Topology.model_validate({"name": lab.name, "clusters": {CLUSTER: {}}})
     pki.ensure(folder.pki, addresses(topology).clusters[0])
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        kubeconfig.write(lab, {CLUSTER: listener.getsockname()[1]})
+        url = f"https://127.0.0.1:{listener.getsockname()[1]}"
+        kubeconfig.write(lab, {CLUSTER: (url, url)})
         descriptor = listener.fileno()
         argv = [sys.executable, "-m", "lab.pocket.apiserver.main", "--name", CLUSTER]
         argv += ["--data", str(folder.root), "--pki", str(folder.pki), "--cache", str(home)]

@@ -91,6 +91,6 @@ async def test_the_emulated_bug_makes_endpoints_of_a_dead_gateway_ready_after_a_
     west, east, _ = unlinked
     await old_mirror(west, ready=False)
     await export(east)
-    async with watching(west, east.client, Profile("latest", restart_bug=True)):
+    async with watching(west, east.client, Profile("latest", bugs=frozenset({"restart-vs-dead-gateway"}))):
         pair = Pair(west, east, None, None)  # type: ignore[arg-type]
         assert await pair.eventually(ENDPOINTS, "web-east", ready_ips)

@@ -40,12 +40,12 @@ def test_verdicts_follow_the_profile(case: str) -> None:
 
 
 def test_the_emulated_bug_never_announces_a_gateway_that_is_dead_at_the_start() -> None:
-    profile = Profile("latest", restart_bug=True)
+    profile = Profile("latest", bugs=frozenset({"restart-vs-dead-gateway"}))
     assert announced(profile.first_liveness(), 3, "000000") == "......"
 
 
 def test_the_emulated_bug_still_announces_later_deaths() -> None:
-    profile = Profile("latest", restart_bug=True)
+    profile = Profile("latest", bugs=frozenset({"restart-vs-dead-gateway"}))
     assert announced(profile.first_liveness(), 3, "01000") == ".+..-"
 
 

@@ -10,10 +10,10 @@ from yaml import safe_load
 from lab.base import shipped
 from lab.base.errors import TopologyError, UsageError
 from lab.topology import schema
+from lab.topology.bounds import Bound
 from lab.topology.links import Wan, directed_links
 from lab.topology.load import dump, load, parse
 from lab.topology.model import Topology
-from lab.topology.scenario import Bound
 
 SHIPPED = sorted([*shipped.TOPOLOGIES.glob("*.yaml"), *shipped.TOPOLOGIES.glob("scenarios/*.yaml")])
 

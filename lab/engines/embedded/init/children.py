@@ -39,6 +39,16 @@ class Children:
 
     def offload(self, work: Callable[[], Any], on_done: Callable[[Any], None]) -> None:
         """Compute something slow in a short child; `on_done` gets its result, or a LabError if it died."""
+
+        def done(text: str) -> None:
+            on_done(json.loads(text) if text else LabError("a helper of the lab's init died"))
+
+        self._when_closed(self.pour(work), done)
+
+    def pour(self, work: Callable[[], Any]) -> int:
+        """Compute something slow and large in a short child; returns the end of a pipe that gives it as JSON,
+        or nothing if the child died.
+        """
         read, write = os.pipe2(os.O_CLOEXEC)
         pid = self._fork()
         if pid == 0:
@@ -47,11 +57,7 @@ class Children:
             os._exit(0)
         os.close(write)
         self._on_exit[pid] = lambda code: None
-
-        def done(text: str) -> None:
-            on_done(json.loads(text) if text else LabError("a helper of the lab's init died"))
-
-        self._when_closed(read, done)
+        return read
 
     def _fork(self) -> int:
         tasks = os.listdir("/proc/self/task")

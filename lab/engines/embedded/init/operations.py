@@ -25,11 +25,12 @@ from lab.engines.embedded.init.loop import Loop
 from lab.engines.embedded.init.pods import Addresses, Pods, kill_all
 from lab.engines.embedded.init.server import Operation, Reply, Server
 from lab.engines.embedded.init.worker import NETWORK, RELAY, Worker
-from lab.engines.embedded.namespaces import netns_path
+from lab.engines.embedded.namespaces import inside, netns_path
 from lab.engines.embedded.spawn import Process, Program
 from lab.engines.embedded.wire import Message
 
 END_POLL = 0.02
+ETH_P_ALL = 3
 NETWORK_FUNCTIONS = frozenset(
     {
         "set_routes",
@@ -100,25 +101,29 @@ class Operations:
             "pause": lambda m, f, r: r.ok(self.pause(m["cluster"], paused=True)),
             "resume": lambda m, f, r: r.ok(self.pause(m["cluster"], paused=False)),
             "stats": self.stats,
+            "kernel": self.kernel,
+            "packets": self.packets,
             "shutdown": self.shutdown,
         }
 
     def describe(self) -> dict[str, Any]:
         """Everything the engine wants to see, read from the kernel where that is cheap."""
         return {
-            "clusters": [
-                {
-                    "name": c.name,
-                    "plan": c.plan,
-                    "port": c.listener.getsockname()[1],
-                    "paused": processes.frozen(self._pids(c)),
-                    "dead": self._is_dead(c),
-                    "pods": [p.describe() for p in self._pods.of(c.name)],
-                }
-                for c in self._clusters.values()
-            ],
+            "clusters": list(map(self._describe, self._clusters.values())),
             "components": self._supervisor.describe(),
             "why_no_limits": self._cgroups.why_not,
+        }
+
+    def _describe(self, cluster: Cluster) -> dict[str, Any]:
+        stopped, alive = processes.halted(self._pids(cluster))
+        return {
+            "name": cluster.name,
+            "plan": cluster.plan,
+            "port": cluster.listener.getsockname()[1],
+            "paused": 0 < stopped == alive,
+            "halted": stopped,
+            "dead": self._is_dead(cluster),
+            "pods": [p.describe() for p in self._pods.of(cluster.name)],
         }
 
     def configure(self, request: Message, _fds: list[int], reply: Reply) -> None:
@@ -272,6 +277,28 @@ class Operations:
             return {key: asdict(processes.cost(pids)) for key, pids in units.items()}
 
         self._children.offload(work, reply.done)
+
+    def kernel(self, _request: Message, _fds: list[int], reply: Reply) -> None:
+        """Answer with a pipe that gives what the kernel knows of every network namespace of the lab."""
+        nodes = [cluster.netns for cluster in self._clusters.values()]
+        pods = [pod.netns for name in self._clusters for pod in self._pods.of(name)]
+
+        def work() -> dict[str, Any]:
+            from lab.engines.embedded.network.facts import facts  # netlink's library: not in init itself
+
+            return facts(["", *nodes, *pods])
+
+        fd = self._children.pour(work)
+        reply.ok(None, (fd,))
+        os.close(fd)
+
+    def packets(self, request: Message, _fds: list[int], reply: Reply) -> None:
+        """Answer with a socket that gets every packet of one link of a network namespace."""
+        with inside(request["netns"]):
+            sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_CLOEXEC, 0)
+            with sock:
+                sock.bind((request["link"], ETH_P_ALL))
+                reply.ok(None, (sock.fileno(),))
 
     def shutdown(self, request: Message, _fds: list[int], reply: Reply) -> None:
         """End the lab: ask everything to stop, then leave; the kernel removes what remains."""

@@ -75,11 +75,10 @@ def send(pids: Iterable[int], number: int) -> None:
             continue
 
 
-def frozen(pids: Iterable[int]) -> bool:
-    """Whether every live one of these processes is stopped (and there is at least one)."""
-    states = [state(pid) for pid in pids]
-    alive = [letter for letter in states if letter not in _GONE]
-    return bool(alive) and all(letter in _STOPPED for letter in alive)
+def halted(pids: Iterable[int]) -> tuple[int, int]:
+    """How many of these processes are stopped, and how many live."""
+    alive = [letter for letter in map(state, pids) if letter not in _GONE]
+    return sum(letter in _STOPPED for letter in alive), len(alive)
 
 
 def freeze(pids: Callable[[], Iterable[int]]) -> int:

@@ -136,6 +136,15 @@ def remote_routes(ip: IPRoute) -> dict[str, str]:
     return found
 
 
+def queues(ip: IPRoute) -> list[str]:
+    """How packets wait at a node's own links, as `tc qdisc` names it; those of pods come and go."""
+    return [
+        f"{name} {link.get_attr('IFLA_QDISC')}"
+        for name in ("eth0", POD_BRIDGE)
+        for link in ip.link("get", ifname=name)
+    ]
+
+
 def give_address(ip: IPRoute, link: str, address: str, prefix: int) -> None:
     ip.addr("replace", index=ip.link_lookup(ifname=link)[0], address=address, prefixlen=prefix)
 

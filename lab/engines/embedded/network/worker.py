@@ -116,13 +116,14 @@ class Network:
         return rules.dropped_peers(self._nodes[cluster].nft)
 
     def describe_network(self) -> dict[str, dict[str, Any]]:
-        """Routes, drops, detours and DNS failures of all nodes as the kernel has them."""
+        """Routes, drops, detours, DNS failures and queues of all nodes as the kernel has them."""
         return {
             name: {
                 "routes": links.remote_routes(node.ip),
                 "drops": rules.dropped_peers(node.nft),
                 "detours": detours.detours(node.ip),
                 "dns_failures": dns.failing(node.nft),
+                "queues": links.queues(node.ip),
             }
             for name, node in self._nodes.items()
         }

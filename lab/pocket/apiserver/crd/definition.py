@@ -4,9 +4,9 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from lab.base.jsonpath import PathError, steps
 from lab.pocket.apiserver.errors import Cause, invalid_value, required, unsupported_value
 
-from .jsonpath import PathError, steps
 from .shape import misshapen
 from .structural import check_schema, forbidden
 

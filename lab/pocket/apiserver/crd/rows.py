@@ -4,10 +4,10 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from lab.base.jsonpath import find
 from lab.pocket.apiserver.resources.model import Column, Resource, Scale
 from lab.pocket.apiserver.tables.cells import age, since
 
-from .jsonpath import find
 from .schema import compile_schema
 
 Object = dict[str, Any]

@@ -1,4 +1,7 @@
-"""The JSONPath of printer columns: fields, `[n]`, `[a:b]`, `[*]`, `['a.b']`, `..name` and filters. Pure."""
+"""The JSONPath of printer columns and probes. Pure.
+
+Fields, `[n]`, `[a:b]`, `[*]`, `['a.b']`, `..name` and filters.
+"""
 
 import re
 from collections.abc import Callable, Iterator

@@ -1,0 +1,178 @@
+"""Plan and what is there → the acts that bring a lab's clusters into being, and wire them. Pure.
+
+`lab plan` prints these lists and `converge` carries the same ones out. What a node has only once it runs (its
+address) stands in angle brackets until then.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from lab.base.state import LabDir
+from lab.engines.kind import config, names, rules
+from lab.engines.kind.acts import (
+    Act,
+    InNode,
+    LimitNode,
+    MakeNetwork,
+    PullImage,
+    RunKind,
+    StartNode,
+    WriteFile,
+)
+from lab.engines.kind.images import canonical
+from lab.engines.kind.nodes import Node, Wiring, by_cluster
+from lab.kube.quantity import quantity
+from lab.plan.addresses import ClusterPlan, LabPlan
+
+READY_SECONDS = 180
+"""How long kind itself waits for a cluster to be ready."""
+CREATE_SECONDS = 900.0
+DELETE_SECONDS = 120.0
+
+
+@dataclass(frozen=True)
+class Present:
+    """What there is of a lab before anything is done."""
+
+    network: bool = False
+    nodes: tuple[Node, ...] = ()
+    images: frozenset[str] = frozenset()
+    wiring: Mapping[str, Wiring] = field(default_factory=dict)
+    """By node."""
+    marks: Mapping[str, str] = field(default_factory=dict)
+    """By cluster: what each was made from, where that is known."""
+
+
+@dataclass(frozen=True)
+class Design:
+    """`first` comes before all else; each cluster's acts in order, clusters side by side."""
+
+    first: tuple[Act, ...]
+    clusters: Mapping[str, tuple[Act, ...]]
+
+    @property
+    def acts(self) -> tuple[Act, ...]:
+        return (*self.first, *(act for acts in self.clusters.values() for act in acts))
+
+
+def creation(lab: LabDir, plan: LabPlan, image: str, present: Present) -> Design:
+    """What makes the plan's clusters exist, and no others."""
+    groups = by_cluster(present.nodes)
+    wanted = {cluster.name: cluster for cluster in plan.clusters}
+    network = names.network(lab.name)
+    first: list[Act] = []
+    if not present.network:
+        first.append(MakeNetwork("lab", network, plan.lab_cidr, tuple(names.labels(lab).items())))
+    missing = [
+        name
+        for name, cluster in wanted.items()
+        if [(node.name, node.role) for node in groups.get(name, ())] != _node_names(plan, name)
+        or present.marks.get(name, config.mark(plan, cluster)) != config.mark(plan, cluster)
+    ]
+    if missing and image and canonical(image) not in present.images:
+        first.append(PullImage("lab", image))
+    acts: dict[str, tuple[Act, ...]] = {}
+    for name in groups:
+        if name not in wanted or name in missing:
+            acts[name] = (delete_cluster(lab, name),)
+    for name in missing:
+        acts[name] = (*acts.get(name, ()), *_create(lab, plan, wanted[name], image))
+    for name in wanted.keys() - set(missing):
+        acts[name] = _keep(plan, groups[name])
+    return Design(tuple(first), {name: done for name, done in acts.items() if done})
+
+
+def delete_cluster(lab: LabDir, cluster: str) -> RunKind:
+    """Remove a cluster with its nodes and their volumes."""
+    argv = ("delete", "cluster", f"--name={names.kind_cluster(lab.name, cluster)}",
+            f"--kubeconfig={_scratch(lab, cluster)}")  # fmt: skip
+    return RunKind(cluster, argv, names.network(lab.name), DELETE_SECONDS)
+
+
+def expected(plan: LabPlan, groups: Mapping[str, tuple[Node, ...]]) -> tuple[Node, ...]:
+    """The nodes that there will be: those that are there, and for the others what is known before."""
+    found: list[Node] = []
+    for cluster in plan.clusters:
+        if nodes := groups.get(cluster.name):
+            found += nodes
+            continue
+        for name, role in _node_names(plan, cluster.name):
+            pods = cluster.pod_cidr if plan.nodes.get(cluster.name, 1) == 1 else f"<pods of {name}>"
+            found.append(Node(name, cluster.name, role, address=f"<address of {name}>", pods=(pods,)))
+    return tuple(found)
+
+
+def wiring(plan: LabPlan, nodes: Iterable[Node], seen: Mapping[str, Wiring]) -> list[Act]:
+    """Pods of clusters with flat links between them reach each other; what is right is left alone."""
+    groups = by_cluster(nodes)
+    acts: list[Act] = []
+    for cluster, mine in groups.items():
+        far = [node for peer in _peers(plan, cluster) for node in groups.get(peer, ()) if node.address]
+        routes = {network: node.address for node in far for network in node.pods}
+        for node in mine:
+            if node.state == "running":
+                acts += _wire(node, mine, routes, seen.get(node.name, Wiring()))
+    return acts
+
+
+def _wire(node: Node, siblings: Iterable[Node], routes: Mapping[str, str], seen: Wiring) -> list[Act]:
+    commands = [rules.add_route(*one) for one in routes.items() if seen.routes.get(one[0]) != one[1]]
+    commands += [rules.remove_route(network) for network in seen.routes.keys() - routes.keys()]
+    if seen.kept != routes.keys():
+        pods = {network for one in siblings for network in one.pods}
+        commands.append(rules.keep_sources(pods, routes))
+    return [InNode(node.cluster, node.name, argv) for argv in commands]
+
+
+def _peers(plan: LabPlan, cluster: str) -> list[str]:
+    return [
+        second if first == cluster else first
+        for first, second in plan.flat_pairs
+        if cluster in (first, second)
+    ]
+
+
+def _node_names(plan: LabPlan, cluster: str) -> list[tuple[str, str]]:
+    """Names and roles as kind gives them: worker, worker2, worker3 …"""
+    stem = names.kind_cluster(plan.name, cluster)
+    workers = range(1, plan.nodes.get(cluster, 1))
+    return [
+        (f"{stem}-{names.CONTROL_PLANE}", names.CONTROL_PLANE),
+        *((f"{stem}-worker{number if number > 1 else ''}", "worker") for number in workers),
+    ]
+
+
+def _create(lab: LabDir, plan: LabPlan, cluster: ClusterPlan, image: str) -> tuple[Act, ...]:
+    file = lab.cluster(cluster.name).root / "kind.yaml"
+    argv = ("create", "cluster", f"--name={names.kind_cluster(lab.name, cluster.name)}", f"--config={file}",
+            f"--kubeconfig={_scratch(lab, cluster.name)}", f"--wait={READY_SECONDS}s")  # fmt: skip
+    limited = [_limit(plan, Node(name, cluster.name, role)) for name, role in _node_names(plan, cluster.name)]
+    return (
+        WriteFile(cluster.name, file, config.text(plan, cluster, image)),
+        RunKind(cluster.name, argv, names.network(lab.name), CREATE_SECONDS),
+        *(act for act in limited if act),
+    )
+
+
+def _keep(plan: LabPlan, nodes: tuple[Node, ...]) -> tuple[Act, ...]:
+    started = [StartNode(node.cluster, node.name) for node in nodes if node.state == "exited"]
+    limited = [_limit(plan, node) for node in nodes]
+    return (*started, *(act for act in limited if act))
+
+
+def _limit(plan: LabPlan, node: Node) -> LimitNode | None:
+    """What bounds the node as the topology says. A bound that it no longer asks for stays."""
+    cpus = plan.kind.cpus or 0.0
+    memory = int(quantity(plan.kind.memory)) if plan.kind.memory else 0
+    missing = LimitNode(
+        node.cluster,
+        node.name,
+        cpus if cpus != node.cpus else 0.0,
+        memory if memory != node.memory else 0,
+    )
+    return missing if missing.cpus or missing.memory else None
+
+
+def _scratch(lab: LabDir, cluster: str) -> str:
+    """Where kind writes its kubeconfig, so that it leaves the user's alone; the lab's is written by us."""
+    return str(lab.cluster(cluster).root / "kind.kubeconfig")

@@ -1,0 +1,62 @@
+"""Reads what there is of a lab: nodes from Docker, routes and rules from inside them, files of ours."""
+
+import asyncio
+
+from lab.base.concurrent import together
+from lab.base.errors import LabError
+from lab.base.state import LabDir
+from lab.engines.kind import rules
+from lab.engines.kind.daemon import Daemon
+from lab.engines.kind.design import Present
+from lab.engines.kind.nodes import Node, Wiring
+from lab.plan.addresses import LabPlan
+
+STATIC_PODS = "/etc/kubernetes/manifests"
+SHELF = "/etc/kubernetes"
+"""Where the manifest of a stopped API server waits."""
+API_MANIFEST = "kube-apiserver.yaml"
+REACHABLE = ("running", "paused")
+
+
+async def present(daemon: Daemon, lab: LabDir, plan: LabPlan) -> Present:
+    """Everything that a design is compared with."""
+    networks, nodes, images = await asyncio.gather(
+        daemon.lab_networks(lab), daemon.nodes(lab), daemon.images()
+    )
+    marks = {one.name: mark for one in plan.clusters if (mark := _mark(lab, one.name))}
+    return Present(bool(networks), nodes, images, await wirings(daemon, nodes), marks)
+
+
+async def wirings(daemon: Daemon, nodes: tuple[Node, ...]) -> dict[str, Wiring]:
+    """What each node that runs, or is paused, has of ours in its kernel."""
+    asked = [node for node in nodes if node.state in REACHABLE]
+    answers = await together(*(_wiring(daemon, node) for node in asked))
+    return {node.name: answer for node, answer in zip(asked, answers, strict=True)}
+
+
+async def without_api(daemon: Daemon, node: Node) -> bool:
+    """Whether the API server of a control plane was stopped on purpose, and has ended."""
+    if node.state != "running":
+        return False  # nothing can be asked of files and processes of a paused node
+    shelf, alive = await asyncio.gather(
+        daemon.run_in(node, ("ls", f"{SHELF}/{API_MANIFEST}")),
+        daemon.run_in(node, ("sh", "-c", "grep -qsx kube-apiserver /proc/[0-9]*/comm")),
+    )
+    return shelf.code == 0 and alive.code != 0
+
+
+async def _wiring(daemon: Daemon, node: Node) -> Wiring:
+    routes, table = await asyncio.gather(
+        daemon.run_in(node, rules.READ_ROUTES), daemon.run_in(node, rules.READ_RULES)
+    )
+    if routes.code:
+        raise LabError(f"cannot read the routes of {node.name}: {routes.err.strip()}")
+    if table.code and rules.NO_TABLE not in table.err:
+        raise LabError(f"cannot read the packet rules of {node.name}: {table.err.strip()}")
+    drops, kept = rules.parse_rules(table.out) if not table.code else (frozenset(), frozenset())
+    return Wiring(rules.parse_routes(routes.out), drops, kept)
+
+
+def _mark(lab: LabDir, cluster: str) -> str:
+    file = lab.cluster(cluster).root / "kind.yaml"
+    return file.read_text().partition("\n")[0] if file.exists() else ""

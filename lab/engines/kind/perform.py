@@ -1,0 +1,70 @@
+"""Does what acts say, one by one. Called by `converge` and `faults`."""
+
+import asyncio
+from pathlib import Path
+
+from lab.base import process
+from lab.base.errors import CommandError, LabError
+from lab.base.state import make_private, write_private
+from lab.engines.kind.acts import (
+    Act,
+    InNode,
+    LimitNode,
+    MakeNetwork,
+    PullImage,
+    RunKind,
+    StartNode,
+    WriteFile,
+)
+from lab.engines.kind.daemon import CPU_PERIOD, Daemon
+from lab.engines.kind.explain import explained
+from lab.engines.kind.nodes import Node
+
+
+async def perform(daemon: Daemon, act: Act) -> None:
+    """Raises LabError that names the act, what it said, and what to do about it."""
+    match act:
+        case WriteFile(path=path, content=content):
+            await asyncio.to_thread(_write, path, content)
+        case RunKind():
+            await _run_kind(act)
+        case MakeNetwork(name=name, subnet=subnet, labels=labels):
+            await daemon.make_network(name, subnet, dict(labels))
+        case PullImage(image=image):
+            await daemon.pull(image)
+        case LimitNode():
+            await _limit(daemon, act)
+        case StartNode(node=node):
+            await daemon.act_on(node, "start")
+        case InNode():
+            await in_node(daemon, Node(act.node, act.where, ""), act.argv)
+
+
+async def in_node(daemon: Daemon, node: Node, argv: tuple[str, ...]) -> str:
+    """Run a program in a node; the result is its output. Raises LabError if it fails."""
+    said = await daemon.run_in(node, argv)
+    if said.code:
+        words = (said.err or said.out).strip() or "(no output)"
+        raise LabError(f"`docker exec {node.name} {' '.join(argv)}` ended with code {said.code}: {words}")
+    return said.out
+
+
+async def _limit(daemon: Daemon, act: LimitNode) -> None:
+    limits: dict[str, int] = {}
+    if act.cpus:
+        limits |= {"cpu_period": CPU_PERIOD, "cpu_quota": round(act.cpus * CPU_PERIOD)}
+    if act.memory:
+        limits |= {"mem_limit": act.memory, "memswap_limit": act.memory}
+    await daemon.act_on(act.node, "update", **limits)
+
+
+async def _run_kind(act: RunKind) -> None:
+    try:
+        await process.run(("kind", *act.argv), timeout=act.timeout, env=act.env)
+    except CommandError as error:
+        raise explained(error, act.line) from error
+
+
+def _write(path: Path, content: str) -> None:
+    make_private(path.parent)
+    write_private(path, content)

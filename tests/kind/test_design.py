@@ -1,0 +1,165 @@
+"""From a topology to every command: what `lab plan --engine kind` prints and `lab up` runs. Pure."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from lab.base.errors import TopologyError, UsageError
+from lab.base.state import LabDir
+from lab.engines.kind import config, design
+from lab.engines.kind.acts import InNode, LimitNode, RunKind, StartNode
+from lab.engines.kind.design import Present
+from lab.engines.kind.images import canonical, node_image, release_of
+from lab.engines.kind.nodes import Node, Wiring
+from lab.plan.addresses import LabPlan, addresses
+from lab.topology.load import parse
+
+GOLDEN = Path(__file__).parent / "commands.txt"
+LAB = LabDir(Path("/labs/two"))
+IMAGE = node_image("0.33.0", "1.36")
+TOPOLOGY = """
+name: two
+engine: kind
+kind:
+  {kubernetes: "1.36", subnet: 172.30.0.0/16, cpus: 1.5, memory: 2Gi, kubeadm: ["kind: InitConfiguration"]}
+clusters: {west: {}, east: {nodes: 2}, far: {network: other}}
+links: [west <-> east, far -> west]
+"""
+WEST = Node("two-west-control-plane", "west", "control-plane", address="172.30.0.2", cpus=1.5, memory=2 << 30,
+            pods=("10.20.0.0/16",))  # fmt: skip
+EAST = Node("two-east-control-plane", "east", "control-plane", address="172.30.0.3", cpus=1.5, memory=2 << 30,
+            pods=("10.21.0.0/24",))  # fmt: skip
+EAST_2 = Node("two-east-worker", "east", "worker", address="172.30.0.4", cpus=1.5, memory=2 << 30,
+              pods=("10.21.1.0/24",))  # fmt: skip
+FAR = Node("two-far-control-plane", "far", "control-plane", address="172.30.0.5", cpus=1.5, memory=2 << 30,
+           pods=("10.22.0.0/16",))  # fmt: skip
+ALL = (WEST, EAST, EAST_2, FAR)
+
+
+def plan(text: str = TOPOLOGY) -> LabPlan:
+    return addresses(parse(text, "two.yaml"))
+
+
+def acts(present: Present, of: LabPlan | None = None) -> list[Any]:
+    return list(design.creation(LAB, of or plan(), IMAGE, present).acts)
+
+
+def test_the_commands_for_an_empty_machine_are_those_of_the_golden_file() -> None:
+    nothing = Present()
+    nodes = design.expected(plan(), {})
+    said = [*design.creation(LAB, plan(), IMAGE, nothing).acts, *design.wiring(plan(), nodes, {})]
+    text = "".join(f"# {act.where}\n{act.line}\n" for act in said)
+    if os.environ.get("UPDATE_GOLDENS"):
+        GOLDEN.write_text(text)
+    assert text == GOLDEN.read_text()
+
+
+def test_clusters_that_are_right_are_left_alone() -> None:
+    assert acts(Present(True, ALL, frozenset({canonical(IMAGE)}))) == []
+
+
+def test_a_cluster_of_another_size_is_made_anew_and_no_other_is_touched() -> None:
+    done = acts(Present(True, (WEST, EAST, FAR), frozenset({canonical(IMAGE)})))
+    assert {act.where for act in done} == {"east"}
+    assert [act.argv[0] for act in done if isinstance(act, RunKind)] == ["delete", "create"]
+
+
+def test_a_cluster_of_other_addresses_is_made_anew() -> None:
+    marks = {"west": config.mark(plan(), plan().cluster("west")), "far": "# plan of before"}
+    done = acts(Present(True, ALL, frozenset({canonical(IMAGE)}), marks=marks))
+    assert {act.where for act in done} == {"far"}
+
+
+def test_a_cluster_that_left_the_topology_is_deleted() -> None:
+    smaller = plan("{name: two, engine: kind, clusters: {west: {}, east: {nodes: 2}}}")
+    done = acts(Present(True, ALL, frozenset({canonical(IMAGE)})), smaller)
+    assert [(act.where, act.argv[:3]) for act in done] == [("far", ("delete", "cluster", "--name=two-far"))]
+
+
+def test_a_node_that_ended_is_started_and_one_that_a_fault_holds_down_is_not() -> None:
+    ended = Node(**{**vars(EAST_2), "state": "exited"})
+    held = Node(**{**vars(WEST), "state": "stopped"})
+    done = acts(Present(True, (held, EAST, ended, FAR)))
+    assert done == [StartNode("east", "two-east-worker")]
+
+
+def test_limits_are_set_on_nodes_that_have_others() -> None:
+    free = Node(**{**vars(WEST), "cpus": 0.0, "memory": 1 << 30})
+    assert acts(Present(True, (free, EAST, EAST_2, FAR))) == [LimitNode("west", free.name, 1.5, 2 << 30)]
+
+
+def test_every_node_of_linked_clusters_gets_a_route_to_every_node_of_the_other() -> None:
+    done = [act for act in design.wiring(plan(), ALL, {}) if act.argv[0] == "ip"]
+    assert {(act.node, act.argv[3], act.argv[5]) for act in done} == {
+        (WEST.name, "10.21.0.0/24", EAST.address),
+        (WEST.name, "10.21.1.0/24", EAST_2.address),
+        (EAST.name, "10.20.0.0/16", WEST.address),
+        (EAST_2.name, "10.20.0.0/16", WEST.address),
+    }
+
+
+def test_wiring_that_is_right_needs_nothing_and_a_stale_route_goes() -> None:
+    right = {
+        WEST.name: Wiring({"10.21.0.0/24": EAST.address, "10.21.1.0/24": EAST_2.address},
+                          kept=frozenset({"10.21.0.0/24", "10.21.1.0/24"})),
+        EAST.name: Wiring({"10.20.0.0/16": WEST.address}, kept=frozenset({"10.20.0.0/16"})),
+        EAST_2.name: Wiring({"10.20.0.0/16": WEST.address, "10.22.0.0/16": "172.30.0.5"},
+                            kept=frozenset({"10.20.0.0/16"})),
+        FAR.name: Wiring(),
+    }  # fmt: skip
+    assert design.wiring(plan(), ALL, right) == [
+        InNode("east", EAST_2.name, ("ip", "route", "del", "10.22.0.0/16", "proto", "77"))
+    ]
+
+
+def test_a_node_with_another_address_is_routed_to_anew() -> None:
+    moved = Node(**{**vars(WEST), "address": "172.30.0.9"})
+    seen = {EAST.name: Wiring({"10.20.0.0/16": WEST.address}, kept=frozenset({"10.20.0.0/16"}))}
+    done = [act for act in design.wiring(plan(), (moved, EAST, FAR), seen) if act.node == EAST.name]
+    assert [act.argv[:6] for act in done] == [("ip", "route", "replace", "10.20.0.0/16", "via", "172.30.0.9")]
+
+
+def test_the_configuration_has_the_plans_addresses_and_the_users_patches() -> None:
+    document = yaml.safe_load(config.text(plan(), plan().cluster("east"), IMAGE))
+    assert document["networking"] == {
+        "apiServerAddress": "127.0.0.1",
+        "podSubnet": "10.21.0.0/16",
+        "serviceSubnet": "10.121.0.0/16",
+    }
+    assert [(node["role"], node["image"]) for node in document["nodes"]] == [
+        ("control-plane", IMAGE),
+        ("worker", IMAGE),
+    ]
+    assert "two-east-control-plane" in document["kubeadmConfigPatches"][0]
+    assert document["kubeadmConfigPatches"][1] == "kind: InitConfiguration"
+
+
+def test_node_images_go_with_the_kind_that_is_installed() -> None:
+    assert release_of("kind v0.33.0 go1.26.8 linux/amd64") == "0.33.0"
+    assert node_image("0.33.0").startswith("kindest/node:v1.37.0@sha256:")
+    assert node_image("0.99.0") == ""
+    assert node_image("0.99.0", "1.30", "my/node:1") == "my/node:1"
+    with pytest.raises(UsageError, match=r"no node image for Kubernetes 1.20 with kind 0.33.0.*1.37, 1.36"):
+        node_image("0.33.0", "1.20")
+
+
+@pytest.mark.parametrize(
+    ("written", "listed"),
+    [
+        ("kindest/node:v1.37.0@sha256:ab", "kindest/node@sha256:ab"),
+        ("localhost:5000/node:1", "localhost:5000/node:1"),
+        ("localhost:5000/node", "localhost:5000/node:latest"),
+        ("busybox", "busybox:latest"),
+    ],
+)
+def test_an_image_is_looked_for_under_the_name_that_docker_lists(written: str, listed: str) -> None:
+    assert canonical(written) == listed
+
+
+def test_names_that_no_host_could_have_are_refused_with_the_topology() -> None:
+    text = f"{{name: {'a' * 30}, engine: kind, clusters: {{{'b' * 30}: {{}}}}}}"
+    with pytest.raises(TopologyError, match="too long for the name of a kind cluster"):
+        plan(text)

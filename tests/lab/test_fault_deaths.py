@@ -1,0 +1,279 @@
+"""Real processes are killed while real faults are made and healed; the next command heals what they leave.
+
+One lab for all. Commands are forks of this process that die, or kill somebody, at their n-th step: a call of
+the ledger, the engine or a cluster. Every step and kind in memory: tests/faults/test_death.py.
+"""
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pyroute2 import IPRoute
+
+from lab.base.wait import pause
+from lab.engines.embedded.hostpid import HostProcess, start_ticks
+from lab.engines.embedded.network.rules import DROP_TABLE, NODE_TABLE
+from lab.engines.embedded.nft.transaction import Nft
+from lab.engines.protocol import EngineFault
+from lab.faults.inject import heal, inject
+from lab.faults.model import Fault, Target
+from lab.faults.site import Site
+from lab.ops import fault as ops
+from lab.ops.labs import find
+from lab.ops.up import bring_up as up
+from tests.lab.conftest import Cli, RunningLab, bring_up
+
+pytestmark = [pytest.mark.netns, pytest.mark.slow]
+ONE, PAIR = Target(("east",)), Target(("west",), ("east",))
+FAULTS = {
+    "partition": Fault("partition-1", "partition", PAIR, 1.0),
+    "impair": Fault("impair-1", "impair", PAIR, 1.0, parameters={"delay_us": 20_000}),
+    "pause": Fault("pause-1", "pause", ONE, 1.0),
+    "api": Fault("api-1", "api", ONE, 1.0),
+    "scale": Fault(
+        "scale-1", "scale", Target(("east",), (), "shop", "front"), 1.0, parameters={"replicas": 0}
+    ),
+}
+MOST_STEPS = 30
+FINISHED = 7
+
+
+@pytest.fixture(scope="module")
+def lab(cli: Cli) -> Iterator[RunningLab]:
+    yield from bring_up(cli, "gateway", "fault-deaths")
+
+
+@pytest.fixture(autouse=True)
+def home(lab: RunningLab, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LAB_HOME", str(lab.cli.home))
+
+
+@dataclass
+class Steps:
+    """Calls `kill` before the n-th call of a method of what it wraps."""
+
+    at: int
+    kill: Callable[[], None]
+    count: int = 0
+
+    def of(self, wrapped: Any) -> Any:
+        return _Counted(wrapped, self)
+
+    def step(self) -> None:
+        self.count += 1
+        if self.count == self.at:
+            self.kill()
+
+
+@dataclass
+class _Counted:
+    wrapped: Any
+    steps: Steps
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self.wrapped, name)
+        if not callable(found):
+            return found
+
+        def call(*words: Any, **named: Any) -> Any:
+            self.steps.step()
+            return found(*words, **named)
+
+        return call
+
+
+def dies_at(step: int, kill: Callable[[], None], work: Callable[[Site], Any]) -> bool:
+    """A command that carries out `work` in a process of its own; false when it ended before its n-th step."""
+    pid = os.fork()
+    if pid == 0:
+        steps = Steps(step, kill)
+        try:
+            site = find("fault-deaths").site
+            site = Site(site.dir, steps.of(site.engine), steps.of(site).connect, steps.of(site.ledger))
+            asyncio.run(work(site))
+        finally:  # also when it raised, as it may when others die
+            os._exit(0 if steps.count >= step else FINISHED)
+    _, status = os.waitpid(pid, 0)
+    return os.waitstatus_to_exitcode(status) != FINISHED
+
+
+def kill_me() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def kill_host(lab: RunningLab) -> Callable[[], None]:
+    def kill() -> None:
+        host = HostProcess(lab.host_pid(), start_ticks(lab.host_pid()))
+        host.kill()
+        while host.is_alive():
+            os.sched_yield()
+
+    return kill
+
+
+def kill_api_server(lab: RunningLab) -> Callable[[], None]:
+    """Of east: its process by the name and the namespace that only it has."""
+    namespace = os.readlink(f"/proc/{lab.host_pid()}/ns/pid")
+
+    def kill() -> None:
+        for entry in Path("/proc").glob("[0-9]*"):
+            try:
+                inside = os.readlink(entry / "ns/pid") == namespace
+                if inside and b"east/pki" in (entry / "cmdline").read_bytes():
+                    os.kill(int(entry.name), signal.SIGKILL)
+            except OSError:
+                continue
+
+    return kill
+
+
+def assert_as_up_left_it() -> None:
+    done = ops.heal((), lab="fault-deaths")
+    assert done.ok, done.view
+
+
+def healing(site: Site) -> Any:
+    return heal(site, next(iter(site.ledger.read().values())))
+
+
+@pytest.mark.parametrize("kind", FAULTS)
+def test_a_command_killed_at_any_step_leaves_what_the_next_one_heals(lab: RunningLab, kind: str) -> None:
+    for step in range(1, MOST_STEPS):
+        going = dies_at(step, kill_me, lambda site: inject(site, FAULTS[kind]))
+        assert_as_up_left_it()
+        if not going:
+            break
+    assert 3 < step < MOST_STEPS - 1
+    for step in range(2, MOST_STEPS):  # the first is reading the record
+        asyncio.run(inject(find(lab.name).site, FAULTS[kind]))
+        going = dies_at(step, kill_me, healing)
+        assert_as_up_left_it()
+        if not going:
+            break
+    assert 3 < step < MOST_STEPS - 1
+
+
+@pytest.mark.parametrize("kind", ["pause", "scale"])
+def test_a_lab_whose_host_is_killed_at_any_step_is_brought_back_without_the_fault(
+    lab: RunningLab, kind: str
+) -> None:
+    for step in range(1, MOST_STEPS):
+        going = dies_at(step, kill_host(lab), lambda site: inject(site, FAULTS[kind]))
+        if not going:
+            break
+        up(find(lab.name))
+        assert_as_up_left_it()
+    assert_as_up_left_it()
+
+
+def test_an_api_server_killed_at_any_step_does_not_keep_a_fault_from_healing(lab: RunningLab) -> None:
+    for step in range(1, MOST_STEPS):
+        going = dies_at(step, kill_api_server(lab), lambda site: inject(site, FAULTS["scale"]))
+        assert_as_up_left_it()
+        if not going:
+            return
+    pytest.fail("it never ended")
+
+
+def test_a_lease_ends_although_its_command_is_killed_and_its_keeper_goes(lab: RunningLab) -> None:
+    command = lab.cli.start("fault.pause", "east", "--for", "3s", "--lab", lab.name)
+    lab.eventually("the fault is recorded", lambda: find(lab.name).site.ledger.read())
+    command.kill()
+    command.communicate()
+    lab.eventually("healed", lambda: not find(lab.name).site.ledger.read(), within=30)
+    assert_as_up_left_it()
+    lab.eventually("no keeper", lambda: not keepers())
+
+
+def test_a_keeper_that_was_killed_is_not_needed(lab: RunningLab) -> None:
+    lab.run("fault.partition", "west", "east", "--for", "1s")
+    for pid in keepers():
+        os.kill(pid, signal.SIGKILL)
+    asyncio.run(pause(1.2))
+    (row,) = lab.cli.json("fault.list", "--lab", lab.name)
+    assert row["state"] == "overdue"
+    lab.run("fault.pause", "east")  # any fault verb heals what is due
+    assert [one["id"] for one in lab.cli.json("fault.list", "--lab", lab.name)] == ["pause-1"]
+    assert_as_up_left_it()
+
+
+def test_the_list_compares_the_record_with_the_kernel(lab: RunningLab) -> None:
+    site = find(lab.name).site
+    lab.run("fault.partition", "west", "east")
+    drop = EngineFault("partition", frozenset({"east"}), frozenset({"west"}), one_way=True)
+    asyncio.run(site.engine.clear_fault(site.dir, drop))
+    asyncio.run(site.engine.apply_fault(site.dir, EngineFault("pause", frozenset({"east"}))))
+    listed = lab.run("fault.list", code=1).stdout
+    assert "missing" in listed
+    assert "unrecorded" in listed
+    assert "cli:" in listed
+    assert "pause east: on no record, lifted" in lab.run("fault.heal", "--all").stdout
+
+
+def test_what_up_did_not_leave_is_told_with_what_to_do(lab: RunningLab) -> None:
+    lab.kubectl("west", "-n", "shop", "scale", "deployment", "front", "--replicas=3")
+    said = lab.run("fault.heal", "--all", code=1).stdout
+    assert "west/shop/front: `up` left 1 replicas, there is 3 replicas" in said
+    lab.kubectl("west", "-n", "shop", "scale", "deployment", "front", "--replicas=1")
+    lab.run("fault.heal", "--all")
+
+
+def keepers() -> list[int]:
+    return [
+        int(entry.name)
+        for entry in Path("/proc").glob("[0-9]*")
+        if b"lab.ops.keeper\0fault-deaths" in _words(entry)
+    ]
+
+
+def _words(entry: Path) -> bytes:
+    try:
+        return (entry / "cmdline").read_bytes()
+    except OSError:
+        return b""
+
+
+def of_this_machine() -> dict[str, Any]:
+    """Everything of the machine's own network and processes that a fault could touch if it went astray."""
+    with IPRoute() as ip:
+        found = {
+            "links": sorted(link.get_attr("IFLA_IFNAME") for link in ip.get_links()),
+            "queues": sorted((row["index"], row.get_attr("TCA_KIND")) for row in ip.get_qdiscs()),
+            "rules": sorted(str(rule["attrs"]) for rule in ip.get_rules(family=2)),
+            "routes": sorted(str(route.get_attr("RTA_DST")) for route in ip.get_routes(family=2)),
+        }
+    nft = Nft()
+    found["nft"] = [nft.rules(table) for table in (DROP_TABLE, NODE_TABLE)]
+    nft.close()
+    found["stopped"] = sorted(entry.name for entry in Path("/proc").glob("[0-9]*") if _is_stopped(entry))
+    return found
+
+
+def _is_stopped(entry: Path) -> bool:
+    """Whether a process outside all labs is stopped; those that may not be looked at are nobody's to stop."""
+    try:
+        outside = os.readlink(entry / "ns/pid") == os.readlink("/proc/self/ns/pid")
+        return outside and (entry / "stat").read_text().rpartition(")")[2].split()[0] in "Tt"
+    except OSError:
+        return False
+
+
+def test_nothing_outside_the_lab_is_touched(lab: RunningLab) -> None:
+    before = of_this_machine()
+    for kind in ("partition", "impair", "pause"):
+        asyncio.run(inject(find(lab.name).site, replace(FAULTS[kind], id=f"{kind}-1")))
+    during = of_this_machine()
+    assert_as_up_left_it()
+    assert before == during == of_this_machine()
+
+
+def test_down_ends_the_keeper(lab: RunningLab) -> None:
+    lab.run("fault.pause", "east", "--for", "10m")
+    assert keepers()
+    lab.run("down")
+    assert not keepers()
