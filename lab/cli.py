@@ -17,6 +17,8 @@ from lab.verbs.namespace import namespace
 # Invoke has no optional positional arguments; these verbs take one, or several.
 _OPTIONAL = {"up": "--file", "plan": "--file", "fault.heal": "--id", "bundle": "--lab"}
 _SEVERAL = frozenset({"fault.heal"})
+_LINKED = frozenset({"fault.partition", "fault.impair"})
+"""These take a link for the two sides of it."""
 
 WRONG_USAGE = 2
 
@@ -62,11 +64,21 @@ def named(words: Sequence[str]) -> list[str]:
             value_next = not value_next and _takes_value(verb, word)
         elif word in namespace.task_names:
             verb, given = word, False
+        elif verb in _LINKED and "->" in word:
+            result += sides(word)
+            continue
         elif verb in _OPTIONAL and (verb in _SEVERAL or not given):
             result.append(_OPTIONAL[verb])
             given = True
         result.append(word)
     return result
+
+
+def sides(link: str) -> list[str]:
+    """`west->east` as the words that say the same: both sides, and whether one direction only is meant."""
+    one, _, other = link.partition("->")
+    both = one.endswith("<")
+    return [one.rstrip("<").strip(), other.strip(), *([] if both else ["--one-way"])]
 
 
 def _takes_value(verb: str, flag: str) -> bool:

@@ -15,7 +15,7 @@ Progress = Callable[[str, str], None]
 """Called with where (a cluster or "lab") and what is happening there."""
 
 ComponentState = Literal["running", "stopped", "paused", "restarting"]
-FaultKind = Literal["partition", "pause", "component", "impair"]
+FaultKind = Literal["partition", "pause", "component", "impair", "node", "dns"]
 
 
 @dataclass(frozen=True)
@@ -67,9 +67,11 @@ class EngineFault:
     """A fault an engine can put on clusters, or was found to have put on them.
 
     partition: packets from `others` do not arrive in `clusters`, nor, unless `one_way`, the other way round.
-    impair: these packets suffer what `settings` say (delay and jitter in seconds, loss and duplicate as
-    shares, rate in bits per second); what they do not say stays as the topology, or an earlier fault, has it.
+    impair: these packets suffer what `settings` say (delay and jitter in seconds; loss, duplicate and corrupt
+    as shares; rate in bits per second); the rest stays as the topology, or an earlier fault, has it.
     pause: every process of `clusters` is stopped. component: `component` of `clusters` is down.
+    node: the node of `clusters` and all its pods are dead. dns: the DNS of `clusters` fails its pods'
+    queries as `settings` say: the `share` of them, with SERVFAIL if `servfail` is 1, else without an answer.
     """
 
     kind: FaultKind
@@ -104,6 +106,14 @@ class Impaired:
 
 
 @dataclass(frozen=True)
+class DnsFailure:
+    """DNS queries of pods of `cluster` fail as a fault's `settings` say."""
+
+    cluster: str
+    settings: tuple[tuple[str, float], ...]
+
+
+@dataclass(frozen=True)
 class ActualFaults:
     """Faults as the kernel has them now."""
 
@@ -113,6 +123,9 @@ class ActualFaults:
     """(cluster, component)."""
     impaired: tuple[Impaired, ...] = ()
     """In the order in which they were asked for: of two that say the same setting, the later one counts."""
+    dead: frozenset[str] = frozenset()
+    """Clusters whose node was killed: neither it nor any process of a pod is there."""
+    dns: frozenset[DnsFailure] = frozenset()
 
     def holds(self, fault: EngineFault) -> bool:
         """Whether all of a fault is in force."""
@@ -129,6 +142,10 @@ class ActualFaults:
             return [(cluster, fault.component) in self.stopped for cluster in fault.clusters]
         if fault.kind == "impair":
             return [one in self.impaired for one in impaired_by(fault)]
+        if fault.kind == "node":
+            return [cluster in self.dead for cluster in fault.clusters]
+        if fault.kind == "dns":
+            return [one in self.dns for one in dns_failures_of(fault)]
         return [drop in self.drops for drop in drops_of(fault)]
 
 
@@ -195,12 +212,22 @@ def parts_of(found: ActualFaults) -> tuple[EngineFault, ...]:
             EngineFault("impair", frozenset({one.target}), frozenset({one.source}), "", True, one.settings)
             for one in found.impaired
         ),
+        *(EngineFault("node", frozenset({name})) for name in sorted(found.dead)),
+        *(
+            EngineFault("dns", frozenset({one.cluster}), settings=one.settings)
+            for one in sorted(found.dns, key=repr)
+        ),
     )
 
 
 def drops_of(fault: EngineFault) -> frozenset[Drop]:
     """The directions in which a partition cuts."""
     return frozenset(Drop(source, target) for source, target in _directions(fault))
+
+
+def dns_failures_of(fault: EngineFault) -> frozenset[DnsFailure]:
+    """The failing DNS of each cluster hit."""
+    return frozenset(DnsFailure(cluster, fault.settings) for cluster in fault.clusters)
 
 
 def impaired_by(fault: EngineFault) -> frozenset[Impaired]:

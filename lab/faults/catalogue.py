@@ -1,4 +1,4 @@
-"""Every kind of fault: who carries it out, and whether anything stands afterwards. A new kind is a row here.
+"""Every kind of fault: who carries it out. A new kind is a row here.
 
 Its words (what the command line and scenarios must tell) are a row in `lab.topology.fault_words`.
 """
@@ -10,6 +10,7 @@ from lab.faults import enginemade, impair
 from lab.faults.actuator import Actuator
 from lab.faults.enginemade import EngineMade, Parts
 from lab.faults.kubemade import Killed, Scaled
+from lab.faults.meshmade import HttpFaults
 from lab.faults.model import Fault, FaultKind
 
 
@@ -18,14 +19,14 @@ class Row:
     """What is known of a kind."""
 
     actuator: Actuator
-    lasts: bool = True
-    """Whether it stands until it is healed; one that does not is over as soon as it was made."""
 
 
 ENGINE_PARTS: Mapping[FaultKind, Callable[[Fault], Parts]] = {
     "partition": enginemade.partition,
     "impair": impair.engine_parts,
     "pause": enginemade.pause,
+    "node": enginemade.node,
+    "dns": enginemade.dns,
     "api": enginemade.api,
 }
 """Kinds that the engine makes, and what they are in its words."""
@@ -36,5 +37,6 @@ CATALOGUE: Mapping[FaultKind, Row] = {
     "gateway": Row(SCALED),
     "control-plane": Row(SCALED),
     "scale": Row(SCALED),
-    "kill": Row(Killed(), lasts=False),
+    "http": Row(HttpFaults()),
+    "kill": Row(Killed()),
 }

@@ -13,9 +13,12 @@ from lab.base.wait import until
 from lab.engines.protocol import EngineFault, parts_of
 from lab.faults import impair
 from lab.faults.actuator import Others
+from lab.faults.impair import directions
 from lab.faults.model import Fault, FaultKind
+from lab.faults.settings import share
 from lab.faults.site import Site
 from lab.kube.kinds import NAMESPACES
+from lab.topology.fault_words import lasts
 
 API_BACK_WITHIN = 20.0
 """Seconds for a restarted or resumed API server to answer."""
@@ -44,6 +47,8 @@ class EngineMade:
     async def apply(self, site: Site, fault: Fault, others: Others) -> None:
         for part in self.parts(fault):
             await site.engine.apply_fault(site.dir, part)
+        if not lasts(fault.kind, fault.parameters):
+            await self.clear(site, fault, others)
 
     async def clear(self, site: Site, fault: Fault, others: Others) -> None:
         held = [part for other in others for part in sorted(self.parts(other), key=repr)]
@@ -79,18 +84,30 @@ class EngineMade:
 
 
 def partition(fault: Fault) -> Parts:
-    """A cut in each direction between each pair, so that a cut of one direction can overlap. Pure."""
-    pairs = [(a, b) for a in fault.target.clusters for b in fault.target.others]
+    """A cut in each direction between each pair, or in the first only; each can overlap with others. Pure."""
     return frozenset(
-        EngineFault("partition", frozenset({here}), frozenset({there}), one_way=True)
-        for pair in pairs
-        for here, there in (pair, pair[::-1])
+        EngineFault("partition", frozenset({target}), frozenset({source}), one_way=True)
+        for source, target in directions(fault)
     )
 
 
 def pause(fault: Fault) -> Parts:
     """A pause of each cluster. Pure."""
     return frozenset(EngineFault("pause", frozenset({name})) for name in fault.target.clusters)
+
+
+def node(fault: Fault) -> Parts:
+    """The death of each cluster's node. Pure."""
+    return frozenset(EngineFault("node", frozenset({name})) for name in fault.target.clusters)
+
+
+def dns(fault: Fault) -> Parts:
+    """Failing DNS in each cluster. Pure."""
+    how = {"share": share(fault), **({"servfail": 1.0} if "servfail" in fault.parameters else {})}
+    settings = tuple(sorted(how.items()))
+    return frozenset(
+        EngineFault("dns", frozenset({name}), settings=settings) for name in fault.target.clusters
+    )
 
 
 def api(fault: Fault) -> Parts:

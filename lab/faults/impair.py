@@ -1,69 +1,19 @@
-"""The impair fault: what the command line says of delay, loss and so on, as numbers. Pure.
+"""The impair fault: in the engine's words, and what packets suffer from it together with links. Pure."""
 
-Whole microseconds, millionths and bits per second stand in the ledger, so that what is read back compares
-equal. What is not said is not there: it stays as the link, or an earlier fault, has it.
-"""
+from collections.abc import Iterable, Mapping, Sequence
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-
-from lab.base.errors import UsageError
 from lab.engines.protocol import EngineFault
 from lab.faults.model import Fault
-from lab.topology import grammar
+from lab.faults.settings import value, words
+from lab.topology.fault_words import FLAGS, IMPAIRMENTS
 
-MILLION = 1_000_000
-_UNITS = {"delay": "us", "jitter": "us", "loss": "ppm", "duplicate": "ppm", "rate": "bps"}
-"""How each setting is counted in the ledger; its key is `delay_us` and so on."""
-_READ: Mapping[str, Callable[[str], float]] = {
-    "us": grammar.parse_duration,
-    "ppm": grammar.parse_percent,
-    "bps": grammar.parse_bandwidth,
-}
-_WRITE: Mapping[str, Callable[[int], str]] = {
-    "us": lambda count: grammar.format_duration(count / MILLION),
-    "ppm": lambda count: grammar.format_percent(count / MILLION),
-    "bps": grammar.format_bandwidth,
-}
 ONE_WAY = "one_way"
-
-
-def parameters(settings: Mapping[str, str], *, one_way: bool) -> dict[str, int]:
-    """What the fault keeps of the flags. Raises UsageError for a word that does not fit, or for none."""
-    said = {name: word for name, word in settings.items() if word}
-    if not said:
-        flags = ", ".join(f"--{name}" for name in _UNITS)
-        raise UsageError(f"say what packets shall suffer: at least one of {flags}")
-    found = {f"{name}_{_UNITS[name]}": _count(name, word) for name, word in said.items()}
-    return {**found, ONE_WAY: 1} if one_way else found
-
-
-def _count(name: str, word: str) -> int:
-    unit = _UNITS[name]
-    try:
-        value = _READ[unit](word)
-    except ValueError as error:
-        raise UsageError(f'--{name}: found "{word}"; allowed: {error}') from error
-    return round(value * (1 if unit == "bps" else MILLION))
-
-
-def words(fault: Fault) -> dict[str, str]:
-    """The settings as the command line writes them: {"delay": "50ms"}; empty for other faults."""
-    return {
-        name: _WRITE[unit](fault.parameters[key])
-        for name, unit in _UNITS.items()
-        if (key := f"{name}_{unit}") in fault.parameters
-    }
 
 
 def engine_parts(fault: Fault) -> frozenset[EngineFault]:
     """One part per direction, from each cluster hit to each of the others and, unless one-way, back."""
-    settings = tuple(
-        sorted(
-            (name, fault.parameters[key] / (1 if unit == "bps" else MILLION))
-            for name, unit in _UNITS.items()
-            if (key := f"{name}_{unit}") in fault.parameters
-        )
-    )
+    said = words(fault).keys() & set(IMPAIRMENTS)
+    settings = tuple((name, value(fault, name, 0)) for name in sorted(said))
     return frozenset(
         EngineFault("impair", frozenset({target}), frozenset({source}), one_way=True, settings=settings)
         for source, target in directions(fault)
@@ -100,5 +50,5 @@ def suffered(ends: tuple[str, str], of_link: Mapping[str, str], faults: Iterable
     asked = dict(of_link)
     for fault in faults:
         if fault.kind == "impair" and fault.state == "active" and ends in directions(fault):
-            asked.update(words(fault))
+            asked.update({name: word for name, word in words(fault).items() if name not in FLAGS})
     return asked

@@ -12,6 +12,7 @@ from lab.faults.actuator import Others
 from lab.faults.catalogue import CATALOGUE
 from lab.faults.model import Fault, unfinished
 from lab.faults.site import Site
+from lab.topology.fault_words import lasts
 
 
 async def inject(site: Site, fault: Fault) -> Fault:
@@ -29,7 +30,7 @@ async def inject(site: Site, fault: Fault) -> Fault:
     except BaseException:
         await heal(site, fault)
         raise
-    if row.lasts:
+    if lasts(fault.kind, fault.parameters):
         return site.ledger.put(fault.at("active"))
     site.ledger.drop(fault.id)  # it happened; there is nothing to undo
     return fault.at("active")

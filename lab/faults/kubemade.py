@@ -12,6 +12,7 @@ from lab.base.log import get_logger
 from lab.faults import workloads
 from lab.faults.actuator import Others
 from lab.faults.model import Fault
+from lab.faults.settings import seed, share
 from lab.faults.site import Site
 from lab.kube import objects
 from lab.kube.errors import NotFound
@@ -52,7 +53,7 @@ class Scaled:
 
 @dataclass(frozen=True)
 class Killed:
-    """Pods deleted without grace. It happens; nothing stands afterwards that could be healed."""
+    """Pods, or a share of them, deleted without grace. It happens; nothing stands that could be healed."""
 
     async def before(self, site: Site, fault: Fault, others: Others) -> Replicas:
         return {}
@@ -60,7 +61,7 @@ class Killed:
     async def apply(self, site: Site, fault: Fault, others: Others) -> None:
         for cluster in fault.target.clusters:
             async with await site.connect(cluster) as client:
-                await workloads.kill(client, workloads.selection(fault))
+                await workloads.kill(client, workloads.selection(fault), share(fault), seed(fault))
 
     async def clear(self, site: Site, fault: Fault, others: Others) -> None:
         """Nothing to do: the pods' controller makes new ones."""

@@ -4,8 +4,9 @@ They work alike on every engine. Applying waits until the pods are really gone, 
 restored ones are ready: both are read back from the API, never assumed.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from random import Random
 
 from lab.base.errors import UsageError
 from lab.base.wait import until
@@ -13,10 +14,11 @@ from lab.faults.model import Fault
 from lab.kube import objects
 from lab.kube.client import Client
 from lab.kube.errors import NotFound
-from lab.kube.kinds import DEPLOYMENTS, PODS
+from lab.kube.kinds import DEPLOYMENTS, PODS, SERVICES
 from lab.kube.objects import Object, spec, status
-from lab.kube.selectors import from_label_selector
+from lab.kube.selectors import LabelSelector, from_label_selector, label_selector
 
+PROXY = "linkerd-proxy"
 GONE_WITHIN = 40.0
 """Seconds for pods to leave: their grace period of 30 and some slack."""
 BACK_WITHIN = 60.0
@@ -25,7 +27,8 @@ BACK_WITHIN = 60.0
 
 @dataclass(frozen=True)
 class Selection:
-    """Deployments of one namespace: the named one, or all."""
+    """Deployments of one namespace: all, those named (with commas), those whose pods have the labels that a
+    selector asks for, or those behind a Service of that name."""
 
     namespace: str
     name: str = ""
@@ -45,13 +48,45 @@ def selection(fault: Fault) -> Selection:
 async def deployments(client: Client, chosen: Selection) -> list[Object]:
     """The selected Deployments. Raises UsageError, naming what is there, when none fits."""
     everything = await client.list(DEPLOYMENTS, chosen.namespace)
-    found = [d for d in everything if chosen.name in ("", objects.name(d))]
+    if not chosen.name:
+        found = everything
+    elif is_selector(chosen.name):
+        found = _labelled(everything, label_selector(chosen.name))
+    else:
+        named = [await _named(client, chosen.namespace, everything, one) for one in chosen.name.split(",")]
+        found = list({objects.name(d): d for some in named for d in some}.values()) if all(named) else []
     if not found:
         there = ", ".join(sorted(map(objects.name, everything))) or "none"
         raise UsageError(
             f"no Deployment {chosen.namespace}/{chosen.name or '*'} on {client.server}; there: {there}"
         )
     return found
+
+
+def is_selector(word: str) -> bool:
+    """Whether a word selects by labels (`app=front`, `tier in (a, b)`) and is not a list of names. Pure."""
+    return any(mark in word for mark in "=!(")
+
+
+def is_meshed(pod: Object) -> bool:
+    """Whether a proxy stands before a pod. Pure."""
+    containers = [*(spec(pod).get("initContainers") or []), *(spec(pod).get("containers") or [])]
+    return any(container["name"] == PROXY for container in containers)
+
+
+def _labelled(everything: Iterable[Object], wanted: LabelSelector) -> list[Object]:
+    return [d for d in everything if wanted.matches(objects.labels(spec(d)["template"]))]
+
+
+async def _named(client: Client, namespace: str, everything: list[Object], name: str) -> list[Object]:
+    """The Deployment of that name, or those whose pods a Service of that name selects."""
+    if found := [d for d in everything if objects.name(d) == name]:
+        return found
+    try:
+        selector = spec(await client.get(SERVICES, name, namespace)).get("selector")
+    except NotFound:
+        return []
+    return _labelled(everything, from_label_selector({"matchLabels": selector})) if selector else []
 
 
 def replicas(deployment: Object) -> int:
@@ -82,16 +117,24 @@ async def pods_of(client: Client, deployment: Object) -> list[Object]:
     return [pod for pod in pods if wanted.matches(objects.labels(pod))]
 
 
-async def kill(client: Client, chosen: Selection) -> int:
-    """Delete every pod of the selected Deployments without grace; returns how many there were."""
+async def kill(client: Client, chosen: Selection, share: float = 1.0, seed: int = 0) -> int:
+    """Delete a share of the pods of the selected Deployments without grace; returns how many that were."""
     found = await deployments(client, chosen)
-    doomed = [pod for deployment in found for pod in await pods_of(client, deployment)]
+    pods = [pod for deployment in found for pod in await pods_of(client, deployment)]
+    doomed = drawn(pods, share, seed)
     for pod in doomed:
         try:
             await client.delete(PODS, objects.name(pod), objects.namespace(pod), gracePeriodSeconds=0)
         except NotFound:
             continue  # it ended by itself between the list and the delete
     return len(doomed)
+
+
+def drawn(pods: Iterable[Object], share: float, seed: int) -> list[Object]:
+    """A share of pods, at least one where there are any; the same ones for the same seed. Pure."""
+    known = sorted(pods, key=objects.name)
+    count = max(round(len(known) * share), 1) if share else 0
+    return Random(seed).sample(known, min(count, len(known)))
 
 
 async def all_ready(client: Client, chosen: Selection) -> bool:

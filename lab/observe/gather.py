@@ -51,8 +51,10 @@ class Gatherer:
     async def _cluster(self, fact: ClusterFacts) -> KubeFacts:
         if fact.paused:
             return KubeFacts(error="the cluster is paused")
-        if not (fact.running and fact.api_running):
+        if not fact.api_running:
             return KubeFacts(error="its API server does not run")
+        if not fact.running:
+            return KubeFacts(error="its node does not run")
         try:
             async with asyncio.timeout(LIMIT):
                 client = await self._client(fact.name)

@@ -52,7 +52,7 @@ def _heal(fault_id: str) -> str:
 
 def _cluster(cluster: Cluster, faults: dict[str, Fault]) -> Iterator[Problem]:
     where = f"cluster {cluster.name}"
-    cause = next((faults[i] for i in cluster.faults if faults[i].kind in ("pause", "api", "kill")), None)
+    cause = next((faults[i] for i in cluster.faults if faults[i].kind in ("pause", "api", "node")), None)
     if cluster.state == "paused":
         yield Problem(where, "is paused", _heal(cause.id) if cause else f"lab up --cluster {cluster.name}")
     elif cluster.state in ("unreachable", "down"):

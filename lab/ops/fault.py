@@ -10,9 +10,9 @@ from typing import cast, get_args
 from lab.base.errors import TimedOut, UsageError
 from lab.base.wait import until
 from lab.engines.lock import held
-from lab.faults import impair as impairment
+from lab.faults import settings
 from lab.faults.baseline import Difference, compare
-from lab.faults.catalogue import CATALOGUE, ENGINE
+from lab.faults.catalogue import ENGINE
 from lab.faults.inject import heal_each, recover
 from lab.faults.inject import inject as inject_one
 from lab.faults.model import Fault, FaultKind, Target, Tenure, next_id, unfinished
@@ -21,7 +21,8 @@ from lab.ops import keeper
 from lab.ops.answer import Answer
 from lab.ops.fault_list import row
 from lab.ops.labs import Lab, find
-from lab.ops.pods import split
+from lab.ops.targets import LINKED, of_link, read_target
+from lab.topology.fault_words import Said, lasts
 from lab.topology.problem import did_you_mean
 
 PATIENCE = 20.0
@@ -40,23 +41,26 @@ def inject(
     target: str,
     *,
     lab: str = "",
-    parameters: Mapping[str, int] | None = None,
+    options: Mapping[str, Said] | None = None,
     tenure: Tenure | None = None,
 ) -> Answer:
-    """Put one fault in force. `target` is CLUSTER[,CLUSTER], A|B or CLUSTER/NAMESPACE/DEPLOYMENT by kind.
+    """Put one fault in force. `target` is CLUSTER[,CLUSTER], A|B or CLUSTER/NAMESPACE/NAME by kind, `options`
+    what the flags of its verb say.
 
     The same asked again, from the same side, renews the lease of what is in force.
     """
     chosen = find(lab)
     if kind not in get_args(FaultKind):
         raise UsageError(f'no fault "{kind}"; there are {", ".join(get_args(FaultKind))}')
+    target, is_one_way = of_link(target) if kind in LINKED else (target, False)
+    said = {**(options or {}), **({"one_way": True} if is_one_way else {})}
     tenure, now = tenure or cli(), time.time()
     made = Fault(
         "",
         cast(FaultKind, kind),
         read_target(chosen, kind, target),
         since=now,
-        parameters=dict(parameters or {}),
+        parameters=settings.parameters(cast(FaultKind, kind), said),
         owner=tenure.owner,
         expires=tenure.expires(now),
     )
@@ -64,19 +68,6 @@ def inject(
     with held(chosen.dir, f"fault.{kind}", within=PATIENCE):
         done, is_new = asyncio.run(_inject(chosen, made))
     return Answer(row(done), _said(done, is_new=is_new))
-
-
-def impair(
-    target: str,
-    settings: Mapping[str, str],
-    *,
-    one_way: bool = False,
-    lab: str = "",
-    tenure: Tenure | None = None,
-) -> Answer:
-    """Impair the network between both sides; `settings` as the command line writes them, "" for not said."""
-    parameters = impairment.parameters(settings, one_way=one_way)
-    return inject("impair", target, lab=lab, parameters=parameters, tenure=tenure)
 
 
 async def _inject(lab: Lab, made: Fault) -> tuple[Fault, bool]:
@@ -91,7 +82,7 @@ async def _inject(lab: Lab, made: Fault) -> tuple[Fault, bool]:
 
 def _said(fault: Fault, *, is_new: bool) -> str:
     what = f"{fault.id}: {fault.kind} {fault.target}"
-    if not CATALOGUE[fault.kind].lasts:
+    if not lasts(fault.kind, fault.parameters):
         return f"{what} done"
     ends = f"for {fault.expires - time.time():.0f} s; or heal it" if fault.expires else "heal"
     stands = "is in force" if is_new else "was in force already"
@@ -101,7 +92,7 @@ def _said(fault: Fault, *, is_new: bool) -> str:
 def join(target: str, *, lab: str = "") -> Answer:
     """Heal every partition between the two sides."""
     chosen = find(lab)
-    sides = read_target(chosen, "partition", target)
+    sides = read_target(chosen, "partition", of_link(target)[0])
     found = [
         fault.id
         for fault in chosen.site.ledger.read().values()
@@ -185,24 +176,6 @@ async def _differences(site: Site) -> tuple[Difference, ...]:
     except TimedOut:
         return await compare(site)
     return ()
-
-
-def read_target(lab: Lab, kind: str, word: str) -> Target:
-    """A target as the command line writes it. Raises UsageError for what does not fit the kind."""
-    if kind in ("scale", "kill"):
-        cluster, namespace, name = split(lab, word)
-        return Target(clusters=(cluster,), namespace=namespace, service=name)
-    if kind in ("partition", "impair"):
-        one, _, other = word.partition("|")
-        sides = _clusters(lab, one), _clusters(lab, other)
-        if set(sides[0]) & set(sides[1]):
-            raise UsageError(f'"{word}": a cluster cannot be on both sides')
-        return Target(clusters=sides[0], others=sides[1])
-    return Target(clusters=_clusters(lab, word))
-
-
-def _clusters(lab: Lab, word: str) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(lab.check_cluster(name.strip()) for name in word.split(",")))
 
 
 def _running(lab: Lab) -> None:

@@ -6,7 +6,7 @@ import time
 from rich.table import Table
 
 from lab.engines.protocol import EngineFault
-from lab.faults import impair
+from lab.faults import settings
 from lab.faults.catalogue import ENGINE
 from lab.faults.inject import actual
 from lab.faults.model import Fault
@@ -57,7 +57,7 @@ def row(fault: Fault) -> dict[str, object]:
     return {
         "id": fault.id,
         "kind": fault.kind,
-        "what": " ".join([fault.kind, *(f"{key} {word}" for key, word in impair.words(fault).items())]),
+        "what": _what(fault),
         "target": str(fault.target),
         "state": fault.shown(time.time()),
         "owner": fault.owner,
@@ -66,6 +66,11 @@ def row(fault: Fault) -> dict[str, object]:
         "leftSeconds": left,
         "parameters": dict(fault.parameters),
     }
+
+
+def _what(fault: Fault) -> str:
+    said = (f"{name.replace('_', '-')} {word}".strip() for name, word in settings.words(fault).items())
+    return " ".join([fault.kind, *said])
 
 
 def _left(one: dict[str, object]) -> str:

@@ -31,7 +31,7 @@ from lab.scenarios.play import play
 from lab.scenarios.report import Round, Verdict, junit, problems, render
 from lab.scenarios.sampling import Sampler
 from lab.topology.bounds import Bound
-from lab.topology.fault_words import FAULT_WORDS, IMPAIRMENTS
+from lab.topology.fault_words import FAULT_OPTIONS, FAULT_WORDS
 from lab.topology.measures import Measures, When
 from lab.topology.model import EngineName, Topology
 from lab.topology.scenario import Scenario, Step
@@ -207,17 +207,10 @@ class _Stage:
 
     def _inject(self, step: Step) -> str:
         assert step.fault, "play hands over faults only"
-        target = "|".join(getattr(step, word) for word in FAULT_WORDS[step.fault])
-        if step.fault == "impair":
-            settings = {word: getattr(step, word) or "" for word in IMPAIRMENTS}
-            made = fault.impair(
-                target, settings, one_way=bool(step.one_way), lab=self.lab.name, tenure=self._tenure(step)
-            )
-        else:
-            parameters = {"replicas": step.to or 0} if step.fault == "scale" else {}
-            made = fault.inject(
-                step.fault, target, lab=self.lab.name, parameters=parameters, tenure=self._tenure(step)
-            )
+        target = "|".join(filter(None, (getattr(step, word) for word in FAULT_WORDS[step.fault])))
+        options = {word: getattr(step, word) for word in FAULT_OPTIONS.get(step.fault, ())}
+        tenure = self._tenure(step)
+        made = fault.inject(step.fault, target, lab=self.lab.name, options=options, tenure=tenure)
         return str(made.data["id"])
 
     def _tenure(self, step: Step) -> Tenure:

@@ -130,7 +130,7 @@ class _Play:
                     await self.heal(one)
         elif step.fault:
             fault = await self.stage.inject(step)
-            if step.fault != "kill":
+            if step.lasts:
                 self.standing[place] = fault
         elif step.apply or step.run:
             await self.stage.act(step)

@@ -100,9 +100,7 @@ def _expectation(topology: Topology, expected: Expectation, path: Path) -> Itera
     windows = given(expected, WINDOWS)
     if len(windows) > 1:
         yield Problem(path, f"{' and '.join(windows)}", "one window")
-    instant = [
-        step.name for _, step in all_steps(topology) if step.fault in (None, "kill") and not step.groups
-    ]
+    instant = [step.name for _, step in all_steps(topology) if not step.lasts and not step.groups]
     if expected.during is not None and expected.during in instant:
         found = f'"{expected.during}" is over at once'
         yield Problem((*path, "during"), found, "a fault that lasts", "use before or after")

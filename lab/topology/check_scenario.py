@@ -3,17 +3,22 @@
 Part of `check`; what is measured is in `check_measures`. Pure.
 """
 
+import re
 from collections.abc import Iterator
 
 from lab.topology.check_measures import all_steps, given, measure_names, measure_parts
-from lab.topology.fault_words import FAULT_OPTIONS, FAULT_WORDS, IMPAIRMENTS
+from lab.topology.fault_words import FAULT_OPTIONS, FAULT_WORDS, NEEDS_ONE_OF
 from lab.topology.model import Topology
 from lab.topology.problem import Path, Problem, did_you_mean, listed
 from lab.topology.scenario import Step
 
 _GROUPS = ("steps", "parallel", "any")
 _ACTIONS = ("fault", "heal", "apply", "run", *_GROUPS)
-_FAULT_ONLY = ("a", "b", "cluster", "target", "to", *FAULT_OPTIONS["impair"])
+_FAULT_ONLY = tuple(
+    dict.fromkeys(
+        word for table in (FAULT_WORDS, FAULT_OPTIONS) for words in table.values() for word in words
+    )
+)
 
 
 def scenario_names(topology: Topology) -> Iterator[Problem]:
@@ -33,11 +38,12 @@ def scenario_names(topology: Topology) -> Iterator[Problem]:
 
 def _step_names(topology: Topology, step: Step, path: Path) -> Iterator[Problem]:
     for word in ("a", "b", "cluster"):
-        for name in str(getattr(step, word) or "").split(","):
+        for name in re.split(",|<?->", str(getattr(step, word) or "")):
             if name.strip():
                 yield from _cluster(topology, name.strip(), (*path, word))
     if step.target:
-        yield from _cluster(topology, step.target.split("/")[0], (*path, "target"))
+        for name in step.target.split("/")[0].split(","):
+            yield from _cluster(topology, name.strip(), (*path, "target"))
 
 
 def scenario_parts(topology: Topology) -> Iterator[Problem]:
@@ -64,7 +70,7 @@ def scenario_parts(topology: Topology) -> Iterator[Problem]:
 
 def _healing(step: Step, other: Step, path: Path) -> Iterator[Problem]:
     """`heal` is about a fault that is still in force."""
-    if other.fault in (None, "kill"):
+    if not other.lasts:
         yield Problem((*path, "heal"), f'"{step.heal}" leaves nothing to heal')
     elif other.hold is not None:
         yield Problem((*path, "heal"), f'"{step.heal}" heals itself by its "for"')
@@ -89,10 +95,10 @@ def _step(step: Step, path: Path) -> Iterator[Problem]:
         return
     if step.at is not None and step.after is not None:
         yield Problem(path, "both at and after", "one of them")
-    if step.hold is not None and step.fault in (None, "kill"):
+    if step.hold is not None and not step.lasts:
         found = step.fault or (actions or ["when"])[0]
         yield Problem((*path, "for"), f"{found} is not healed, so it has no end")
-    if step.repeat and step.repeat.count > 1 and step.fault not in (None, "kill") and step.hold is None:
+    if step.repeat and step.repeat.count > 1 and step.lasts and step.hold is None:
         yield Problem((*path, "repeat"), "the fault is in force already the second time", hint="add for")
     yield from _words(step, (actions or ["when"])[0], path)
 
@@ -102,10 +108,11 @@ def _words(step: Step, action: str, path: Path) -> Iterator[Problem]:
     needed = FAULT_WORDS[step.fault] if step.fault else ()
     optional = FAULT_OPTIONS.get(step.fault, ()) if step.fault else (("cluster",) if step.apply else ())
     for word in needed:
-        if getattr(step, word) in (None, ""):
+        if getattr(step, word) in (None, "") and not (word == "b" and "->" in (step.a or "")):
             yield Problem((*path, word), "is missing", hint=f"fault {step.fault} needs {listed(needed)}")
-    if step.fault == "impair" and not given(step, IMPAIRMENTS):
-        yield Problem(path, "impairs nothing", listed(IMPAIRMENTS))
+    effects = NEEDS_ONE_OF.get(step.fault, ()) if step.fault else ()
+    if effects and not given(step, effects):
+        yield Problem(path, f"{step.fault} without an effect", listed(effects))
     for word in given(step, _FAULT_ONLY):
         if word not in (*needed, *optional):
             what = f"fault {step.fault}" if step.fault else action

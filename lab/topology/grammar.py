@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(us|ms|s|m)", re.ASCII)
+_SKEW = re.compile(r"([+-]?)(\d+(?:\.\d+)?)(h|m|s)", re.ASCII)
 _PERCENT = re.compile(r"(\d+(?:\.\d+)?)%", re.ASCII)
 _BANDWIDTH = re.compile(r"(\d+(?:\.\d+)?)(kbit|mbit|gbit)", re.ASCII)
 _FREQUENCY = re.compile(r"(\d+(?:\.\d+)?)/(s|m)", re.ASCII)
@@ -20,6 +21,7 @@ PATTERNS = {
     name: f"^{pattern.pattern}$"
     for name, pattern in {
         "duration": _DURATION,
+        "skew": _SKEW,
         "percent": _PERCENT,
         "bandwidth": _BANDWIDTH,
         "frequency": _FREQUENCY,
@@ -29,9 +31,11 @@ PATTERNS = {
 }
 
 _SECONDS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0}
+_SKEWS = {"h": 3600, "m": 60, "s": 1}
 _BITS = {"kbit": 10**3, "mbit": 10**6, "gbit": 10**9}
 
 DURATION = "a duration like 20ms, 1.5s, 300us or 2m"
+SKEW = "how far a clock is ahead, like 25h, or behind, like -25h (h, m or s), not 0"
 PERCENT = "a share like 0.1% (0% to 100%)"
 BANDWIDTH = "a bandwidth like 512kbit, 100mbit or 1gbit, more than 0"
 FREQUENCY = "a rate like 50/s or 120/m, more than 0 and at most 10000/s"
@@ -57,6 +61,21 @@ def format_duration(seconds: float) -> str:
     if micros % 1000 == 0:
         return f"{micros // 1000}ms"
     return f"{micros}us"
+
+
+def parse_skew(text: object) -> float:
+    """Whole seconds, negative for a clock that is behind."""
+    match = _whole(_SKEW, text, SKEW)
+    seconds = round(float(match[2]) * _SKEWS[match[3]])
+    if not seconds:
+        raise ValueError(SKEW)
+    return float(-seconds if match[1] == "-" else seconds)
+
+
+def format_skew(seconds: float) -> str:
+    """The largest unit that keeps the figure whole."""
+    unit, size = next((unit, size) for unit, size in _SKEWS.items() if seconds % size == 0)
+    return f"{round(seconds / size)}{unit}"
 
 
 def parse_percent(text: object) -> float:

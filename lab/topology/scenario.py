@@ -11,11 +11,11 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field
 
 from lab.topology import grammar
-from lab.topology.fault_words import FAULT_OPTIONS, FAULT_WORDS, FaultKind
+from lab.topology.fault_words import FAULT_OPTIONS, FAULT_WORDS, FLAGS, FaultKind, lasts
 from lab.topology.measures import Expectation, Measures, When
 from lab.topology.part import Label, Part, Seconds
 from lab.topology.probes import Probe
-from lab.topology.words import Workload, written
+from lab.topology.words import FaultTarget, written
 
 
 class Repeat(Part):
@@ -71,27 +71,42 @@ class Step(Part):
     fault: FaultKind | None = None
     """Break something: a verb of the fault catalogue, with the same words beside it."""
     a: str | None = None
-    """partition, impair: cluster or clusters (west,asia) on one side."""
+    """partition, impair: cluster or clusters (west,asia) on one side; or, without `b`, a link: west->east."""
     b: str | None = None
     """partition, impair: and on the other."""
     cluster: str | None = None
     """The cluster a fault hits, or several with commas; for `apply`, where to (default: all)."""
-    target: Workload | None = None
-    """scale, kill: CLUSTER/NAMESPACE/DEPLOYMENT."""
+    target: FaultTarget | None = None
+    """scale, kill, http: CLUSTER/NAMESPACE/DEPLOYMENT, also the name of a Service; several with commas in
+    each part; or a label selector (app=front) in the place of the name."""
     to: int | None = Field(default=None, ge=0, le=50)
     """scale: number of pods (default 0)."""
     delay: Annotated[str, written(grammar.parse_duration)] | None = None
-    """impair: added each way, such as 50ms."""
+    """impair: added each way; http: how long a request is held up; such as 50ms."""
     jitter: Annotated[str, written(grammar.parse_duration)] | None = None
     """impair: how much the delay varies, such as 5ms."""
     loss: Annotated[str, written(grammar.parse_percent)] | None = None
     """impair: share of packets lost, such as 1%."""
     duplicate: Annotated[str, written(grammar.parse_percent)] | None = None
     """impair: share of packets that arrive twice, such as 0.1%."""
+    corrupt: Annotated[str, written(grammar.parse_percent)] | None = None
+    """impair: share of packets with a wrong bit, such as 0.1%."""
     rate: Annotated[str, written(grammar.parse_bandwidth)] | None = None
     """impair: bandwidth each way, such as 10mbit."""
     one_way: bool | None = None
-    """impair: only packets from the first side to the second."""
+    """partition, impair: only packets from the first side to the second."""
+    share: Annotated[str, written(grammar.parse_percent)] | None = None
+    """kill, http, dns: share of pods, requests or queries that are hit, such as 30% (default: all)."""
+    seed: int | None = None
+    """kill: another number draws other pods for a share."""
+    restart: bool | None = None
+    """node: start it again at once."""
+    status: int | None = Field(default=None, ge=200, le=599)
+    """http: HTTP status of a failed request."""
+    grpc_status: int | None = Field(default=None, ge=1, le=16)
+    """http: status of a failed gRPC call, instead."""
+    servfail: bool | None = None
+    """dns: answer SERVFAIL instead of nothing."""
     hold: Seconds | None = Field(default=None, alias="for")
     """Heal the fault this long after it came into force. Without it `heal`, or the end of the run, does."""
     heal: str | None = None
@@ -104,15 +119,21 @@ class Step(Part):
     lab's, and its contexts are $LAB-<cluster>."""
 
     @property
+    def lasts(self) -> bool:
+        """Whether this is a fault that stands until it is healed."""
+        return self.fault is not None and lasts(self.fault, {"restart": self.restart})
+
+    @property
     def words(self) -> str:
         """What is done, as the command line would say it."""
         if self.fault:
-            values = [getattr(self, word) for word in FAULT_WORDS[self.fault]]
-            flags = [word for word in FAULT_OPTIONS.get(self.fault, ()) if getattr(self, word) is not None]
+            values = [getattr(self, word) for word in FAULT_WORDS[self.fault] if getattr(self, word)]
+            flags = [word for word in FAULT_OPTIONS.get(self.fault, ()) if getattr(self, word)]
             told = [
-                f"--{word.replace('_', '-')} {getattr(self, word)}" for word in flags if word != "one_way"
+                f"--{word.replace('_', '-')}" + ("" if word in FLAGS else f" {getattr(self, word)}")
+                for word in flags
             ]
-            return " ".join([f"fault.{self.fault}", *values, *told, *["--one-way"] * bool(self.one_way)])
+            return " ".join([f"fault.{self.fault}", *values, *told])
         if self.heal:
             return f"heal {self.heal}"
         if self.apply:

@@ -29,6 +29,14 @@ def written(parse: Callable[[object], object]) -> BeforeValidator:
     return BeforeValidator(read, json_schema_input_type=str)
 
 
+def _fault_target(value: object) -> object:
+    """The last part may be a label selector, and keys of labels may hold a slash."""
+    found = value.split("/", 2) if isinstance(value, str) else []
+    if len(found) != 3 or not all(found) or ("/" in found[2] and "=" not in found[2]):
+        raise ValueError("CLUSTER/NAMESPACE/DEPLOYMENT, such as west/shop/front or west/shop/app=front")
+    return value
+
+
 def _several(value: object) -> object:
     return [value] if isinstance(value, str | int) else value
 
@@ -44,6 +52,7 @@ def _path(value: object) -> object:
 TrafficName = Annotated[
     str, BeforeValidator(parts(2, "CLUSTER/TRAFFIC, such as west/front-shop"), json_schema_input_type=str)
 ]
+FaultTarget = Annotated[str, BeforeValidator(_fault_target, json_schema_input_type=str)]
 Workload = Annotated[
     str,
     BeforeValidator(

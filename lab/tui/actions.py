@@ -12,6 +12,8 @@ from lab.observe.state import LabState
 
 CLUSTER_FAULTS = {
     "pause": "freeze every process of",
+    "node": "kill the node and all pods of",
+    "dns": "leave DNS queries unanswered in",
     "gateway": "stop the gateway of",
     "control-plane": "stop the mesh control plane of",
     "api": "stop the Kubernetes API server of",

@@ -27,11 +27,9 @@ class LabActions:
         self._lab = lab
 
     async def inject(self, choice: Choice) -> str:
-        replicas = {"replicas": 0} if choice.kind == "scale" else None
-        done = await asyncio.to_thread(
-            fault.inject, choice.kind, choice.target, lab=self._lab, parameters=replicas, tenure=TENURE
+        return said(
+            await asyncio.to_thread(fault.inject, choice.kind, choice.target, lab=self._lab, tenure=TENURE)
         )
-        return said(done)
 
     async def heal(self, fault_id: str) -> str:
         """Heal one fault, or all when the id is empty."""

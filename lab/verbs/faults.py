@@ -11,13 +11,19 @@ if TYPE_CHECKING:
     from lab.faults.model import Tenure
 
 _CLUSTERS = {"cluster": "the cluster, or several with commas: west,east"}
-_WORKLOAD = {"target": "CLUSTER/NAMESPACE/DEPLOYMENT, such as west/shop/front"}
+_SIDES = {
+    "a": "cluster or clusters (west,asia) on one side; instead of both sides, a link in quotes: 'west->east'",
+    "b": "and on the other",
+}
+_WORKLOAD = {
+    "target": "west/shop/front, several as west,east/shop/front,stock, or by label: west/shop/app=front"
+}
 
 
-def _inject(kind: str, target: str, lab: str, for_: str = "", **parameters: int) -> None:
+def _inject(kind: str, target: str, lab: str, for_: str, **options: str | int) -> None:
     from lab.ops.fault import inject
 
-    show(inject(kind, target, lab=lab, parameters=parameters, tenure=_tenure(for_)), as_json=False)
+    show(inject(kind, target, lab=lab, options=options, tenure=_tenure(for_)), as_json=False)
 
 
 def _tenure(word: str) -> "Tenure":
@@ -31,10 +37,10 @@ def _tenure(word: str) -> "Tenure":
         raise UsageError(f'--for: found "{word}"; allowed: {error}') from error
 
 
-@verb(help={"a": "cluster or clusters (west,asia) on one side", "b": "and on the other"})
-def partition(c: Context, a: str, b: str, for_: str = "", lab: str = "") -> None:
+@verb(help=_SIDES | {"one-way": "only packets from the first do not arrive in the second"})
+def partition(c: Context, a: str, b: str, one_way: bool = False, for_: str = "", lab: str = "") -> None:
     """Cut the network between clusters."""
-    _inject("partition", f"{a}|{b}", lab, for_)
+    _inject("partition", f"{a}|{b}", lab, for_, one_way=one_way)
 
 
 @verb(help={"a": "cluster or clusters on one side", "b": "and on the other"})
@@ -46,13 +52,13 @@ def join(c: Context, a: str, b: str, lab: str = "") -> None:
 
 
 @verb(
-    help={
-        "a": "cluster or clusters (west,asia) on one side",
-        "b": "and on the other",
+    help=_SIDES
+    | {
         "delay": "added each way: 50ms",
         "jitter": "how much the delay varies: 5ms",
         "loss": "share of packets lost: 1%",
         "duplicate": "share of packets that arrive twice: 0.1%",
+        "corrupt": "share of packets with a wrong bit, which their checksum tells: 0.1%",
         "rate": "bandwidth each way: 10mbit",
         "one-way": "only packets from the first to the second",
     }
@@ -65,17 +71,15 @@ def impair(
     jitter: str = "",
     loss: str = "",
     duplicate: str = "",
+    corrupt: str = "",
     rate: str = "",
     one_way: bool = False,
     for_: str = "",
     lab: str = "",
 ) -> None:
     """Make the network between clusters slow or unreliable; what is not said stays as it is."""
-    from lab.ops.fault import impair
-
-    asked = {"delay": delay, "jitter": jitter, "loss": loss, "duplicate": duplicate, "rate": rate}
-    made = impair(f"{a}|{b}", asked, one_way=one_way, lab=lab, tenure=_tenure(for_))
-    show(made, as_json=False)
+    asked = {"delay": delay, "jitter": jitter, "loss": loss, "duplicate": duplicate, "corrupt": corrupt}
+    _inject("impair", f"{a}|{b}", lab, for_, **asked, rate=rate, one_way=one_way)
 
 
 @verb(help=_CLUSTERS)
@@ -84,16 +88,25 @@ def pause(c: Context, cluster: str, for_: str = "", lab: str = "") -> None:
     _inject("pause", cluster, lab, for_)
 
 
-@verb(help=_WORKLOAD)
-def kill(c: Context, target: str, lab: str = "") -> None:
+@verb(help=_CLUSTERS | {"restart": "start it again at once; nothing is left to heal"})
+def node(c: Context, cluster: str, restart: bool = False, for_: str = "", lab: str = "") -> None:
+    """Kill the node of a cluster with all its pods at once; its API server stays."""
+    _inject("node", cluster, lab, for_, restart=restart)
+
+
+@verb(
+    help=_WORKLOAD
+    | {"share": "share of the pods, at least one: 50%", "seed": "another number draws other pods for a share"}
+)
+def kill(c: Context, target: str, share: str = "", seed: int = 0, lab: str = "") -> None:
     """Kill the pods of a deployment; its controller makes new ones."""
-    _inject("kill", target, lab)
+    _inject("kill", target, lab, "", share=share, seed=seed)
 
 
 @verb(help=_WORKLOAD | {"to": "number of pods"})
 def scale(c: Context, target: str, to: int = 0, for_: str = "", lab: str = "") -> None:
     """Scale a deployment, to nothing unless told otherwise."""
-    _inject("scale", target, lab, for_, replicas=to)
+    _inject("scale", target, lab, for_, to=to)
 
 
 @verb(help=_CLUSTERS)
@@ -112,6 +125,43 @@ def control_plane(c: Context, cluster: str, for_: str = "", lab: str = "") -> No
 def api(c: Context, cluster: str, for_: str = "", lab: str = "") -> None:
     """Stop the Kubernetes API server of a cluster."""
     _inject("api", cluster, lab, for_)
+
+
+@verb(
+    help=_WORKLOAD
+    | {
+        "status": "HTTP status of a failed request: 503",
+        "grpc-status": "instead, the status of a failed gRPC call as a number: 14",
+        "delay": "hold requests up: 200ms",
+        "share": "share of requests that fail, and share that is held up: 30% (all, unless said)",
+    }
+)
+def http(
+    c: Context,
+    target: str,
+    status: int = 0,
+    grpc_status: int = 0,
+    delay: str = "",
+    share: str = "",
+    for_: str = "",
+    lab: str = "",
+) -> None:
+    """Fail or hold up HTTP requests to a workload, from wherever they come."""
+    _inject("http", target, lab, for_, status=status, grpc_status=grpc_status, delay=delay, share=share)
+
+
+@verb(
+    help=_CLUSTERS
+    | {
+        "share": "share of queries: 30% (all, unless said)",
+        "servfail": "answer SERVFAIL instead of nothing",
+    }
+)
+def dns(
+    c: Context, cluster: str, share: str = "", servfail: bool = False, for_: str = "", lab: str = ""
+) -> None:
+    """Fail the DNS queries of a cluster's pods."""
+    _inject("dns", cluster, lab, for_, share=share, servfail=servfail)
 
 
 @verb(name="list")

@@ -101,6 +101,8 @@ def test_listing_verbs_imports_nothing_heavy() -> None:
         ("up status", "up status"),
         ("fault.heal pause-1 kill-2", "fault.heal --id pause-1 --id kill-2"),
         ("fault.pause east", "fault.pause east"),
+        ("fault.partition west->east", "fault.partition west east --one-way"),
+        ("fault.impair west<->east --loss 1%", "fault.impair west east --loss 1%"),
     ],
 )
 def test_a_bare_word_goes_to_the_flag_it_stands_for(words: str, result: str) -> None:

@@ -4,16 +4,18 @@ import pytest
 
 from lab.base.errors import UsageError
 from lab.engines.protocol import EngineFault
-from lab.faults.impair import engine_parts, parameters, suffered, words
+from lab.faults.impair import engine_parts, suffered
 from lab.faults.model import Fault, Target
+from lab.faults.settings import parameters, words
 
 
 def fault(*, one_way: bool = False, **settings: str) -> Fault:
     target = Target(clusters=("west",), others=("east",))
-    return Fault("impair-1", "impair", target, 0.0, "active", parameters(settings, one_way=one_way))
+    found = parameters("impair", {**settings, "one_way": one_way})
+    return Fault("impair-1", "impair", target, 0.0, "active", found)
 
 
-ALL = {"delay": "50ms", "jitter": "5ms", "loss": "0.1%", "duplicate": "2%", "rate": "10mbit"}
+ALL = {"delay": "50ms", "jitter": "5ms", "loss": "0.1%", "duplicate": "2%", "corrupt": "1%", "rate": "10mbit"}
 
 
 def test_settings_are_whole_numbers_and_read_back_as_they_were_written() -> None:
@@ -22,6 +24,7 @@ def test_settings_are_whole_numbers_and_read_back_as_they_were_written() -> None
         "jitter_us": 5000,
         "loss_ppm": 1000,
         "duplicate_ppm": 20_000,
+        "corrupt_ppm": 10_000,
         "rate_bps": 10_000_000,
     }
     assert words(fault(one_way=False, **ALL)) == ALL
@@ -38,7 +41,7 @@ def test_settings_are_whole_numbers_and_read_back_as_they_were_written() -> None
 )
 def test_what_does_not_fit_is_refused_with_what_would(settings: dict[str, str], said: str) -> None:
     with pytest.raises(UsageError, match=said):
-        parameters(settings, one_way=False)
+        parameters("impair", settings)
 
 
 def test_the_engine_gets_a_part_for_each_direction() -> None:

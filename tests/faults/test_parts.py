@@ -6,9 +6,12 @@ from lab.base.errors import UsageError
 from lab.engines.protocol import EngineFault
 from lab.faults.catalogue import ENGINE, ENGINE_PARTS
 from lab.faults.kubemade import original, restored
+from lab.faults.meshmade import http_faults
 from lab.faults.model import Fault, Target
-from lab.ops.fault import read_target
+from lab.faults.settings import parameters
+from lab.faults.workloads import drawn
 from lab.ops.labs import Lab, from_file
+from lab.ops.targets import of_link, read_target
 
 
 def fault(kind: str, id: str = "x-1", **parts: object) -> Fault:
@@ -82,3 +85,55 @@ def test_targets_read_as_the_command_line_writes_them(lab: Lab) -> None:
 def test_a_wrong_target_is_refused_with_what_is_wrong(lab: Lab, kind: str, word: str, said: str) -> None:
     with pytest.raises(UsageError, match=said):
         read_target(lab, kind, word)
+
+
+def test_a_link_stands_for_its_two_sides_and_an_arrow_for_one_direction() -> None:
+    assert of_link("west->east") == ("west|east", True)
+    assert of_link("west <-> east") == ("west|east", False)
+    assert of_link("west,asia|east") == ("west,asia|east", False)
+
+
+def test_a_cut_in_one_direction_is_one_part() -> None:
+    parts = ENGINE.parts(fault("partition", clusters=("west",), others=("east",), parameters={"one_way": 1}))
+    assert parts == {EngineFault("partition", frozenset({"east"}), frozenset({"west"}), one_way=True)}
+
+
+def test_workloads_are_read_by_several_names_or_by_label(lab: Lab) -> None:
+    assert read_target(lab, "kill", "west,east/shop/front,stock") == Target(
+        ("west", "east"), (), "shop", "front,stock"
+    )
+    assert read_target(lab, "http", "west/shop/app.io/name=front").service == "app.io/name=front"
+
+
+def test_a_share_of_pods_is_the_same_for_the_same_seed_and_at_least_one() -> None:
+    pods = [{"metadata": {"name": f"p{n}"}} for n in range(10)]
+    assert drawn(pods, 0.3, 1) == drawn(list(reversed(pods)), 0.3, 1) != drawn(pods, 0.3, 2)
+    assert [len(drawn(pods, share, 0)) for share in (0.01, 0.3, 1.0)] == [1, 3, 10]
+
+
+def test_an_http_fault_is_one_object_for_each_workload_that_was_found() -> None:
+    said = parameters("http", {"status": 503, "delay": "200ms", "share": "30%"})
+    target = Target(("west",), (), "shop", "front")
+    before = {"west": {"front": {"matchLabels": {"app": "front"}}}}
+    (made,) = http_faults(Fault("http-1", "http", target, 0.0, parameters=said, before=before), "west")
+    assert (made["metadata"]["name"], made["metadata"]["namespace"]) == ("http-1-front", "shop")
+    assert made["spec"] == {
+        "podSelector": {"matchLabels": {"app": "front"}},
+        "percent": 30,
+        "httpStatus": 503,
+        "delayMilliseconds": 200,
+    }
+
+
+@pytest.mark.parametrize(
+    ("kind", "said", "wrong"),
+    [
+        ("http", {"share": "30%"}, "at least one of --status, --grpc-status, --delay"),
+        ("dns", {"share": "30"}, '--share: found "30"; allowed: a share'),
+    ],
+)
+def test_flags_that_do_not_do_are_refused_with_what_would(
+    kind: str, said: dict[str, str], wrong: str
+) -> None:
+    with pytest.raises(UsageError, match=wrong):
+        parameters(kind, said)  # type: ignore[arg-type]

@@ -159,6 +159,7 @@ async def running_cluster(folder: Path, keys: Path) -> AsyncIterator[Cluster]:
         pod_cidr="10.20.0.0/16",
         dns_ip="127.0.0.77",  # no client connection takes its local port from this address
         dns_port=free_port(),
+        failing_dns_port=free_port(),
         kubelet_socket=kubelet,
         pods_dir=folder / "pods",
         ca_file=keys / "ca.crt",

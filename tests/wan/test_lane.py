@@ -91,3 +91,14 @@ def test_a_later_layer_says_what_it_says_and_keeps_the_rest() -> None:
     assert combined({"delay": 0.05, "loss": 0.1}, {"loss": 0.5}, {"rate": 1e6}) == Conditions(
         delay=0.05, loss=0.5, rate=1e6
     )
+
+
+def test_the_asked_share_of_packets_has_one_wrong_bit_behind_its_ip_header() -> None:
+    path, packet = lane(corrupt=0.25), bytes([0x45]) + bytes(FULL - 1)
+    wrong = [found for _ in range(2000) if (found := path.passed(packet)) != packet]
+    assert len(wrong) == pytest.approx(500, abs=80)
+    assert all(found[:20] == packet[:20] and sum(map(int.bit_count, found[20:])) == 1 for found in wrong)
+
+
+def test_a_packet_of_nothing_but_a_header_stays_whole() -> None:
+    assert lane(corrupt=1.0).passed(bytes([0x45]) + bytes(19)) == bytes([0x45]) + bytes(19)

@@ -47,6 +47,7 @@ CUSTOM = (
     kinds.MESH_TLS_AUTHENTICATIONS,
     kinds.NETWORK_AUTHENTICATIONS,
     kinds.TRAFFIC_SPLITS,
+    kinds.HTTP_FAULTS,
 )
 """These may not be installed: nothing waits for them."""
 

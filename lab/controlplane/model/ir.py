@@ -323,12 +323,25 @@ class InboundPort:
 
 
 @dataclass(frozen=True)
+class HttpFault:
+    """What a proxy does to some of the requests to its pod: an error for `abort_percent` of them (a status of
+    gRPC if there is one, else of HTTP), `delay` seconds for `delay_percent`; 0 percent: none."""
+
+    abort_percent: float = 0
+    http_status: int = 0
+    grpc_status: int = 0
+    delay_percent: float = 0
+    delay: float = 0
+
+
+@dataclass(frozen=True)
 class Inbound:
     """What a sidecar does with connections to its pod."""
 
     identity: str
     ports: tuple[InboundPort, ...]
     other: InboundPort
+    fault: HttpFault | None = None
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from lab.controlplane.model.services import (
 )
 from lab.controlplane.model.tables import upstream
 from lab.controlplane.model.world import LOCAL, merged_annotations
+from lab.controlplane.policy.faults import http_fault
 from lab.controlplane.policy.inbound import default_policy, port_policies
 from lab.kube.objects import Object, labels, name, namespace, spec
 
@@ -61,7 +62,8 @@ def inbound(reader: Reader, namespace_: str, name_: str) -> Inbound | None:
         if p not in known
     ]
     ports = tuple(sorted(found, key=lambda port: port.port))
-    return Inbound(identity_of(reader, pod), ports, InboundPort(0, "detect", other))
+    rest = InboundPort(0, "detect", other)
+    return Inbound(identity_of(reader, pod), ports, rest, http_fault(reader, pod))
 
 
 def gateway(reader: Reader, namespace_: str, name_: str) -> Gateway | None:

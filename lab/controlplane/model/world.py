@@ -26,6 +26,7 @@ POLICY_KINDS = (
     "AuthorizationPolicy",
     "MeshTLSAuthentication",
     "NetworkAuthentication",
+    "HTTPFault",
 )
 _NAMED = {"Service": "service", "Endpoints": "endpoints", "Pod": "pod"}
 _META = ("name", "namespace", "labels", "annotations", "creationTimestamp", "generation")

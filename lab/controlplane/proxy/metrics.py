@@ -23,6 +23,8 @@ _KINDS = {
     "outbound_http_balancer_endpoints": ("gauge", "Endpoints in balancers that are in use."),
     "inbound_http_authz_allow_total": ("counter", "Requests that policy let in."),
     "inbound_http_authz_deny_total": ("counter", "Requests that policy refused."),
+    "inbound_http_fault_abort_total": ("counter", "Requests that failed on purpose (the lab's own)."),
+    "inbound_http_fault_delay_total": ("counter", "Requests that were held up on purpose (the lab's own)."),
     "tcp_open_total": ("counter", "Connections opened."),
     "tcp_open_connections": ("gauge", "Connections that are open."),
     "tcp_read_bytes_total": ("counter", "Bytes read from connections."),
@@ -36,6 +38,8 @@ _INBOUND = {
     "http_downstream_rq_time_count": "response_latency_ms_count",
     "http_rbac_allowed": "inbound_http_authz_allow_total",
     "http_rbac_denied": "inbound_http_authz_deny_total",
+    "http_fault_aborts_injected": "inbound_http_fault_abort_total",
+    "http_fault_delays_injected": "inbound_http_fault_delay_total",
 }
 _OUTBOUND = {
     "cluster_upstream_rq_time_bucket": "response_latency_ms_bucket",

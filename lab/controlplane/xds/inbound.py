@@ -27,6 +27,7 @@ from envoy.type.matcher.v3 import filter_state_pb2
 from lab.controlplane.model.ir import Inbound, InboundPort, InboundRoute
 from lab.controlplane.xds import names
 from lab.controlplane.xds.clusters import Settings
+from lab.controlplane.xds.faults import HTTP_FAULT, fault_filter, fault_rules
 from lab.controlplane.xds.http import HCM, connection_manager, network_filter, use_ads_routes
 from lab.controlplane.xds.listeners import (
     DETECT_TIMEOUT,
@@ -127,7 +128,7 @@ class _Chains:
         return [*found, self._chain(f"{label}/tcp", _match(port, RAW), self.tcp)]
 
     def _http(self, label: str, table: str) -> list[Any]:
-        manager = connection_manager(f"{names.INBOUND}-{label}", (http_check(),))
+        manager = connection_manager(f"{names.INBOUND}-{label}", (http_check(), fault_filter()))
         manager.access_log.extend(self.log)
         return [_note_port(), network_filter(HCM, use_ads_routes(manager, table))]
 
@@ -173,6 +174,8 @@ def _table(name: str, inbound: Inbound) -> Any:
     host = rc.VirtualHost(name="app", domains=["*"], routes=[*routes, _to_app()])
     if (rules := http_rules(inbound)) is not None:
         host.typed_per_filter_config[HTTP_RBAC].CopyFrom(any_of(rules))
+    if inbound.fault:
+        host.typed_per_filter_config[HTTP_FAULT].CopyFrom(any_of(fault_rules(inbound.fault)))
     return route_pb2.RouteConfiguration(
         name=name, virtual_hosts=[host], request_headers_to_remove=[names.DESTINATION]
     )

@@ -1,5 +1,5 @@
 """Faults on running clusters, through init: partitions (nftables), impairments (the relay), pauses
-(SIGSTOP) and stopped components.
+(SIGSTOP), stopped components, killed nodes and failing DNS (nftables).
 
 Each change is followed by reading back what the kernel has; a fault that did not take, or did not go, is an
 error. Called by the engine only; who asked for which fault is kept in the ledger above.
@@ -12,7 +12,16 @@ from lab.base.errors import LabError
 from lab.engines.embedded.control import Control
 from lab.engines.embedded.wan import change as wan
 from lab.engines.embedded.wan.paths import Layer
-from lab.engines.protocol import ActualFaults, Drop, EngineFault, Impaired, drops_of, impaired_by
+from lab.engines.protocol import (
+    ActualFaults,
+    DnsFailure,
+    Drop,
+    EngineFault,
+    Impaired,
+    dns_failures_of,
+    drops_of,
+    impaired_by,
+)
 
 Plans = dict[str, dict[str, Any]]
 
@@ -27,15 +36,22 @@ async def survey(control: Control) -> tuple[ActualFaults, dict[str, str]]:
     seen = await control.call("list")
     network = await control.call("network", function="describe_network", arguments={})
     stopped = {tuple(c["key"].split("/", 1)) for c in seen["components"] if c["state"] == "stopped"}
+    dead = frozenset(row["name"] for row in seen["clusters"] if row["dead"])
     relayed = await wan.read(control, seen, network)
     found = ActualFaults(
         drops=frozenset(Drop(peer, cluster) for cluster, row in network.items() for peer in row["drops"]),
         paused=frozenset(row["name"] for row in seen["clusters"] if row["paused"]),
-        stopped=frozenset((cluster, name) for cluster, name in stopped),
+        stopped=frozenset((c, name) for c, name in stopped if name != "node" or c not in dead),
         impaired=tuple(
             Impaired(one.source, one.target, one.settings)
             for one in relayed.layers
             if not one.of_link and relayed.holds(one)
+        ),
+        dead=dead,
+        dns=frozenset(
+            DnsFailure(cluster, tuple((str(name), value) for name, value in settings))
+            for cluster, row in network.items()
+            for settings in row["dns_failures"]
         ),
     )
     return found, {**_programs(seen), **_network(network, relayed)}
@@ -48,11 +64,11 @@ def _programs(seen: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _network(network: Mapping[str, Mapping[str, Any]], relayed: wan.Actual) -> dict[str, str]:
-    """Each node's drops, routes, detours and queues, and what the paths between clusters suffer."""
+    """Each node's drops, DNS failures, routes, detours and queues, and what paths between clusters suffer."""
     readings = {
         f"{cluster}/{name}": ", ".join(map(str, row[name].items() if name == "routes" else row[name]))
         for cluster, row in network.items()
-        for name in ("drops", "routes", "detours", "queues")
+        for name in ("drops", "dns_failures", "routes", "detours", "queues")
     }
     return readings | {f"{one.source} -> {one.target}": str(one.conditions) for one in relayed.paths}
 
@@ -69,6 +85,12 @@ async def apply(control: Control, fault: EngineFault) -> None:
     elif fault.kind == "impair":
         layers = _layers(fault)
         await wan.change(control, lambda before: (*(one for one in before if one not in layers), *layers))
+    elif fault.kind == "node":
+        for cluster in sorted(fault.clusters):
+            await control.call("kill-node", cluster=cluster)
+    elif fault.kind == "dns":
+        actual = await read(control)
+        await _set_dns_failures(control, fault.clusters, actual.dns | dns_failures_of(fault))
     else:
         actual = await read(control)
         await _set_drops(control, fault, actual.drops | drops_of(fault))
@@ -88,6 +110,12 @@ async def clear(control: Control, fault: EngineFault) -> None:
     elif fault.kind == "impair":
         layers = _layers(fault)
         await wan.change(control, lambda before: (one for one in before if one not in layers))
+    elif fault.kind == "node":
+        for cluster in sorted(fault.clusters & present.keys()):
+            await control.call("resume-component", key=f"{cluster}/node")
+    elif fault.kind == "dns":
+        actual = await read(control)
+        await _set_dns_failures(control, fault.clusters & present.keys(), actual.dns - dns_failures_of(fault))
     else:
         actual = await read(control)
         await _set_drops(control, fault, actual.drops - drops_of(fault))
@@ -107,6 +135,16 @@ async def _set_drops(control: Control, fault: EngineFault, wanted: frozenset[Dro
         sources = sorted({drop.source for drop in wanted if drop.target == cluster} & plans.keys())
         peers = {name: [f"{plans[name]['node_ip']}/32", plans[name]["pod_cidr"]] for name in sources}
         await control.call("network", function="set_drops", arguments={"cluster": cluster, "peers": peers})
+
+
+async def _set_dns_failures(
+    control: Control, clusters: frozenset[str], wanted: frozenset[DnsFailure]
+) -> None:
+    plans = await _plans(control)
+    for cluster in sorted(clusters):
+        mine = [dict(one.settings) for one in sorted(wanted, key=repr) if one.cluster == cluster]
+        arguments = {"cluster": cluster, "dns_ip": plans[cluster]["dns_ip"], "failures": mine}
+        await control.call("network", function="set_dns_failures", arguments=arguments)
 
 
 async def _check_known(control: Control, fault: EngineFault) -> None:

@@ -65,3 +65,4 @@ async def run(config: NodeConfig, runtime: PodRuntime, client: Client) -> None:
         group.create_task(
             serve_dns(index.zone(config.cluster_domain), config.dns_ip, config.dns_port), name="dns"
         )
+        group.create_task(serve_dns(None, config.dns_ip, config.failing_dns_port), name="failing dns")

@@ -6,6 +6,9 @@ The engine fills it in; everything under `lab.pocket.node` reads it. It holds no
 from dataclasses import dataclass
 from pathlib import Path
 
+FAILING_DNS_PORT = 5354
+"""Where a node's DNS answers every query with SERVFAIL: for failures on purpose, which lead queries here."""
+
 
 @dataclass(frozen=True)
 class NodeConfig:
@@ -32,6 +35,7 @@ class NodeConfig:
     why_no_limits: str = ""
     """Why resource limits are not enforced; empty when they are."""
     dns_port: int = 53
+    failing_dns_port: int = FAILING_DNS_PORT
     zone: str = ""
     """The value of the zone label; empty = the cluster's name."""
 

@@ -77,6 +77,21 @@ class Supervisor:
         processes.send([pid], signal.SIGTERM)
         self._loop.later(GRACE, lambda: self._kill_if(component, pid))
 
+    def kill(self, key: str, done: Done) -> None:
+        """End a component at once, without a word to it, and keep it down; `done` once it is gone."""
+        component = self._get(key)
+        component.wanted = False
+        if component.pid == 0:
+            done(None)
+            return
+        component.when_stopped.append(done)
+        processes.send([component.pid], signal.SIGKILL)
+
+    def is_stopped(self, key: str) -> bool:
+        """Whether a component is known and is down on purpose."""
+        component = self._table.get(key)
+        return component is not None and not component.wanted and component.pid == 0
+
     def resume(self, key: str) -> None:
         """Start a stopped component again as it was."""
         self.start(self._get(key))

@@ -32,7 +32,15 @@ from lab.engines.embedded.wire import Message
 END_POLL = 0.02
 ETH_P_ALL = 3
 NETWORK_FUNCTIONS = frozenset(
-    {"set_routes", "set_drops", "make_relay_link", "set_detours", "read_drops", "describe_network"}
+    {
+        "set_routes",
+        "set_drops",
+        "set_dns_failures",
+        "make_relay_link",
+        "set_detours",
+        "read_drops",
+        "describe_network",
+    }
 )
 RELAY_FUNCTIONS = frozenset({"set_table", "read_table"})
 
@@ -77,6 +85,7 @@ class Operations:
             "remove-cluster": self.remove_cluster,
             "network": self.network,
             "relay": self.relay,
+            "kill-node": self.kill_node,
             "start-component": self.start_component,
             "stop-component": lambda m, f, r: self._supervisor.stop(m["key"], r.done),
             "resume-component": self.resume_component,
@@ -113,6 +122,7 @@ class Operations:
             "port": cluster.listener.getsockname()[1],
             "paused": 0 < stopped == alive,
             "halted": stopped,
+            "dead": self._is_dead(cluster),
             "pods": [p.describe() for p in self._pods.of(cluster.name)],
         }
 
@@ -202,6 +212,17 @@ class Operations:
         key = f"{cluster.name}/{name}"
         self._supervisor.start(Component(key, cluster.name, process, str(log), listener))
         reply.ok()
+
+    def kill_node(self, request: Message, _fds: list[int], reply: Reply) -> None:
+        """Kill a cluster's node process, then everything in its pods, and keep the node down."""
+        cluster = self._cluster(request["cluster"])
+
+        def node_is_gone(outcome: Any) -> None:
+            kill_all(self._pods.netns_inodes(cluster.name))
+            processes.send(self._containers.pids(cluster.name), signal.SIGKILL)
+            reply.done(outcome)
+
+        self._supervisor.kill(f"{cluster.name}/node", node_is_gone)
 
     def remove_sandbox(self, request: Message, _fds: list[int], reply: Reply) -> None:
         """Drop a pod with its containers' records."""
@@ -298,6 +319,13 @@ class Operations:
             known = ", ".join(sorted(self._clusters)) or "none"
             raise LabError(f"no cluster {name!r} in this lab; there are {known}")
         return self._clusters[name]
+
+    def _is_dead(self, cluster: Cluster) -> bool:
+        """Whether the node is down on purpose and nothing is left in its pods."""
+        if not self._supervisor.is_stopped(f"{cluster.name}/node"):
+            return False
+        inside = processes.members("net", self._pods.netns_inodes(cluster.name))
+        return not {*inside, *self._containers.pids(cluster.name)}
 
     def _is_paused(self, name: str) -> bool:
         return name in self._clusters and self._clusters[name].paused

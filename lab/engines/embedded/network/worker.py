@@ -16,7 +16,7 @@ from pyroute2 import IPRoute
 
 from lab.base.log import get_logger, setup
 from lab.engines.embedded import namespaces as ns
-from lab.engines.embedded.network import detours, links, rules
+from lab.engines.embedded.network import detours, dns, links, rules
 from lab.engines.embedded.nft.transaction import Nft
 
 log = get_logger(__name__)
@@ -91,6 +91,10 @@ class Network:
         """Exactly these peers' packets are dropped on arrival."""
         self._nodes[cluster].nft.commit(rules.drops(peers))
 
+    def set_dns_failures(self, cluster: str, dns_ip: str, failures: Sequence[dns.Failure]) -> None:
+        """Queries of pods to the cluster's DNS fail exactly like this."""
+        self._nodes[cluster].nft.commit(dns.failures(dns_ip, failures))
+
     def make_relay_link(self) -> None:
         """The device that the relay reads; raises OSError where the machine has no such devices."""
         with IPRoute() as root:
@@ -112,12 +116,13 @@ class Network:
         return rules.dropped_peers(self._nodes[cluster].nft)
 
     def describe_network(self) -> dict[str, dict[str, Any]]:
-        """Routes, drops, detours and queues of all nodes as the kernel has them."""
+        """Routes, drops, detours, DNS failures and queues of all nodes as the kernel has them."""
         return {
             name: {
                 "routes": links.remote_routes(node.ip),
                 "drops": rules.dropped_peers(node.nft),
                 "detours": detours.detours(node.ip),
+                "dns_failures": dns.failing(node.nft),
                 "queues": links.queues(node.ip),
             }
             for name, node in self._nodes.items()

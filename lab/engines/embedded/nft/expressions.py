@@ -100,6 +100,13 @@ def random_number(modulus: int, register: int) -> bytes:
     return expression("numgen", number(1, register), number(2, modulus), number(3, 1), number(4, 0))
 
 
+def below(limit: int, register: int) -> bytes:
+    """Go on only if the number in the register is smaller; what is compared are bytes, the highest first."""
+    parts = (number(1, register), number(2, register), number(3, 1), number(4, 4), number(5, 4))
+    less = expression("cmp", number(1, register), number(2, 2), value(3, struct.pack(">I", limit)))
+    return expression("byteorder", *parts) + less
+
+
 def dnat(address: int, port: int) -> bytes:
     """Rewrite the destination to what two registers hold."""
     parts = (number(1, 1), number(2, 2), number(3, address), number(4, address))

@@ -24,6 +24,7 @@ class Conditions:
     jitter: float = 0.0
     loss: float = 0.0
     duplicate: float = 0.0
+    corrupt: float = 0.0
     rate: float = 0
 
 
@@ -52,6 +53,17 @@ class Lane:
         copies = 2 if asked.duplicate and self._dice.random() < asked.duplicate else 1
         times = (self._leave(now, size) for _ in range(copies))
         return tuple(time for time in times if time is not None)
+
+    def passed(self, packet: bytes) -> bytes:
+        """The packet as it comes out: now and then with a wrong bit behind the IP header, where it meets a
+        checksum of TCP or UDP and not the routers'."""
+        asked = self.conditions
+        start = (packet[0] & 0x0F) * 4
+        if not asked.corrupt or len(packet) <= start or self._dice.random() >= asked.corrupt:
+            return packet
+        damaged = bytearray(packet)
+        damaged[self._dice.randrange(start, len(packet))] ^= 1 << self._dice.randrange(8)
+        return bytes(damaged)
 
     def _leave(self, now: float, size: int) -> float | None:
         asked, sent = self.conditions, now

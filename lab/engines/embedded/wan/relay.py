@@ -77,7 +77,7 @@ class Relay:
                 continue  # nobody asked for it to pass here, or a queue is full: lost, as in a router
             for due in lane.admit(time.monotonic(), len(packet)):
                 self._count += 1
-                heapq.heappush(self._flying, (due, self._count, packet))
+                heapq.heappush(self._flying, (due, self._count, lane.passed(packet)))
 
     def send_due(self) -> None:
         """Send on what has waited long enough."""

@@ -35,8 +35,8 @@ PLAIN_UDP_LIMIT, UDP_LIMIT = 512, 1232
 """What a datagram may hold for a client that says nothing, and for any client (no fragments on the way)."""
 
 
-async def serve(zone: Zone, ip: str, port: int) -> None:
-    """Answer until cancelled."""
+async def serve(zone: Zone | None, ip: str, port: int) -> None:
+    """Answer until cancelled; without a zone every query is answered SERVFAIL."""
     loop = asyncio.get_running_loop()
     transport, _ = await loop.create_datagram_endpoint(lambda: _Datagrams(zone), local_addr=(ip, port))
     try:
@@ -47,7 +47,7 @@ async def serve(zone: Zone, ip: str, port: int) -> None:
         transport.close()
 
 
-def respond(zone: Zone, packet: bytes, *, udp: bool = False) -> bytes | None:
+def respond(zone: Zone | None, packet: bytes, *, udp: bool = False) -> bytes | None:
     """The answer to one DNS message, cut to what a datagram may hold; None for what is not a query."""
     try:
         request = DNSRecord.parse(packet)
@@ -60,6 +60,9 @@ def respond(zone: Zone, packet: bytes, *, udp: bool = False) -> bytes | None:
     )
     if request.header.opcode != 0:
         reply.header.rcode = RCODE.NOTIMP
+        return bytes(reply.pack())
+    if zone is None:
+        reply.header.rcode = RCODE.SERVFAIL
         return bytes(reply.pack())
     _fill(reply, zone, str(request.q.qname), QTYPE.get(request.q.qtype))
     edns = next((r for r in request.ar if r.rtype == QTYPE.OPT), None)
@@ -124,7 +127,7 @@ def _format_error(packet: bytes) -> bytes | None:
 
 
 class _Datagrams(asyncio.DatagramProtocol):
-    def __init__(self, zone: Zone) -> None:
+    def __init__(self, zone: Zone | None) -> None:
         self._zone = zone
         self._transport: asyncio.DatagramTransport | None = None
 
@@ -140,7 +143,7 @@ class _Datagrams(asyncio.DatagramProtocol):
         log.debug("a DNS answer could not be delivered", error=exc)
 
 
-async def _stream(zone: Zone, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def _stream(zone: Zone | None, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """Any number of queries over one TCP connection."""
     try:
         while True:

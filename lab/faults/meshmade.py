@@ -1,0 +1,135 @@
+"""Faults that the lab's own mesh makes, asked for by objects of its API group: failing HTTP requests.
+
+Real Linkerd has no such kinds. There one would send a share of a Service's requests by an HTTPRoute to a
+backend that answers errors only, which holds for callers with a proxy that follow that route.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from lab.base.concurrent import together
+from lab.base.errors import CheckFailed, LabError, UsageError
+from lab.faults import workloads
+from lab.faults.actuator import Others
+from lab.faults.model import Fault
+from lab.faults.settings import MILLION, share
+from lab.faults.site import Site
+from lab.kube import objects
+from lab.kube.client import Client
+from lab.kube.errors import NotFound
+from lab.kube.kinds import HTTP_FAULTS
+from lab.kube.objects import Object, spec
+
+ID = "fault.multicluster.lab/id"
+"""The label that says which fault an object belongs to."""
+OWN_MESH = "embedded"
+Selectors = Mapping[str, Mapping[str, Any]]
+"""Label selectors of pods by workload."""
+
+
+@dataclass(frozen=True)
+class HttpFaults:
+    """Errors and delays for HTTP requests to workloads, whoever calls; see lab.faults.actuator.Actuator."""
+
+    async def before(self, site: Site, fault: Fault, others: Others) -> Mapping[str, Selectors]:
+        """Which pods are meant, by cluster and workload: told once, so that healing finds the same."""
+        refuse_other_meshes(site, fault)
+        found = await together(*(_selectors(site, fault, cluster) for cluster in fault.target.clusters))
+        return dict(zip(fault.target.clusters, found, strict=True))
+
+    async def apply(self, site: Site, fault: Fault, others: Others) -> None:
+        async def one(cluster: str) -> None:
+            async with await site.connect(cluster) as client:
+                for obj in http_faults(fault, cluster):
+                    await client.apply(HTTP_FAULTS, obj)
+
+        await together(*(one(cluster) for cluster in fault.target.clusters))
+        if not await self.actual(site, fault, others):
+            raise LabError(f"fault {fault.id} was asked for, but its objects are not there")
+
+    async def clear(self, site: Site, fault: Fault, others: Others) -> None:
+        async def one(cluster: str) -> None:
+            async with await site.connect(cluster) as client:
+                for obj in await _mine(client, fault):
+                    await _delete(client, obj)
+                if left := await _mine(client, fault):
+                    raise CheckFailed(
+                        f"fault {fault.id} was lifted, but {cluster} has HTTPFault {objects.name(left[0])}",
+                        remedy="heal it again",
+                    )
+
+        await together(*(one(cluster) for cluster in fault.target.clusters))
+
+    async def actual(self, site: Site, fault: Fault, others: Others) -> bool | None:
+        async def one(cluster: str) -> bool:
+            async with await site.connect(cluster) as client:
+                seen = {objects.name(obj): spec(obj) for obj in await _mine(client, fault)}
+            return seen == {objects.name(obj): spec(obj) for obj in http_faults(fault, cluster)}
+
+        try:
+            return all(await together(*(one(cluster) for cluster in fault.target.clusters)))
+        except LabError:
+            return None  # the cluster does not answer, which may be another fault's doing
+
+
+def http_faults(fault: Fault, cluster: str) -> Iterable[Object]:
+    """The objects that ask a cluster's mesh for the fault, one per workload. Pure."""
+    asked: dict[str, Any] = {"percent": _number(share(fault) * 100)}
+    for name, key in (("status", "httpStatus"), ("grpc_status", "grpcStatus")):
+        if name in fault.parameters:
+            asked[key] = fault.parameters[name]
+    if "delay_us" in fault.parameters:
+        asked["delayMilliseconds"] = max(round(fault.parameters["delay_us"] * 1000 / MILLION), 1)
+    for workload, selector in fault.before.get(cluster, {}).items():
+        yield {
+            "apiVersion": HTTP_FAULTS.api_version,
+            "kind": HTTP_FAULTS.kind,
+            "metadata": {
+                "name": f"{fault.id}-{workload}",
+                "namespace": fault.target.namespace,
+                "labels": {ID: fault.id},
+            },
+            "spec": {"podSelector": selector, **asked},
+        }
+
+
+def refuse_other_meshes(site: Site, fault: Fault) -> None:
+    """Raise UsageError where the mesh is Linkerd itself, which knows no faults."""
+    if site.engine.name != OWN_MESH:
+        raise UsageError(
+            f"fault.{fault.kind} is made by the lab's own mesh; engine {site.engine.name} runs Linkerd, "
+            "which has no such faults",
+            remedy="use engine embedded, or an HTTPRoute to a backend that answers errors",
+        )
+
+
+async def _selectors(site: Site, fault: Fault, cluster: str) -> Selectors:
+    """The selectors of a cluster's workloads. Raises UsageError for one whose pods have no proxy."""
+    async with await site.connect(cluster) as client:
+        found = await workloads.deployments(client, workloads.selection(fault))
+        for deployment in found:
+            if not any(map(workloads.is_meshed, await workloads.pods_of(client, deployment))):
+                name = f"{cluster}/{objects.namespace(deployment)}/{objects.name(deployment)}"
+                raise UsageError(
+                    f"{name} has no pod in the mesh, and only a proxy can do this to requests",
+                    remedy="annotate it with linkerd.io/inject: enabled",
+                )
+    return {objects.name(one): spec(one)["selector"] for one in found}
+
+
+async def _mine(client: Client, fault: Fault) -> list[Object]:
+    return await client.list(HTTP_FAULTS, fault.target.namespace, labels=f"{ID}={fault.id}")
+
+
+async def _delete(client: Client, obj: Object) -> None:
+    try:
+        await client.delete(HTTP_FAULTS, objects.name(obj), objects.namespace(obj))
+    except NotFound:
+        return  # somebody else has deleted it
+
+
+def _number(value: float) -> float | int:
+    """A whole number as one, as the API server would write it back."""
+    rounded = round(value, 4)
+    return int(rounded) if rounded == int(rounded) else rounded
