@@ -5,12 +5,11 @@ import time
 
 from rich.table import Table
 
-from lab.engines.protocol import EngineFault
 from lab.faults import settings
-from lab.faults.catalogue import ENGINE
 from lab.faults.inject import actual
 from lab.faults.model import Fault
 from lab.faults.site import Site
+from lab.faults.strays import Stray, of_engine, of_mesh
 from lab.ops.answer import Answer
 from lab.ops.labs import find
 
@@ -42,13 +41,12 @@ async def _look(site: Site, *, is_running: bool) -> list[dict[str, object]]:
     if not is_running:
         return [{**row(fault), "actual": "lab is down"} for fault in known]
     rows = [{**row(fault), "actual": ACTUAL[await actual(site, fault)]} for fault in known]
-    return rows + [_stray(part) for part in sorted(await ENGINE.strays(site, known), key=str)]
+    return rows + [_stray(one) for one in [*await of_engine(site, known), *await of_mesh(site, known)]]
 
 
-def _stray(part: EngineFault) -> dict[str, object]:
-    kind, _, target = str(part).partition(" ")
+def _stray(one: Stray) -> dict[str, object]:
     state = {"state": "unrecorded", "actual": ACTUAL[True], "owner": "nobody", "leftSeconds": None}
-    return {"id": "-", "kind": kind, "what": kind, "target": target, **state}
+    return {"id": "-", "kind": one.kind, "what": one.kind, "target": one.target, **state}
 
 
 def row(fault: Fault) -> dict[str, object]:
