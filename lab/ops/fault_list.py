@@ -27,7 +27,7 @@ def faults(name: str) -> Answer:
     rows = asyncio.run(_look(lab.site, is_running=is_running))
     table = Table(box=None, pad_edge=False)
     for column in COLUMNS:
-        table.add_column(column)
+        table.add_column(column, no_wrap=column == "ID", overflow="fold")  # an id is typed again to heal
     for one in rows:
         table.add_row(
             *(str(one[key]) for key in ("id", "what", "target", "state", "actual", "owner")), _left(one)
