@@ -1,4 +1,5 @@
-"""Faults that the lab's own mesh makes, asked for by objects of its API group: failing HTTP requests.
+"""Faults that the lab's own mesh makes, asked for by objects of its API group: failing HTTP requests here,
+certificates in a module of their own.
 
 Real Linkerd has no such kinds. There one would send a share of a Service's requests by an HTTPRoute to a
 backend that answers errors only, which holds for callers with a proxy that follow that route.
@@ -141,7 +142,8 @@ def refuse_other_meshes(site: Site, fault: Fault) -> None:
         raise UsageError(
             f"fault.{fault.kind} is made by the lab's own mesh; engine {site.engine.name} runs Linkerd, "
             "which has no such faults",
-            remedy="use engine embedded, or an HTTPRoute to a backend that answers errors",
+            remedy="use engine embedded"
+            + (", or an HTTPRoute to a backend that answers errors" if fault.kind == "http" else ""),
         )
 
 
@@ -159,7 +161,7 @@ async def _selectors(site: Site, fault: Fault, cluster: str) -> Selectors:
             if pods and not any(map(workloads.is_meshed, pods)):
                 name = f"{cluster}/{objects.namespace(deployment)}/{objects.name(deployment)}"
                 raise UsageError(
-                    f"{name} has no pod in the mesh, and only a proxy can do this to requests",
+                    f"{name} has no pod in the mesh, and only a proxy can do this",
                     remedy="annotate it with linkerd.io/inject: enabled",
                 )
     return {f"{objects.namespace(one)}/{objects.name(one)}": spec(one)["selector"] for one in found}

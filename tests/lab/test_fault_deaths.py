@@ -177,11 +177,11 @@ def test_a_command_killed_at_any_step_leaves_what_the_next_one_heals(lab: Runnin
     Deaths(lab, kind, kill_me).each_heals()
 
 
-@pytest.mark.parametrize("kind", ["pause", "scale"])
+@pytest.mark.parametrize("kind", ["pause", "scale", "certificate"])
 def test_a_lab_whose_host_is_killed_at_any_step_is_brought_back_without_the_fault(
     lab: RunningLab, kind: str
 ) -> None:
-    Deaths(lab, kind, kill_host(lab), lambda: up(find(lab.name)), stride=2).each_heals()
+    Deaths(lab, kind, kill_host(lab), lambda: up(find(lab.name)), stride=3).each_heals()
 
 
 @pytest.mark.parametrize("kind", ["scale", "certificate"])
