@@ -111,7 +111,7 @@ def render(verdict: Verdict) -> RenderableType:
     table = Table(box=None, pad_edge=False)
     for column in ("", "TRAFFIC", "MEASURE", "WINDOW", "WANTED", "SEEN"):
         table.add_column(column, overflow="fold")
-    for outcomes in _by_measure(verdict.rounds):
+    for outcomes in by_measure(verdict.rounds):
         first, ok = outcomes[0], all(outcome.ok for outcome in outcomes)
         mark = Text("held", "green") if ok else Text("FAILED", "bold red")
         seen = " · ".join(dict.fromkeys(outcome.seen for outcome in outcomes))
@@ -123,7 +123,7 @@ def render(verdict: Verdict) -> RenderableType:
     return Group(head, "", table, "", *map(Text, timeline(verdict.rounds[-1].course)))
 
 
-def _by_measure(rounds: Sequence[Round]) -> list[list[Outcome]]:
+def by_measure(rounds: Sequence[Round]) -> list[list[Outcome]]:
     """The outcomes of the same measure in every round in which it was taken: a wait may be left out."""
     found: dict[tuple[str, str, str, str], list[Outcome]] = {}
     for one in rounds:
