@@ -5,6 +5,7 @@ also Ctrl-C, the faults are healed, and a lab that was not up before is taken do
 """
 
 import asyncio
+import shlex
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from lab.faults.workloads import Selection, all_ready
 from lab.kube.manifests import apply_all, written
 from lab.ops import fault
 from lab.ops.answer import Answer
+from lab.ops.bundle.versions import versions_of
 from lab.ops.down import down
 from lab.ops.labs import Lab, from_file
 from lab.ops.progress import Progress
@@ -28,8 +30,9 @@ from lab.scenarios.calls import fetch
 from lab.scenarios.course import Course, Window
 from lab.scenarios.judge import BASELINE, Outcome, judge, measured
 from lab.scenarios.play import play
-from lab.scenarios.report import Round, Verdict, junit, problems, render
+from lab.scenarios.report import junit, problems, render
 from lab.scenarios.sampling import Sampler
+from lab.scenarios.verdict import Round, Verdict
 from lab.topology.bounds import Bound
 from lab.topology.fault_words import FAULT_OPTIONS, FAULT_WORDS
 from lab.topology.measures import Measures, When
@@ -53,6 +56,7 @@ class Rehearsal:
     keep: bool = False
     repeat: int = 1
     junit: str = ""
+    html: str = ""
     seed: int | None = None
     variant: str = ""
 
@@ -67,8 +71,8 @@ def run(file: str, asked: Rehearsal) -> Answer:
         )
     if asked.repeat < 1:
         raise UsageError(f"--repeat {asked.repeat}: at least one round is needed")
-    if not Path(asked.junit).parent.is_dir():
-        raise UsageError(f"--junit {asked.junit}: there is no folder {Path(asked.junit).parent}")
+    for flag, path in (("--junit", asked.junit), ("--html", asked.html)):
+        check_output(flag, path)
     seed = scenario.seed if asked.seed is None else asked.seed
     was_running, was_there = lab.engine.is_running(lab.dir), lab.dir.root.exists()
     if was_running:
@@ -79,12 +83,37 @@ def run(file: str, asked: Rehearsal) -> Answer:
     finally:
         if not was_running and not asked.keep and lab.dir.root.exists():
             down(lab.name, purge=not was_there)
-    verdict = Verdict(lab.name, scenario.title, rounds, scenario.verdict)
+    said, ran_on = command(file, asked, seed), asyncio.run(versions_of(lab.topology))
+    verdict = Verdict(lab.name, scenario.title, rounds, scenario.verdict, said, ran_on)
     if lab.dir.root.exists():
         keep(lab.dir, verdict)
     if asked.junit:
         Path(asked.junit).write_text(junit(verdict), encoding="utf-8")
+    if asked.html:
+        from lab.scenarios.pages import run_page  # the plotting library takes a second to import
+
+        Path(asked.html).write_text(run_page(verdict), encoding="utf-8")
     return Answer(verdict.to_json(), render(verdict), ok=verdict.ok)
+
+
+def check_output(flag: str, path: str) -> None:
+    """Refuse a file that cannot be written, before the minutes that a run takes."""
+    if not Path(path).parent.is_dir():
+        raise UsageError(f"{flag} {path}: there is no folder {Path(path).parent}")
+    if path and Path(path).is_dir():
+        raise UsageError(f"{flag} {path}: this is a folder", remedy="name a file in it")
+
+
+def command(file: str, asked: Rehearsal, seed: int) -> str:
+    """What gives the same verdict again. Pure."""
+    flags = {
+        "--lab": asked.lab,
+        "--engine": asked.engine,
+        "--variant": asked.variant,
+        "--repeat": asked.repeat if asked.repeat > 1 else "",
+    }
+    words = ["lab", "run", file, *(str(one) for pair in flags.items() if pair[1] for one in pair)]
+    return shlex.join([*words, "--seed", str(seed)])
 
 
 def _refuse_faults(lab: Lab) -> None:

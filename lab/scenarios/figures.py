@@ -3,7 +3,6 @@
 `plots` draws them. All times are seconds since the run began.
 """
 
-import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,7 +16,7 @@ COLUMNS = 120
 _WIDTHS = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
 """Seconds that one column may stand for."""
 DOTS = 3000
-"""Calls of one traffic that are drawn one by one; of more, only those that failed are, and no more than this."""
+"""Calls of one traffic that are drawn one by one; of more, only the first so many of those that failed."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +64,8 @@ class Panel:
     dots: tuple[Dot, ...]
     complete: bool
     """Whether every call has its dot."""
+    total: Column
+    """All calls of the run."""
 
 
 @dataclass(frozen=True)
@@ -89,15 +90,17 @@ class Chart:
     """Those that answered anything, by name: their order decides their colours."""
 
 
-def chart(course: Course) -> Chart:
-    """The figures of one run."""
+def chart(course: Course, first: Sequence[str] = ()) -> Chart:
+    """The figures of one run; the traffic named `first` comes first, in that order."""
     length = course.end - course.begin
     width = next((one for one in _WIDTHS if length / one <= COLUMNS), _WIDTHS[-1])
     inside = {
         name: sorted(
             (one for one in records if course.begin <= one.due < course.end), key=lambda one: one.due
         )
-        for name, records in sorted(course.calls.items())
+        for name, records in sorted(
+            course.calls.items(), key=lambda one: ([*first, one[0]].index(one[0]), one[0])
+        )
     }
     return Chart(
         length,
@@ -114,10 +117,10 @@ def chart(course: Course) -> Chart:
 def span(event: Event, course: Course) -> tuple[float, float, bool]:
     """When a step began and ended, as Unix times, and whether it was in force meanwhile.
 
-    A fault that was not healed lasts to the end of the run; a kill is over at once.
+    A fault that was not healed lasts to the end of the run; a kill and a restart are over at once.
     """
-    fault = event.words.startswith("fault.") and not event.words.startswith("fault.kill")
-    if event.healing is not None or fault:
+    instant = event.words.startswith("fault.kill") or "--restart" in event.words
+    if event.healing is not None or (event.words.startswith("fault.") and not instant):
         return event.began, event.healed or course.end, True
     return event.began, event.done, False
 
@@ -128,11 +131,10 @@ def _bar(event: Event, course: Course) -> Bar:
 
 
 def _panel(name: str, records: Sequence[Record], course: Course, width: float) -> Panel:
-    stretches: list[list[Record]] = [
-        [] for _ in range(max(1, math.ceil((course.end - course.begin) / width)))
-    ]
+    # What is left at the end belongs to the last column, however little it is.
+    stretches: list[list[Record]] = [[] for _ in range(max(1, int((course.end - course.begin) / width)))]
     for one in records:
-        stretches[int((one.due - course.begin) / width)].append(one)
+        stretches[min(int((one.due - course.begin) / width), len(stretches) - 1)].append(one)
     complete = len(records) <= DOTS
     dots = [one for one in records if complete or one.error][:DOTS]
     return Panel(
@@ -140,6 +142,7 @@ def _panel(name: str, records: Sequence[Record], course: Course, width: float) -
         tuple(_column(number * width, calls) for number, calls in enumerate(stretches)),
         tuple(Dot(one.due - course.begin, one.latency_ms, one.cluster, one.error) for one in dots),
         complete,
+        _column(0.0, records),
     )
 
 

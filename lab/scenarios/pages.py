@@ -1,41 +1,22 @@
 """A verdict as one HTML page that needs nothing else: no network, no other file. Pure.
 
-`lab.ops.reports` calls it when `--html` asks for a page. Templates, style and script are in `page/`; the
+`lab.ops.run` calls it when `--html` asks for a page. Templates, style and script are in `page/`; the
 charts are drawn by plotly.js, which the page carries.
 """
 
-import statistics
+import re
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
 from plotly.offline import get_plotlyjs
 
 from lab.scenarios.course import Course, Event
 from lab.scenarios.figures import chart
-from lab.scenarios.judge import Outcome
 from lab.scenarios.plots import Plot, colours, plots
-from lab.scenarios.report import Round, Verdict, by_measure
-from lab.topology.grammar import format_percent
-
-
-@dataclass(frozen=True)
-class About:
-    """Where a verdict comes from: the command that gives it again, and (name, value) of what it ran on."""
-
-    command: str
-    facts: Sequence[tuple[str, str]]
-
-
-@dataclass(frozen=True)
-class Row:
-    """One measure in all rounds."""
-
-    ok: bool
-    first: Outcome
-    seen: tuple[tuple[str, bool], ...]
-    """What was seen and whether it held, by round."""
-    spread: str
+from lab.scenarios.verdict import Round, Spread, Verdict, figure
 
 
 @dataclass(frozen=True)
@@ -56,8 +37,13 @@ class Section:
     """All about one verdict."""
 
     verdict: Verdict
-    rows: Sequence[Row]
+    rows: Sequence[Spread]
     timelines: Sequence[Timeline]
+
+    @property
+    def began(self) -> str:
+        """When the first round began."""
+        return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(self.verdict.rounds[0].course.begin))
 
     @property
     def held(self) -> int:
@@ -65,9 +51,9 @@ class Section:
         return sum(row.ok for row in self.rows)
 
 
-def run_page(verdict: Verdict, about: About) -> str:
+def run_page(verdict: Verdict) -> str:
     """The report of one run."""
-    return render("run.html", section=section(verdict), about=about)
+    return render("run.html", section=section(verdict))
 
 
 def render(template: str, **values: object) -> str:
@@ -79,39 +65,27 @@ def render(template: str, **values: object) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    pages.globals["figure"] = figure
+    pages.filters["breakable"] = _breakable
     return pages.get_template(template).render(plotly=get_plotlyjs(), **values)
+
+
+def _breakable(text: str) -> Markup:
+    """Long names may be broken after their dots and slashes."""
+    return Markup(re.sub(r"([./])(?=\w)", r"\1<wbr>", str(escape(text))))
 
 
 def section(verdict: Verdict) -> Section:
     """What a page shows of a verdict."""
-    rows = [_row(outcomes) for outcomes in by_measure(verdict.rounds)]
-    return Section(verdict, rows, [_timeline(number, one) for number, one in enumerate(verdict.rounds, 1)])
+    spreads = verdict.spreads()
+    ordered = sorted(spreads, key=lambda one: one.ok)  # what failed is looked at first
+    first = [one.first.subject for one in ordered]
+    timelines = [_timeline(number, one, first) for number, one in enumerate(verdict.rounds, 1)]
+    return Section(verdict, spreads, timelines)
 
 
-def _row(outcomes: Sequence[Outcome]) -> Row:
-    seen = tuple((one.seen, one.ok) for one in outcomes)
-    return Row(all(ok for _, ok in seen), outcomes[0], seen, spread(outcomes))
-
-
-def spread(outcomes: Sequence[Outcome]) -> str:
-    """Least, middle and greatest of the figures of several rounds; "" for one round or no figures."""
-    values = [one.value for one in outcomes if one.value is not None]
-    if len(values) < 2:
-        return ""
-    shown = [_figure(one, outcomes[0].unit) for one in (min(values), statistics.median(values), max(values))]
-    return shown[0] if len(set(shown)) == 1 else f"{shown[1]} ({shown[0]} to {shown[2]})"
-
-
-def _figure(value: float, unit: str) -> str:
-    if unit == "share":
-        return format_percent(round(value, 4))
-    if unit == "s":
-        return f"{value * 1000:.1f} ms" if value < 1 else f"{value:.2f} s"
-    return f"{value:g}"
-
-
-def _timeline(number: int, one: Round) -> Timeline:
-    figures = chart(one.course)
+def _timeline(number: int, one: Round, first: Sequence[str]) -> Timeline:
+    figures = chart(one.course, first)
     return Timeline(
         number,
         one.ok,

@@ -1,8 +1,8 @@
 """The figures of a run → charts for the browser, as JSON that plotly.js draws. Thin: no decisions about data.
 
-Colours of text, grid and background are the page's (`page.css`), so that light, dark and paper each get
+Colours of text, grid and background are the page's (`report.css`), so that light, dark and paper each get
 their own; the colours here are told apart on all of them, and by people who see few colours
-(Okabe and Ito). `page` imports this only when a page is asked for.
+(Okabe and Ito). `pages` imports this only when a page is asked for.
 """
 
 from collections.abc import Sequence
@@ -14,12 +14,18 @@ from plotly.subplots import make_subplots
 from lab.scenarios.figures import Bar, Chart, Column, Dot, Panel, Trace
 from lab.topology.grammar import format_percent
 
-CLUSTER_COLOURS = ("#0a84c6", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#8f7ee0", "#b8860b")
+CLUSTER_COLOURS = ("#0a84c6", "#cc79a7", "#e69f00", "#56b4e9", "#8f7ee0", "#b8860b")
 FAULT = "#d55e00"
+SUCCESS = "#009e73"
+_SUCCESS_FILL = "rgba(0,158,115,.15)"
 _NEUTRAL = "#808891"
 _SHADE = "rgba(213,94,0,.12)"
 _BAR_ROW, _HEAD, _FOOT = 34, 26, 38
-_ROWS = (("Success", 76), ("Latency", 150), ("Share of answers", 86))
+_ROWS = (("Success", 76), ("Latency", 150), ("Share of answers", 60))
+LEAST = 0.1
+"""Milliseconds below which calls are drawn as if they had taken this."""
+ROOM = 50
+"""How many times the least the greatest may be for an axis to have more marks than powers of ten."""
 _GAP = 30
 """Pixels above each row, for its title."""
 
@@ -49,28 +55,37 @@ def plots(chart: Chart) -> list[Plot]:
 def _traffic(panel: Panel, chart: Chart) -> Plot:
     figure, height = _frame(chart, _ROWS)
     columns = panel.columns
-    middle = [one.begin + chart.width / 2 for one in columns]
-    figure.add_trace(_success(columns, middle), row=2, col=1)
-    for trace in _latency(panel, middle, colours(chart)):
+    figure.add_trace(_success(columns, chart), row=2, col=1)
+    for trace in _latency(panel, chart):
         figure.add_trace(trace, row=3, col=1)
     for name, colour in colours(chart).items():
-        figure.add_trace(_share(name, colour, columns, middle, chart.width), row=4, col=1)
+        figure.add_trace(_share(name, colour, columns, chart), row=4, col=1)
     figure.update_layout(barmode="stack", bargap=0)
     figure.update_yaxes(row=2, col=1, range=[-0.06, 1.06], tickvals=[0, 0.5, 1], tickformat=".0%")
-    figure.update_yaxes(
-        row=3,
-        col=1,
-        type="log",
-        tickvals=[0.1, 1, 10, 100, 1000, 10000],
-        ticktext=["0.1 ms", "1 ms", "10 ms", "100 ms", "1 s", "10 s"],
-    )
+    ticks = _ticks([max(one.latency, LEAST) for one in panel.dots])
+    figure.update_yaxes(row=3, col=1, type="log", tickvals=ticks, ticktext=[_ms(one) for one in ticks])
     figure.update_yaxes(row=4, col=1, range=[0, 1.02], tickvals=[0, 0.5, 1], tickformat=".0%")
-    calls = sum(one.calls for one in columns)
-    good = sum(round((one.success or 0.0) * one.calls) for one in columns)
-    words = (
-        f"{calls} calls in {chart.length:.1f} s, {format_percent(round(good / max(calls, 1), 5))} answered"
-    )
-    return Plot(panel.traffic, words, height, figure.to_json())
+    return Plot(panel.traffic, _summary(panel.total, chart.length), height, figure.to_json())
+
+
+def _summary(total: Column, length: float) -> str:
+    """A traffic's figures over the whole run, in words."""
+    if total.success is None:
+        return "no calls"
+    words = [f"{total.calls} calls in {length:.1f} s", f"{format_percent(round(total.success, 5))} answered"]
+    words += [f"{name} {_ms(value)}" for name, value in (("p50", total.p50), ("p99", total.p99)) if value]
+    return ", ".join(words)
+
+
+def _ms(value: float) -> str:
+    return f"{value:.3g} ms" if value < 1000 else f"{value / 1000:.3g} s"
+
+
+def _ticks(values: Sequence[float]) -> list[float]:
+    """Where a logarithmic axis of milliseconds is marked: at 1, 2 and 5 where there is room for it."""
+    low, high = min(values, default=1.0), max(values, default=1.0)
+    steps = (1.0, 2.0, 5.0) if high / low < ROOM else (1.0,)
+    return [step * 10.0**power for power in range(-1, 6) for step in steps]
 
 
 def _probe(trace: Trace, chart: Chart) -> Plot:
@@ -131,6 +146,9 @@ def _frame(chart: Chart, rows: Sequence[tuple[str, int]]) -> tuple[go.Figure, in
         spikesnap="cursor",
         hoverformat=".2f",
         ticksuffix=" s",
+        ticks="outside",
+        ticklen=5,
+        tickcolor="rgba(0,0,0,0)",
         fixedrange=True,
     )
     figure.update_yaxes(zeroline=False, fixedrange=True)
@@ -141,7 +159,16 @@ def _draw_bar(figure: go.Figure, bar: Bar, place: int, chart: Chart) -> None:
     right = bar.begin > chart.length * 0.55
     label = f"{bar.words}  {_when(bar)}"
     if bar.lasting:
-        figure.add_vrect(bar.begin, bar.end, fillcolor=_SHADE, line_width=0, layer="below", row="all", col=1)
+        figure.add_vrect(
+            bar.begin,
+            bar.end,
+            fillcolor=_SHADE,
+            line_width=0,
+            layer="below",
+            row="all",
+            col=1,
+            exclude_empty_subplots=False,
+        )
         drawn = go.Bar(
             x=[bar.end - bar.begin],
             base=[bar.begin],
@@ -180,7 +207,23 @@ def _escaped(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;")
 
 
-def _success(columns: Sequence[Column], middle: Sequence[float]) -> go.Scatter:
+def _widths(chart: Chart, columns: Sequence[Column]) -> list[float]:
+    """Seconds of each column; the last one reaches to the end of the run."""
+    return [chart.width] * (len(columns) - 1) + [chart.length - one.begin for one in columns[-1:]]
+
+
+def _middles(chart: Chart, columns: Sequence[Column]) -> list[float]:
+    return [one.begin + width / 2 for one, width in zip(columns, _widths(chart, columns), strict=True)]
+
+
+def _line(chart: Chart, columns: Sequence[Column], values: Sequence[object], **look: object) -> go.Scatter:
+    """A line with a step per column that reaches from the begin of the run to its end."""
+    times = [0.0, *_middles(chart, columns), chart.length]
+    reached = [*values[:1], *values, *values[-1:]]
+    return go.Scatter(x=times, y=reached, mode="lines", **look)
+
+
+def _success(columns: Sequence[Column], chart: Chart) -> go.Scatter:
     told = [
         "no calls"
         if one.success is None
@@ -188,34 +231,32 @@ def _success(columns: Sequence[Column], middle: Sequence[float]) -> go.Scatter:
         + "".join(f"<br>{count} {_escaped(error)}" for error, count in one.errors.items())
         for one in columns
     ]
-    return go.Scatter(
-        x=middle,
-        y=[one.success for one in columns],
-        customdata=told,
-        mode="lines",
+    return _line(
+        chart,
+        columns,
+        [one.success for one in columns],
+        customdata=[*told[:1], *told, *told[-1:]],
         fill="tozeroy",
-        line={"color": "#009e73", "shape": "hvh", "width": 2},
-        fillcolor="rgba(0,158,115,.15)",
+        line={"color": SUCCESS, "shape": "hvh", "width": 2},
+        fillcolor=_SUCCESS_FILL,
         hovertemplate="%{customdata}<extra>success</extra>",
         name="success",
     )
 
 
-def _latency(panel: Panel, middle: Sequence[float], colour_of: dict[str, str]) -> list[go.Scatter]:
+def _latency(panel: Panel, chart: Chart) -> list[go.Scatter]:
+    colour_of = colours(chart)
     good = [one for one in panel.dots if not one.error]
     bad = [one for one in panel.dots if one.error]
+    seen_by = [colour_of.get(one.cluster, _NEUTRAL) for one in good]
     return [
-        _dots(
-            "calls",
-            good,
-            {"size": 3, "opacity": 0.45, "color": [colour_of.get(one.cluster, _NEUTRAL) for one in good]},
-        ),
+        _dots("calls", good, {"size": 3, "opacity": 0.45, "color": seen_by}),
         _dots("failed calls", bad, {"size": 6, "symbol": "x-thin", "line": {"color": FAULT, "width": 1.5}}),
         *(
-            go.Scatter(
-                x=middle,
-                y=values,
-                mode="lines",
+            _line(
+                chart,
+                panel.columns,
+                values,
                 name=name,
                 line={"dash": dash, "width": 2, "shape": "hvh", "color": _NEUTRAL},
                 hovertemplate=f"%{{y:.1f}} ms<extra>{name}</extra>",
@@ -231,7 +272,7 @@ def _latency(panel: Panel, middle: Sequence[float], colour_of: dict[str, str]) -
 def _dots(name: str, dots: Sequence[Dot], marker: dict[str, object]) -> go.Scatter:
     return go.Scatter(
         x=[round(one.time, 3) for one in dots],
-        y=[round(max(one.latency, 0.1), 2) for one in dots],
+        y=[round(max(one.latency, LEAST), 2) for one in dots],
         mode="markers",
         marker=marker,
         name=name,
@@ -239,13 +280,11 @@ def _dots(name: str, dots: Sequence[Dot], marker: dict[str, object]) -> go.Scatt
     )
 
 
-def _share(
-    name: str, colour: str, columns: Sequence[Column], middle: Sequence[float], width: float
-) -> go.Bar:
+def _share(name: str, colour: str, columns: Sequence[Column], chart: Chart) -> go.Bar:
     return go.Bar(
-        x=middle,
+        x=_middles(chart, columns),
         y=[one.shares.get(name, 0.0) for one in columns],
-        width=width,
+        width=_widths(chart, columns),
         name=name,
         marker={"color": colour, "line": {"width": 0}},
         hovertemplate=f"%{{y:.1%}}<extra>{_escaped(name)}</extra>",
