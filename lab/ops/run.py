@@ -7,7 +7,8 @@ also Ctrl-C, the faults are healed, and a lab that was not up before is taken do
 import asyncio
 import shlex
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -74,15 +75,8 @@ def run(file: str, asked: Rehearsal) -> Answer:
     for flag, path in (("--junit", asked.junit), ("--html", asked.html)):
         check_output(flag, path)
     seed = scenario.seed if asked.seed is None else asked.seed
-    was_running, was_there = lab.engine.is_running(lab.dir), lab.dir.root.exists()
-    if was_running:
-        _refuse_faults(lab)
-    try:
-        bring_up(lab)
-        rounds = tuple(_round(lab, seed) for _ in range(asked.repeat))
-    finally:
-        if not was_running and not asked.keep and lab.dir.root.exists():
-            down(lab.name, purge=not was_there)
+    with borrowed(lab, keep=asked.keep):
+        rounds = play_rounds(lab, seed, asked.repeat)
     said, ran_on = command(file, asked, seed), asyncio.run(versions_of(lab.topology))
     verdict = Verdict(lab.name, scenario.title, rounds, scenario.verdict, said, ran_on)
     if lab.dir.root.exists():
@@ -94,6 +88,25 @@ def run(file: str, asked: Rehearsal) -> Answer:
 
         Path(asked.html).write_text(run_page(verdict), encoding="utf-8")
     return Answer(verdict.to_json(), render(verdict), ok=verdict.ok)
+
+
+@contextmanager
+def borrowed(lab: Lab, *, keep: bool) -> Iterator[None]:
+    """The lab is up meanwhile. Afterwards one that was not up before is taken down again, unless kept."""
+    was_running, was_there = lab.engine.is_running(lab.dir), lab.dir.root.exists()
+    if was_running:
+        _refuse_faults(lab)
+    try:
+        bring_up(lab)
+        yield
+    finally:
+        if not was_running and not keep and lab.dir.root.exists():
+            down(lab.name, purge=not was_there)
+
+
+def play_rounds(lab: Lab, seed: int, count: int) -> tuple[Round, ...]:
+    """Run the scenario of a lab that is up, `count` times."""
+    return tuple(_round(lab, seed) for _ in range(count))
 
 
 def check_output(flag: str, path: str) -> None:
