@@ -1,7 +1,7 @@
 """How a verdict is shown: a table with a timeline for people, data for programs, JUnit XML for CI. Pure."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 from xml.etree import ElementTree
@@ -11,8 +11,11 @@ from rich.table import Table
 from rich.text import Text
 
 from lab.scenarios.course import Course, Event
-from lab.scenarios.judge import Outcome
+from lab.scenarios.outcome import Outcome, Word, word
+from lab.scenarios.precision import Precision, precision, remarks, worst
 
+MARKS: Mapping[Word, str] = {"held": "green", "failed": "bold red", "inconclusive": "yellow"}
+"""How the verdict on a measure is coloured."""
 WIDTH = 100
 """Columns of the timeline at most: longer runs have several seconds in each."""
 
@@ -27,6 +30,15 @@ class Round:
     @property
     def ok(self) -> bool:
         return all(outcome.ok for outcome in self.outcomes)
+
+    @property
+    def word(self) -> Word:
+        return word(self.outcomes)
+
+    @property
+    def precision(self) -> dict[str, Precision]:
+        """How the load of each traffic was really sent."""
+        return precision(self.course)
 
 
 @dataclass(frozen=True)
@@ -43,31 +55,31 @@ class Verdict:
     def ok(self) -> bool:
         return all(one.ok for one in self.rounds)
 
+    @property
+    def word(self) -> Word:
+        return word(outcome for one in self.rounds for outcome in one.outcomes)
+
     def to_json(self) -> dict[str, Any]:
         return {
             "lab": self.lab,
             "title": self.title,
-            "verdict": _word(self.ok),
+            "verdict": self.word,
             "expected": self.expected,
             "rounds": [_round_json(one) for one in self.rounds],
         }
-
-
-def _word(ok: bool) -> str:
-    return "held" if ok else "failed"
 
 
 def _surprise(verdict: Verdict) -> str:
     """What a verdict that is known beforehand has to add."""
     if verdict.expected is None:
         return ""
-    return ", as expected" if verdict.expected == _word(verdict.ok) else f", expected: {verdict.expected}"
+    return ", as expected" if verdict.expected == verdict.word else f", expected: {verdict.expected}"
 
 
 def _round_json(one: Round) -> dict[str, Any]:
     begin = one.course.begin
     return {
-        "verdict": _word(one.ok),
+        "verdict": one.word,
         "seconds": round(one.course.end - begin, 3),
         "events": [
             {
@@ -87,6 +99,7 @@ def _round_json(one: Round) -> dict[str, Any]:
         ],
         "expectations": [asdict(outcome) for outcome in one.outcomes],
         "seed": one.course.seed,
+        "precision": {name: seen.to_json() for name, seen in one.precision.items()},
         "waits": [
             {
                 "name": waiting.name,
@@ -112,15 +125,16 @@ def render(verdict: Verdict) -> RenderableType:
     for column in ("", "TRAFFIC", "MEASURE", "WINDOW", "WANTED", "SEEN"):
         table.add_column(column, overflow="fold")
     for outcomes in _by_measure(verdict.rounds):
-        first, ok = outcomes[0], all(outcome.ok for outcome in outcomes)
-        mark = Text("held", "green") if ok else Text("FAILED", "bold red")
-        seen = " · ".join(dict.fromkeys(outcome.seen for outcome in outcomes))
+        first, found = outcomes[0], word(outcomes)
+        seen = " · ".join(dict.fromkeys(outcome.told for outcome in outcomes))
+        mark = Text(found if found == "held" else found.upper(), MARKS[found])
         table.add_row(mark, *map(Text, (first.subject, first.measure, first.window, first.wanted, seen)))
     held = sum(one.ok for one in verdict.rounds)
     many = len(verdict.rounds) > 1
-    words = f"{verdict.title or verdict.lab}: {_word(verdict.ok)}{_surprise(verdict)}"
+    words = f"{verdict.title or verdict.lab}: {verdict.word}{_surprise(verdict)}"
     head = Text(words + (f" (held in {held} of {len(verdict.rounds)} rounds)" if many else ""), "bold")
-    return Group(head, "", table, "", *map(Text, timeline(verdict.rounds[-1].course)))
+    trust = remarks(worst(one.precision for one in verdict.rounds))
+    return Group(head, "", table, "", *map(Text, [*timeline(verdict.rounds[-1].course), "", *trust]))
 
 
 def _by_measure(rounds: Sequence[Round]) -> list[list[Outcome]]:
@@ -179,8 +193,8 @@ def junit(verdict: Verdict) -> str:
         "testsuite",
         name=verdict.lab,
         tests=str(len(cases)),
-        failures=str(sum(not outcome.ok for _, outcome in cases)),
-        errors="0",
+        failures=str(sum(not outcome.ok and not outcome.doubt for _, outcome in cases)),
+        errors=str(sum(bool(outcome.doubt) for _, outcome in cases)),
         time=f"{seconds:.3f}",
     )
     for number, outcome in cases:
@@ -190,8 +204,8 @@ def junit(verdict: Verdict) -> str:
             suite, "testcase", classname=f"{verdict.lab}.{outcome.subject}", name=name
         )
         if not outcome.ok:
-            text = f"wanted {outcome.wanted}, seen {outcome.seen}"
-            ElementTree.SubElement(case, "failure", message=text)
+            text = f"wanted {outcome.wanted}, seen {outcome.told}"
+            ElementTree.SubElement(case, "error" if outcome.doubt else "failure", message=text)
     return _xml(suite)
 
 
