@@ -29,8 +29,10 @@ from lab.ops.runs import keep
 from lab.ops.up import bring_up
 from lab.scenarios.calls import fetch
 from lab.scenarios.course import Course, Window
-from lab.scenarios.judge import BASELINE, Outcome, judge, measured
-from lab.scenarios.play import play
+from lab.scenarios.judge import judge, measured
+from lab.scenarios.outcome import Outcome
+from lab.scenarios.play import InForce, play
+from lab.scenarios.reactions import BASELINE
 from lab.scenarios.report import junit, problems, render
 from lab.scenarios.sampling import Sampler
 from lab.scenarios.verdict import Round, Verdict
@@ -160,16 +162,17 @@ async def _course(lab: Lab, seed: int, say: Callable[[str, str], None]) -> Round
         say("heal", "all")
         await asyncio.to_thread(fault.heal, tuple(standing), lab=lab.name)
     say("lab", "reading what was recorded")
-    calls = await fetch(lab.connect, clusters, played.begin - BASELINE, played.end)
+    fetched = await fetch(lab.connect, clusters, played.begin - BASELINE, played.end)
     course = Course(
         played.begin,
         played.end,
         played.events,
-        calls,
+        fetched.calls,
         sampler.taken,
         played.waitings,
         protocols(lab.topology),
         seed,
+        fetched.clocks,
     )
     return Round(course, judge(scenario.expect, course))
 
@@ -243,17 +246,17 @@ class _Stage:
     one_at_a_time: asyncio.Lock = field(default_factory=asyncio.Lock)
     """A lab takes one verb at a time."""
 
-    async def inject(self, step: Step) -> str:
+    async def inject(self, step: Step) -> InForce:
         async with self.one_at_a_time:
             return await asyncio.to_thread(self._inject, step)
 
-    def _inject(self, step: Step) -> str:
+    def _inject(self, step: Step) -> InForce:
         assert step.fault, "play hands over faults only"
         target = "|".join(filter(None, (getattr(step, word) for word in FAULT_WORDS[step.fault])))
         options = {word: getattr(step, word) for word in FAULT_OPTIONS.get(step.fault, ())}
         tenure = self._tenure(step)
         made = fault.inject(step.fault, target, lab=self.lab.name, options=options, tenure=tenure)
-        return str(made.data["id"])
+        return InForce(made.data["id"], made.data["since"])
 
     def _tenure(self, step: Step) -> Tenure:
         return Tenure(f"scenario:{self.lab.topology.name}", lease(self.lab.topology.scenario, step))
@@ -283,7 +286,7 @@ class _Stage:
         """What is wanted, judged over the last `over` seconds."""
         now = time.time()
         clusters = {one.traffic.split("/")[0] for one in wanted if one.traffic}
-        calls = await fetch(self.lab.connect, clusters, now - over)
+        calls = (await fetch(self.lab.connect, clusters, now - over)).calls
         course = Course(
             now - over, now, (), calls, self.sampler.taken, protocols=protocols(self.lab.topology)
         )

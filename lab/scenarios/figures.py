@@ -31,7 +31,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class Column:
-    """The calls that were due in one stretch of time. None: no call to tell from."""
+    """The calls that were sent in one stretch of time. None: no call to tell from."""
 
     begin: float
     calls: int
@@ -96,7 +96,7 @@ def chart(course: Course, first: Sequence[str] = ()) -> Chart:
     width = next((one for one in _WIDTHS if length / one <= COLUMNS), _WIDTHS[-1])
     inside = {
         name: sorted(
-            (one for one in records if course.begin <= one.due < course.end), key=lambda one: one.due
+            (one for one in records if course.begin <= one.sent < course.end), key=lambda one: one.sent
         )
         for name, records in sorted(
             course.calls.items(), key=lambda one: ([*first, one[0]].index(one[0]), one[0])
@@ -134,13 +134,13 @@ def _panel(name: str, records: Sequence[Record], course: Course, width: float) -
     # What is left at the end belongs to the last column, however little it is.
     stretches: list[list[Record]] = [[] for _ in range(max(1, int((course.end - course.begin) / width)))]
     for one in records:
-        stretches[min(int((one.due - course.begin) / width), len(stretches) - 1)].append(one)
+        stretches[min(int((one.sent - course.begin) / width), len(stretches) - 1)].append(one)
     complete = len(records) <= DOTS
     dots = [one for one in records if complete or one.error][:DOTS]
     return Panel(
         name,
         tuple(_column(number * width, calls) for number, calls in enumerate(stretches)),
-        tuple(Dot(one.due - course.begin, one.latency_ms, one.cluster, one.error) for one in dots),
+        tuple(Dot(one.sent - course.begin, one.latency_ms, one.cluster, one.error) for one in dots),
         complete,
         _column(0.0, records),
     )

@@ -15,7 +15,9 @@ from plotly.offline import get_plotlyjs
 
 from lab.scenarios.course import Course, Event
 from lab.scenarios.figures import chart
+from lab.scenarios.outcome import Word
 from lab.scenarios.plots import Plot, colours, plots
+from lab.scenarios.precision import remarks, worst
 from lab.scenarios.verdict import Round, Spread, Verdict, figure
 
 
@@ -24,7 +26,7 @@ class Timeline:
     """The charts and steps of one round."""
 
     number: int
-    ok: bool
+    word: Word
     seconds: float
     plots: Sequence[Plot]
     colours: dict[str, str]
@@ -39,6 +41,8 @@ class Section:
     verdict: Verdict
     rows: Sequence[Spread]
     timelines: Sequence[Timeline]
+    remarks: Sequence[str]
+    """How far its times can be trusted."""
 
     @property
     def began(self) -> str:
@@ -48,7 +52,7 @@ class Section:
     @property
     def held(self) -> int:
         """How many measures held in every round."""
-        return sum(row.ok for row in self.rows)
+        return sum(row.word == "held" for row in self.rows)
 
 
 def run_page(verdict: Verdict) -> str:
@@ -78,17 +82,18 @@ def _breakable(text: str) -> Markup:
 def section(verdict: Verdict) -> Section:
     """What a page shows of a verdict."""
     spreads = verdict.spreads()
-    ordered = sorted(spreads, key=lambda one: one.ok)  # what failed is looked at first
+    ordered = sorted(spreads, key=lambda one: one.word == "held")  # what failed is looked at first
     first = [one.first.subject for one in ordered]
     timelines = [_timeline(number, one, first) for number, one in enumerate(verdict.rounds, 1)]
-    return Section(verdict, spreads, timelines)
+    trust = remarks(worst(one.precision for one in verdict.rounds))
+    return Section(verdict, spreads, timelines, trust)
 
 
 def _timeline(number: int, one: Round, first: Sequence[str]) -> Timeline:
     figures = chart(one.course, first)
     return Timeline(
         number,
-        one.ok,
+        one.word,
         figures.length,
         plots(figures),
         colours(figures),

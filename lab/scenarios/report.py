@@ -1,7 +1,7 @@
 """How a verdict is shown in a terminal, as a table with a timeline, and to CI, as JUnit XML. Pure."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from xml.etree import ElementTree
 
 from rich.console import Group, RenderableType
@@ -10,9 +10,12 @@ from rich.text import Text
 
 from lab.scenarios.course import Course, Event
 from lab.scenarios.figures import span
-from lab.scenarios.judge import Outcome
+from lab.scenarios.outcome import Outcome, Word
+from lab.scenarios.precision import remarks, worst
 from lab.scenarios.verdict import Spread, Verdict, figure
 
+MARKS: Mapping[Word, str] = {"held": "green", "failed": "bold red", "inconclusive": "yellow"}
+"""How the verdict on a measure is coloured."""
 WIDTH = 100
 """Columns of the timeline at most: longer runs have several seconds in each."""
 _SPREAD = ("HELD", "MIN", "MEDIAN", "MAX")
@@ -34,23 +37,31 @@ def render(verdict: Verdict) -> RenderableType:
     for column in ("", "TRAFFIC", "MEASURE", "WINDOW", "WANTED", *(_SPREAD if many else ()), "SEEN"):
         table.add_column(column, overflow="fold", justify="right" if column in _SPREAD else "left")
     for spread in verdict.spreads():
-        one, mark = spread.first, Text("held", "green") if spread.ok else Text("FAILED", "bold red")
-        seen = _spread(spread) if many else (one.seen,)
-        table.add_row(mark, *map(Text, (one.subject, one.measure, one.window, one.wanted, *seen)))
+        one, seen = spread.first, _spread(spread) if many else spread.told
+        table.add_row(
+            mark(spread.word), *map(Text, (one.subject, one.measure, one.window, one.wanted, *seen))
+        )
     failed = [number for number, one in enumerate(verdict.rounds, 1) if not one.ok]
     number = (failed or [len(verdict.rounds)])[0]
     rounds = f" (held in {verdict.held} of {len(verdict.rounds)} rounds)" if many else ""
     head = Text(f"{verdict.title or verdict.lab}: {verdict.word}{_surprise(verdict)}{rounds}", "bold")
     lines = [f"round {number}", *timeline(verdict.rounds[number - 1].course)][0 if many else 1 :]
-    return Group(head, "", table, "", *map(Text, lines))
+    trust = remarks(worst(one.precision for one in verdict.rounds))
+    return Group(head, "", table, "", *map(Text, [*lines, "", *trust]))
+
+
+def mark(word: Word) -> Text:
+    """A verdict, with what did not hold in capitals."""
+    return Text(word if word == "held" else word.upper(), MARKS[word])
 
 
 def _spread(spread: Spread) -> tuple[str, ...]:
     """The cells of a measure over several rounds: its figures, and what has none in words."""
     held = f"{spread.held}/{len(spread.outcomes)}"
+    doubts = [one.told for one in spread.outcomes if one.doubt]
     if spread.figures is None:
-        return held, "", "", "", " · ".join(dict.fromkeys(spread.seen))
-    return held, *(figure(one, spread.first.unit) for one in spread.figures), ""
+        return held, "", "", "", " · ".join(dict.fromkeys(spread.told))
+    return held, *(figure(one, spread.first.unit) for one in spread.figures), " · ".join(doubts)
 
 
 def timeline(course: Course) -> list[str]:
@@ -75,7 +86,7 @@ def _bar(event: Event, course: Course, columns: int, step: int) -> str:
 def _success(course: Course, name: str, columns: int, step: int) -> str:
     made, good = [0] * columns, [0] * columns
     for record in course.calls[name]:
-        column = int((record.due - course.begin) // step)
+        column = int((record.sent - course.begin) // step)
         if 0 <= column < columns:
             made[column] += 1
             good[column] += record.good
@@ -98,8 +109,8 @@ def junit(verdict: Verdict) -> str:
         "testsuite",
         name=verdict.lab,
         tests=str(len(cases)),
-        failures=str(sum(not outcome.ok for _, outcome in cases)),
-        errors="0",
+        failures=str(sum(not outcome.ok and not outcome.doubt for _, outcome in cases)),
+        errors=str(sum(bool(outcome.doubt) for _, outcome in cases)),
         time=f"{seconds:.3f}",
     )
     for number, outcome in cases:
@@ -109,8 +120,8 @@ def junit(verdict: Verdict) -> str:
             suite, "testcase", classname=f"{verdict.lab}.{outcome.subject}", name=name
         )
         if not outcome.ok:
-            text = f"wanted {outcome.wanted}, seen {outcome.seen}"
-            ElementTree.SubElement(case, "failure", message=text)
+            text = f"wanted {outcome.wanted}, seen {outcome.told}"
+            ElementTree.SubElement(case, "error" if outcome.doubt else "failure", message=text)
     return _xml(suite)
 
 

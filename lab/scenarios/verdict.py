@@ -9,7 +9,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from lab.scenarios.course import Course, Event
-from lab.scenarios.judge import Outcome
+from lab.scenarios.outcome import Outcome, Word, word
+from lab.scenarios.precision import Precision, precision
 from lab.topology.grammar import format_percent
 
 
@@ -23,6 +24,15 @@ class Round:
     @property
     def ok(self) -> bool:
         return all(outcome.ok for outcome in self.outcomes)
+
+    @property
+    def word(self) -> Word:
+        return word(self.outcomes)
+
+    @property
+    def precision(self) -> dict[str, Precision]:
+        """How the load of each traffic was really sent."""
+        return precision(self.course)
 
 
 @dataclass(frozen=True)
@@ -42,13 +52,13 @@ class Spread:
         return sum(one.ok for one in self.outcomes)
 
     @property
-    def ok(self) -> bool:
-        return self.held == len(self.outcomes)
+    def word(self) -> Word:
+        return word(self.outcomes)
 
     @property
-    def seen(self) -> tuple[str, ...]:
+    def told(self) -> tuple[str, ...]:
         """What was seen in each round; once, when it was the same in all."""
-        every = tuple(one.seen for one in self.outcomes)
+        every = tuple(one.told for one in self.outcomes)
         return every[:1] if len(set(every)) == 1 else every
 
     @property
@@ -83,8 +93,8 @@ class Verdict:
         return all(one.ok for one in self.rounds)
 
     @property
-    def word(self) -> str:
-        return word(self.ok)
+    def word(self) -> Word:
+        return word(outcome for one in self.rounds for outcome in one.outcomes)
 
     @property
     def held(self) -> int:
@@ -122,18 +132,15 @@ def figure(value: float, unit: str) -> str:
     return f"{value:g}"
 
 
-def word(ok: bool) -> str:
-    return "held" if ok else "failed"
-
-
 def _round_json(one: Round) -> dict[str, Any]:
     begin = one.course.begin
     return {
-        "verdict": word(one.ok),
+        "verdict": one.word,
         "seconds": round(one.course.end - begin, 3),
         "events": [_event_json(event, begin) for event in one.course.events],
         "expectations": [asdict(outcome) for outcome in one.outcomes],
         "seed": one.course.seed,
+        "precision": {name: seen.to_json() for name, seen in one.precision.items()},
         "waits": [
             {
                 "name": waiting.name,
