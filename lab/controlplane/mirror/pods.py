@@ -26,8 +26,8 @@ class PodMirrors:
         ]
 
     async def collect(self) -> None:
-        """Remove all whose own name, less the cluster's, is that of no remote Service. Up to 2.14 linkerd2 does
-        not look at which Service a pod's mirror belongs to: all are removed, and made anew.
+        """Remove all whose own name, less the cluster's, is that of no remote Service. Linkerd up to 2.14
+        does not look at which Service a pod's mirror belongs to: all are removed, and made anew.
         """
         link = self._view.link
         for service in self._view.local.services.list():
