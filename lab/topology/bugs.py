@@ -15,5 +15,5 @@ Bug = Literal[
 ]
 BUGS: tuple[Bug, ...] = get_args(Bug)
 BUGS_OF: Mapping[str, tuple[Bug, ...]] = {}
-"""Which bugs a version has without being asked for them: none so far. What 2.14 did to an empty backend differs:
+"""Which bugs a version has without being asked for: none so far. What 2.14 did to an empty backend differs:
 its proxies failed in blips, and the emulation fails all the time."""
