@@ -35,6 +35,10 @@ _WAVES = (
 )
 
 
+class Unserved(LabError):
+    """The server serves no such kind."""
+
+
 def read(path: Path) -> list[Object]:
     """All objects of a YAML file, or of every YAML file below a folder, in name order.
 
@@ -46,12 +50,21 @@ def read(path: Path) -> list[Object]:
 
 def _read_file(file: Path) -> list[Object]:
     try:
-        documents = [d for d in yaml.load_all(file.read_bytes(), Loader=yaml.CSafeLoader) if d is not None]
-    except (OSError, yaml.YAMLError) as error:
+        text = file.read_bytes()
+    except OSError as error:
         raise LabError(f"manifest {file}: {error}") from error
+    return parse(text, f"manifest {file}")
+
+
+def parse(text: bytes | str, source: str) -> list[Object]:
+    """All objects of a YAML text; `source` names it in errors. Pure."""
+    try:
+        documents = [d for d in yaml.load_all(text, Loader=yaml.CSafeLoader) if d is not None]
+    except yaml.YAMLError as error:
+        raise LabError(f"{source}: {error}") from error
     for number, document in enumerate(documents, 1):
         if not isinstance(document, dict) or "kind" not in document or "apiVersion" not in document:
-            raise LabError(f"manifest {file}: document {number} has no apiVersion and kind")
+            raise LabError(f"{source}: document {number} has no apiVersion and kind")
     return [item for d in documents for item in (d["items"] if d["kind"] == "List" else [d])]
 
 
@@ -93,7 +106,7 @@ async def _established(client: Client, definitions: Sequence[Object]) -> None:
 
 
 async def resolve(client: Client, obj: Object) -> Kind:
-    """The Kind of any object, from our table or by asking the server. Raises LabError if unserved."""
+    """The Kind of any object, from our table or by asking the server. Raises Unserved."""
     try:
         return kind_of(obj)
     except KeyError:
@@ -107,7 +120,7 @@ async def resolve(client: Client, obj: Object) -> Kind:
     for row in answer.get("resources", ()):
         if row["kind"] == obj["kind"] and "/" not in row["name"]:
             return Kind(group, version, row["kind"], row["name"], row["namespaced"])
-    raise LabError(
+    raise Unserved(
         f"{obj['kind']} {name(obj)}: {client.server} serves no {obj['kind']} in {obj['apiVersion']}",
         remedy="apply its CustomResourceDefinition first",
     )
