@@ -36,6 +36,10 @@ _WAVES = (
 )
 
 
+class Unserved(LabError):
+    """The server serves no such kind."""
+
+
 def read(path: Path) -> list[Object]:
     """All objects of a YAML file, or of every YAML file below a folder, in name order.
 
@@ -106,7 +110,7 @@ async def _established(client: Client, definitions: Sequence[Object]) -> None:
 
 
 async def resolve(client: Client, obj: Object) -> Kind:
-    """The Kind of any object, from our table or by asking the server. Raises LabError if unserved."""
+    """The Kind of any object, from our table or by asking the server. Raises Unserved."""
     try:
         return kind_of(obj)
     except KeyError:
@@ -120,7 +124,7 @@ async def resolve(client: Client, obj: Object) -> Kind:
     for row in answer.get("resources", ()):
         if row["kind"] == obj["kind"] and "/" not in row["name"]:
             return Kind(group, version, row["kind"], row["name"], row["namespaced"])
-    raise LabError(
+    raise Unserved(
         f"{obj['kind']} {name(obj)}: {client.server} serves no {obj['kind']} in {obj['apiVersion']}",
         remedy="apply its CustomResourceDefinition first",
     )
