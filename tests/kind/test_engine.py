@@ -213,3 +213,19 @@ async def test_a_failure_of_kind_is_told_with_its_words_and_a_remedy(
     assert "kind create cluster --name=two-" in str(caught.value)
     assert 'failed to pull image "x"' in str(caught.value)
     assert "docker load" in caught.value.remedy
+
+
+async def test_a_killed_node_stays_down_until_it_is_healed_and_comes_back_wired(rig: Rig) -> None:
+    await rig.up()
+    fault = EngineFault("component", only("west"), component="node")
+    await rig.engine.apply_fault(rig.dir, fault)
+    state = await rig.engine.observe(rig.dir)
+    assert not state.clusters["west"].is_running
+    assert state.clusters["west"].is_complete  # so that `up` does not take it for one to be completed
+    await rig.engine.clear_fault(rig.dir, fault)
+    assert (await rig.engine.observe(rig.dir)).clusters["west"].is_running
+    there = rig.address("east")
+    assert f"via {there}" in rig.inside("west", "ip", "route", "show", rig.plan.cluster("east").pod_cidr)
+    with rig.docker.client() as client:
+        node = client.containers.get("two-west-control-plane")
+    assert node.attrs["HostConfig"]["RestartPolicy"]["Name"] == "on-failure"
