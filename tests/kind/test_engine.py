@@ -47,13 +47,12 @@ async def test_removing_a_lab_touches_nothing_of_others(rig: Rig) -> None:
     with rig.docker.client() as client:
         stranger = client.networks.create("kind")
         theirs = client.containers.run(
-            "lab.test/node:1", detach=True, network="kind", labels={"io.x-k8s.kind.cluster": "two-west"}
+            "lab.test/node:1", detach=True, network="kind", labels={"io.x-k8s.kind.cluster": "west"}
         )
         await rig.up()
         await rig.engine.remove(rig.dir)
-        # The stand-in deletes by name, as kind does: what must not happen is that it is told to.
         assert {one.id for one in client.networks.list(names=["kind"])} == {stranger.id}
-    assert theirs
+        assert [one.id for one in client.containers.list()] == [theirs.id]
 
 
 async def test_the_kubeconfigs_name_the_published_port_and_the_nodes_address(rig: Rig) -> None:
