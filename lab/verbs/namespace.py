@@ -14,6 +14,7 @@ namespace = Collection(
     life.doctor,
     life.schema,
     scenarios.run,
+    scenarios.matrix,
     evidence.bundle,
     reach.logs,
     reach.exec_,
