@@ -75,7 +75,7 @@ def run(file: str, asked: Rehearsal) -> Answer:
         _refuse_faults(lab)
     try:
         bring_up(lab)
-        rounds = tuple(_round(lab, seed) for _ in range(asked.repeat))
+        rounds = tuple(one_round(lab, seed) for _ in range(asked.repeat))
     finally:
         if not was_running and not asked.keep and lab.dir.root.exists():
             down(lab.name, purge=not was_there)
@@ -96,7 +96,8 @@ def _refuse_faults(lab: Lab) -> None:
         )
 
 
-def _round(lab: Lab, seed: int) -> Round:
+def one_round(lab: Lab, seed: int) -> Round:
+    """Play the scenario once on a lab that is up; its faults are healed afterwards, whatever happens."""
     with Progress() as progress:
         try:
             return asyncio.run(_course(lab, seed, progress))

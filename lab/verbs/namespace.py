@@ -15,6 +15,7 @@ namespace = Collection(
     life.schema,
     scenarios.run,
     evidence.bundle,
+    evidence.repro,
     reach.logs,
     reach.exec_,
     reach.tui,
