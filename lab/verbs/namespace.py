@@ -16,6 +16,7 @@ namespace = Collection(
     scenarios.run,
     scenarios.matrix,
     evidence.bundle,
+    evidence.repro,
     reach.logs,
     reach.exec_,
     reach.tui,
