@@ -38,6 +38,8 @@ namespace = Collection(
         faults.api,
         faults.http,
         faults.dns,
+        faults.certificate,
+        faults.clock,
         faults.list_,
         faults.heal,
     ),
