@@ -5,7 +5,7 @@ import base64
 import contextlib
 import json
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -61,7 +61,7 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A cache with both releases of the CLI, and no other programs but those of the system."""
     cache = tmp_path / "tools"
     for name, release in (("linkerd", LATEST), ("linkerd-2.14", OLD)):
@@ -70,7 +70,7 @@ def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setenv("PATH", "/usr/bin:/bin")
     monkeypatch.setenv("LINKERD_RECORD", str(tmp_path / "calls"))
     (tmp_path / "calls").touch()
-    yield cache
+    return cache
 
 
 def install(cache: Path, name: str, release: str) -> None:

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """A stand-in for the program `linkerd`, for machines that cannot have its images.
 
-It refuses commands and flags that the CLI reference of its release lacks (cli-*.json), looks at the cluster as
-the CLI does before it prints, prints small manifests, and records how it was called. Its first word is the release
-that it stands for; what it prints of the extension are the lab's own manifests, which have Linkerd's names.
+It refuses commands and flags that the CLI reference of its release lacks (cli-*.json), looks at the cluster
+as the CLI does before it prints, prints small manifests, and records how it was called. Its first word is the
+release that it stands for; what it prints of the extension are the lab's own manifests, with Linkerd's names.
 """
 
 import base64
@@ -170,10 +170,10 @@ def link(flags: dict[str, str]) -> list[Object]:
         spec["federatedServiceSelector"] = selector(federated)
     config = yaml.safe_dump({"clusters": [{"cluster": {"server": flags["api-server-address"]}}]})
     secrets = [
-        {**obj("v1", "Secret", f"cluster-credentials-{target}", space), "data": {"kubeconfig": encoded(config)},
-         "type": "mirror.linkerd.io/remote-kubeconfig"}
+        obj("v1", "Secret", f"cluster-credentials-{target}", space)
+        | {"data": {"kubeconfig": encoded(config)}, "type": "mirror.linkerd.io/remote-kubeconfig"}
         for space in (EXTENSION, "linkerd")
-    ]  # fmt: skip
+    ]
     version = "v1alpha3" if MANAGED else "v1alpha1"
     made = {**obj(f"multicluster.linkerd.io/{version}", "Link", target, EXTENSION), "spec": spec}
     return [*secrets, made, *(controller(target) if not MANAGED else [])]

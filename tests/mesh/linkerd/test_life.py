@@ -41,8 +41,9 @@ async def test_the_newest_release_gets_managed_controllers_and_leaves_nothing_be
     states = await rig.mesh().links(rig.west)
     assert [(one.target, one.spec.modes) for one in states] == [("east", {"gateway", "flat", "federated"})]
     verbs = [" ".join(words[1:3]) for words in rig.calls() if words[1] != "version"]
-    assert verbs == 2 * ["install --crds", f"install --identity-trust-anchors-file={rig.dir.pki}/trust-anchor.crt",
-                         "multicluster install"] + 2 * ["multicluster link-gen"]  # fmt: skip
+    identity = f"install --identity-trust-anchors-file={rig.dir.pki}/trust-anchor.crt"
+    installed = ["install --crds", identity, "multicluster install"]
+    assert verbs == [*installed, *installed, "multicluster link-gen", "multicluster link-gen"]
     await rig.mesh().uninstall(rig.west)
     assert await everything(rig.west.client) - before == {"configmaps kube-system/multicluster-lab"}
 
@@ -92,10 +93,9 @@ async def test_an_installation_that_was_interrupted_is_completed(rig: Rig) -> No
 @pytest.mark.slow
 async def test_a_link_that_is_taken_away_takes_its_controller_credentials_and_mirrors(rig: Rig) -> None:
     await up(rig)
-    mirror = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "front-east", "namespace": "default",
-              "labels": {"mirror.linkerd.io/mirrored-service": "true", "mirror.linkerd.io/cluster-name": "east"}},
-              "spec": {"ports": [{"port": 80}]}}  # fmt: skip
-    await rig.west.client.create(SERVICES, mirror)
+    labels = {"mirror.linkerd.io/mirrored-service": "true", "mirror.linkerd.io/cluster-name": "east"}
+    mirror = {"metadata": {"name": "front-east", "labels": labels}, "spec": {"ports": [{"port": 80}]}}
+    await rig.west.client.create(SERVICES, mirror, "default")
     await rig.mesh(link="east -> west").unlink(rig.west, "east")
     assert await controllers(rig.west) == set()
     assert await rig.west.client.list(LINKS, "linkerd-multicluster") == []
