@@ -1,4 +1,4 @@
-"""Images on a real Docker engine: the demo apps' is built from this project, and nodes hold what pods ask for."""
+"""Images on a real Docker engine: the demo apps are built from this project, and nodes hold what pods need."""
 
 import asyncio
 
