@@ -81,7 +81,7 @@ async def converge(
     steps = diff(desired, await observe(lab, clients) if clients else Observed(), clusters)
     if not steps and _stored(lab) == dump(lab.topology):
         return ()
-    mesh = mesh_of(lab.topology, lab.dir)  # fails before anything is made
+    mesh = mesh_of(lab.topology, lab.dir, say)  # fails before anything is made
     plan = restricted(lab, clusters, set(clients))
     if not lab.dir.topology.exists():
         write_private(lab.dir.topology, dump(lab.topology))  # from now on `down` knows of this lab

@@ -122,6 +122,11 @@ class Cluster(Part):
     """Nodes of this cluster. The embedded engine runs one."""
     context: str | None = None
     """Kubeconfig context of this cluster (engine `existing`). Default: the cluster's name."""
+    kubeconfig: str | None = None
+    """File with that context (engine `existing`), relative to this one. Default: what kubectl would read."""
+    api: str | None = Field(default=None, pattern=r"^https://[^\s/]+$")
+    """Address at which pods of the other clusters reach this one's API server (engine `existing`), such as
+    https://10.0.0.10:6443. Default: the one in the kubeconfig."""
 
 
 class Kind(Part):

@@ -14,6 +14,7 @@ from lab.verbs.verb import show, verb
         "repeat": "how many times, on the same lab",
         "seed": "decides what is left to chance, instead of the scenario's own",
         "junit": "also write the verdict as JUnit XML to this file",
+        "html": "also write it as one page with charts to this file",
     }
 )
 def run(
@@ -24,6 +25,7 @@ def run(
     keep: bool = False,
     repeat: int = 1,
     junit: str = "",
+    html: str = "",
     seed: int = -1,
     variant: str = "",
     json: bool = False,
@@ -37,6 +39,7 @@ def run(
         keep=keep,
         repeat=repeat,
         junit=junit,
+        html=html,
         seed=None if seed < 0 else seed,
         variant=variant,
     )

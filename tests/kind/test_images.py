@@ -1,4 +1,4 @@
-"""Images on a real Docker engine: the demo apps are built from this project, and nodes hold what pods need."""
+"""Images on a real Docker engine: the demo apps' is built here, and nodes hold what pods ask for."""
 
 import asyncio
 

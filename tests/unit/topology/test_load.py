@@ -15,7 +15,7 @@ from lab.topology.links import Wan, directed_links
 from lab.topology.load import dump, load, parse
 from lab.topology.model import Topology
 
-SHIPPED = sorted([*shipped.TOPOLOGIES.glob("*.yaml"), *shipped.TOPOLOGIES.glob("scenarios/*.yaml")])
+SHIPPED = sorted([*shipped.TOPOLOGIES.glob("*.yaml"), *shipped.TOPOLOGIES.glob("*/*.yaml")])
 
 
 def lab(text: str) -> Topology:
