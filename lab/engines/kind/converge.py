@@ -32,7 +32,6 @@ from lab.kube.kinds import NODES
 from lab.plan.addresses import LabPlan
 
 MEMORY_PER_CLUSTER = 2 << 30
-API_PORT = 6443
 ADMIN_FILE = "/etc/kubernetes/admin.conf"
 API_SECONDS = 120.0
 
@@ -91,6 +90,12 @@ def refuse_conflicts(networks: list[Network], lab: LabDir, plan: LabPlan) -> Non
     """Raises LabError that names a network in the way: of the same name, or with the same addresses."""
     for other in networks:
         if (other.lab, other.folder) == (lab.name, str(lab.root)):
+            if plan.lab_cidr not in other.subnets:
+                has = ", ".join(other.subnets)
+                raise LabError(
+                    f"the network {other.name} has {has}, and now {plan.lab_cidr} is wanted",
+                    remedy="`lab down`, then `lab up`: addresses of nodes cannot be changed",
+                )
             continue
         name = f"{other.name} of lab {other.lab} in {other.folder}" if other.lab else other.name
         if other.name == names.network(lab.name):
@@ -143,7 +148,7 @@ def _refuse_limits(findings: list[Finding]) -> None:
 async def _write_kubeconfigs(daemon: Daemon, lab: LabDir, nodes: tuple[Node, ...]) -> None:
     heads = {cluster: group[0] for cluster, group in by_cluster(nodes).items()}
     servers = {
-        cluster: (f"https://127.0.0.1:{node.api_port}", f"https://{node.address}:{API_PORT}")
+        cluster: (f"https://127.0.0.1:{node.api_port}", kubeconfig.api_url(node.address))
         for cluster, node in heads.items()
     }
     running = {cluster: node for cluster, node in heads.items() if node.state == "running"}

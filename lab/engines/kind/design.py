@@ -170,6 +170,20 @@ def _wire(node: Node, siblings: Iterable[Node], routes: Mapping[str, str], seen:
     return [InNode(node.cluster, node.name, argv) for argv in commands]
 
 
+def adrift(
+    plan: LabPlan, groups: Mapping[str, tuple[Node, ...]], seen: Mapping[str, Wiring]
+) -> frozenset[str]:
+    """Clusters with a node that has lost its way to a node of a flat peer, as happens when nodes restart."""
+    found = set()
+    for cluster, mine in groups.items():
+        far = {
+            node.address for peer in _peers(plan, cluster) for node in groups.get(peer, ()) if node.address
+        }
+        if any(not far <= set(seen[node.name].routes.values()) for node in mine if node.name in seen):
+            found.add(cluster)
+    return frozenset(found)
+
+
 def _peers(plan: LabPlan, cluster: str) -> list[str]:
     return [
         second if first == cluster else first
