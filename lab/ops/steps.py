@@ -86,6 +86,8 @@ async def _link(world: World, step: Step) -> None:
     mesh = world.lab.topology.mesh
     spec = LinkSpec(
         frozenset(wanted.modes),
+        wanted.excluded_labels,
+        wanted.excluded_annotations,
         headless=mesh.headless,
         creates_namespaces=mesh.create_namespaces,
         emulate=mesh.bugs,
