@@ -17,6 +17,7 @@ namespace = Collection(
     evidence.bundle,
     reach.logs,
     reach.exec_,
+    reach.capture,
     reach.tui,
     project.bench,
     project.test,

@@ -39,3 +39,34 @@ def tui(c: Context, lab: str = "") -> None:
     from lab.tui.open import open_tui
 
     open_tui(lab)
+
+
+@verb(
+    help={
+        "target": "CLUSTER/NAMESPACE/POD (or a workload's name), CLUSTER for its node, or 'WEST->EAST' for a link",
+        "side": "of a pod: wire (eth0, encrypted; the default) or app (between app and proxy, in clear)",
+        "write": "file to write; default: standard output, for a pipe into tcpdump -r - or wireshark -k -i -",
+        "count": "end after this many packets",
+        "for": "end after this time: 10s",
+        "filter": 'only packets such as "tcp port 8080 and host 10.20.0.5"',
+    }
+)
+def capture(
+    c: Context,
+    target: str,
+    lab: str = "",
+    side: str = "",
+    write: str = "-",
+    count: int = 0,
+    for_: str = "",
+    filter: str = "",
+    json: bool = False,
+) -> None:
+    """Write the packets of a pod, a node or a link as pcap."""
+    from lab.ops.capture.capture import Asked, capture
+
+    answer = capture(target, Asked(lab, side, write, count, for_, filter))
+    if write == "-":
+        talk(answer)
+    else:
+        show(answer, json)
