@@ -1,10 +1,12 @@
 """Verbs that look into a running lab: logs, commands in pods, the terminal interface."""
 
+import sys
+
 from invoke.context import Context
 from invoke.exceptions import Exit
 
 from lab.base.errors import UsageError
-from lab.verbs.verb import rest, verb
+from lab.verbs.verb import rest, show, verb
 
 _POD = {
     "pod": "CLUSTER/NAMESPACE/POD, or a workload's name for one of its pods: west/shop/front",
@@ -43,7 +45,7 @@ def tui(c: Context, lab: str = "") -> None:
 
 @verb(
     help={
-        "target": "CLUSTER/NAMESPACE/POD (or a workload's name), CLUSTER for its node, or 'WEST->EAST' for a link",
+        "target": "CLUSTER/NAMESPACE/POD or workload, CLUSTER for its node, or 'WEST->EAST' for a link",
         "side": "of a pod: wire (eth0, encrypted; the default) or app (between app and proxy, in clear)",
         "write": "file to write; default: standard output, for a pipe into tcpdump -r - or wireshark -k -i -",
         "count": "end after this many packets",
@@ -67,6 +69,6 @@ def capture(
 
     answer = capture(target, Asked(lab, side, write, count, for_, filter))
     if write == "-":
-        talk(answer)
+        sys.stderr.write(f"{answer.view}\n")
     else:
         show(answer, json)

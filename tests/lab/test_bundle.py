@@ -42,7 +42,7 @@ def lab(cli: Cli, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningL
         running.kubectl("west", "apply", "-f", str(applied))
         running.eventually(
             "the pod has said everything",
-            lambda: (
+            lambda running=running: (
                 planted.canary("keylog")
                 in running.kubectl("west", "logs", "-n", "planted", "talker", code=None)
             ),

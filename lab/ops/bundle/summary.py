@@ -190,7 +190,7 @@ def _content(sizes: Mapping[str, int]) -> Iterable[Block]:
     yield Heading("What is in here")
     total = sum(sizes.values())
     yield Paragraph(
-        f"{len(sizes)} files, {total / 1e6:.1f} MB unpacked. Data of Secrets, private keys, tokens, passwords "
-        "and the names of user and home folder were replaced; words of your own programs may hold more."
+        f"{len(sizes)} files, {total / 1e6:.1f} MB unpacked. Data of Secrets, private keys, tokens, passwords"
+        " and the names of user and home folder were replaced; words of your own programs may hold more."
     )
     yield Table(("Path", "Content"), WHAT_IS_WHERE, frozenset({"Path"}))

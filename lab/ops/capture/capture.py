@@ -72,9 +72,9 @@ def capture(target: str, asked: Asked) -> Answer:
         sys.stderr.write(f"capturing {place.words}; Ctrl-C ends it\n")
         taken = _write(tap, file, both(place.only, wanted), (asked.count, seconds))
     where = "" if asked.write == STDOUT else f" in {asked.write}"
-    said = f"{place.words}: {taken.packets} packets, {taken.size} bytes{where}; {taken.dropped} dropped by the kernel"
+    counts = f"{taken.packets} packets, {taken.size} bytes{where}; {taken.dropped} dropped by the kernel"
     data = {"file": asked.write, "packets": taken.packets, "bytes": taken.size, "dropped": taken.dropped}
-    return Answer(data, said)
+    return Answer(data, f"{place.words}: {counts}")
 
 
 def _check(asked: Asked) -> None:

@@ -11,13 +11,18 @@ import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
+from typing import TypeVar
 
 from lab.base.errors import UsageError
 
 PROTOCOLS = {"icmp": 1, "tcp": 6, "udp": 17}
 _IPV4, _ARP = 0x0800, 0x0806
 _ETHERNET = 14
-_ALLOWED = "[tcp|udp] [src|dst] port N, [src|dst] host A, [src|dst] net N/LEN, tcp, udp, icmp, arp; and, or, not, ( )"
+_ALLOWED = (
+    "[tcp|udp] [src|dst] port N, [src|dst] host A, [src|dst] net N/LEN, tcp, udp, icmp, arp; "
+    "and, or, not, ( )"
+)
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -161,13 +166,15 @@ class _Parser:
         try:
             network = IPv4Network(word if kind == "net" else f"{word}/32")
         except ValueError as error:
-            raise self.error(f'"{word}" is not an IPv4 {"network" if kind == "net" else "address"}') from error
+            raise self.error(
+                f'"{word}" is not an IPv4 {"network" if kind == "net" else "address"}'
+            ) from error
         return lambda packet: any(
             end is not None and end in network for end in _ends(direction, packet.source, packet.target)
         )
 
 
-def _ends[T](direction: str, source: T, target: T) -> tuple[T, ...]:
+def _ends(direction: str, source: T, target: T) -> tuple[T, ...]:
     return {"src": (source,), "dst": (target,)}.get(direction, (source, target))
 
 
