@@ -18,6 +18,7 @@ namespace = Collection(
     evidence.repro,
     reach.logs,
     reach.exec_,
+    reach.capture,
     reach.tui,
     project.bench,
     project.test,
