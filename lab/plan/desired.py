@@ -107,6 +107,8 @@ def _cluster_parts(topology: Topology, plan: LabPlan, name: str) -> Any:
     parts = [asdict(plan.cluster(name)), topology.nodes_of(name), topology.clusters[name].context]
     if topology.engine == "kind":  # limits of nodes can change while they run
         parts.append(topology.kind.model_dump(mode="json", exclude={"cpus", "memory"}))
+    if topology.engine == "existing":
+        parts.append(asdict(plan.contexts[name]))
     return parts
 
 
@@ -115,7 +117,8 @@ def _mesh_config(topology: Topology) -> str:
 
 
 def _settings(topology: Topology, link: DirectedLink) -> str:
-    return digest([asdict(link.wan), topology.mesh.model_dump(mode="json")])
+    mesh = topology.mesh.model_dump(mode="json")
+    return digest([asdict(link.wan), mesh, link.excluded_labels, link.excluded_annotations])
 
 
 def _app_parts(topology: Topology, app: App, cluster: str) -> Any:

@@ -8,7 +8,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from lab.scenarios.judge import AT_HOME
+from lab.scenarios.reactions import AT_HOME
 
 NOTHING = "nothing"
 """Stands for a row that one side does not have."""

@@ -24,16 +24,16 @@ from lab.ops.answer import Answer
 from lab.ops.bundle.versions import versions
 from lab.ops.doctor import doctor
 from lab.ops.down import down
-from lab.ops.labs import Lab, lab_of
+from lab.ops.labs import Lab, from_topology
 from lab.ops.repro import compare
 from lab.ops.repro.archive import unpack
 from lab.ops.repro.notes import absent, brought, notes
 from lab.ops.repro.recorded import Recorded, recorded
-from lab.ops.run import one_round
+from lab.ops.run import play_rounds
 from lab.ops.runs import keep
 from lab.ops.status import observer
 from lab.ops.up import bring_up
-from lab.scenarios.report import Verdict
+from lab.scenarios.verdict import Verdict
 from lab.topology.model import EngineName
 
 FOLDER = "bundle"
@@ -72,7 +72,7 @@ def repro(file: str, asked: Asked) -> Answer:
         try:
             shutil.move(unpacked, root / FOLDER)
             found = recorded(root / FOLDER, manifest, asked.lab, asked.engine)
-            rows, verdict = _replayed(lab_of(found.topology), found)
+            rows, verdict = _replayed(from_topology(found.topology), found)
         finally:
             if not asked.keep:
                 down(root.name, purge=True)
@@ -126,7 +126,7 @@ def _replayed(lab: Lab, found: Recorded) -> tuple[list[compare.Row], Verdict | N
 
 def _run_again(lab: Lab, found: Recorded) -> Verdict:
     bring_up(lab)
-    played = tuple(one_round(lab, found.seed) for _ in range(found.rounds))
+    played = play_rounds(lab, found.seed, found.rounds)
     scenario = lab.topology.scenario
     made = Verdict(lab.name, scenario.title, played, scenario.verdict)
     keep(lab.dir, made)
