@@ -15,6 +15,7 @@ namespace = Collection(
     life.schema,
     scenarios.run,
     scenarios.matrix,
+    scenarios.search,
     evidence.bundle,
     evidence.repro,
     reach.logs,
