@@ -17,7 +17,7 @@ from lab.base.errors import LabError
 from lab.kube import objects
 from lab.kube.client import Client, Request
 from lab.kube.errors import NotFound
-from lab.kube.kinds import CONFIG_MAPS, DEPLOYMENTS, EVENTS, LINKS, NODES, PODS, SECRETS, SERVICES, Kind
+from lab.kube.kinds import CONFIG_MAPS, DEPLOYMENTS, EVENTS, LINKS, LINKS_2_14, NODES, PODS, SECRETS, SERVICES
 from lab.kube.objects import Object
 from lab.observe.facts import ClusterFacts, GatewayProbe, KubeFacts, Trust
 from lab.observe.metrics import gateway_probes
@@ -82,7 +82,7 @@ async def read_objects(client: Client) -> KubeFacts:
             client.list(DEPLOYMENTS),
             client.list(EVENTS),
             client.list(SERVICES, labels="mirror.linkerd.io/mirrored-service=true"),
-            _list_if_known(client, LINKS),
+            links_of(client),
         ),
     )
     nodes, pods, deployments, events, mirrors, links = map(tuple, lists)
@@ -110,11 +110,14 @@ async def _trust(client: Client) -> Trust | None:
     return Trust(anchors, base64.b64decode(encoded).decode(errors="replace"))
 
 
-async def _list_if_known(client: Client, kind: Kind) -> list[Object]:
-    try:
-        return await client.list(kind)
-    except NotFound:
-        return []  # the CRD comes with the mesh, which may not be installed yet
+async def links_of(client: Client) -> list[Object]:
+    """A cluster's Links, in the newest version it serves; none where no mesh is installed yet."""
+    for kind in (LINKS, LINKS_2_14):
+        try:
+            return await client.list(kind)
+        except NotFound:
+            continue
+    return []
 
 
 async def read_programs(client: Client, facts: KubeFacts, window: float) -> KubeFacts:

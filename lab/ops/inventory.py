@@ -10,29 +10,27 @@ from dataclasses import dataclass
 from lab.base import shipped
 from lab.base.concurrent import together
 from lab.controlplane.identity.certificates import Pair
-from lab.kube import objects
+from lab.kube import objects, record
 from lab.kube.client import Client
 from lab.kube.errors import NotFound
 from lab.kube.kinds import (
     CONFIG_MAPS,
-    DEPLOYMENTS,
-    HTTP_ROUTES,
-    LINKS,
     SECRETS,
-    SERVICE_ACCOUNTS,
-    SERVICES,
     Kind,
 )
 from lab.kube.manifests import read, written
 from lab.kube.objects import Object
 from lab.mesh.builtin import control_plane
 from lab.mesh.trust import is_good, lab_anchor, trusts
+from lab.observe.gather import links_of
 from lab.observe.links import modes_of
 from lab.ops.labs import Lab
 from lab.plan.desired import Desired, LinkState, MeshState, desired
 from lab.plan.steps import Observed
 from lab.plan.workloads import (
     HASH_ANNOTATION,
+    OWN,
+    PART_KINDS,
     PART_LABEL,
     TRAFFIC,
     Manifests,
@@ -42,12 +40,6 @@ from lab.plan.workloads import (
 from lab.topology.load import load
 from lab.topology.model import APP_SERVICES, Topology
 
-PART_KINDS: tuple[Kind, ...] = (DEPLOYMENTS, SERVICES, SERVICE_ACCOUNTS, CONFIG_MAPS, HTTP_ROUTES)
-"""Kinds that the parts of a topology consist of."""
-RECORD = ("kube-system", "multicluster-lab")
-"""ConfigMap of what the lab applied in a cluster: `mesh`, `manifests` (a hash), `manifest-objects`."""
-OWN = f"{PART_LABEL},!mirror.linkerd.io/mirrored-service"
-"""Selects what the lab applied; mirrors carry the labels of the service they stand for, too."""
 DRIFTED = "drifted"
 
 Hashes = Mapping[tuple[str, str, str], str]
@@ -109,11 +101,11 @@ async def observe(lab: Lab, clients: Mapping[str, Client]) -> Observed:
 
 
 async def _read(client: Client, anchor: Pair) -> ClusterInventory:
-    record, trust, issuer, links, *listed = await together(
-        _find(client, CONFIG_MAPS, RECORD),
+    noted = await record.read(client)
+    trust, issuer, links, *listed = await together(
         _find(client, CONFIG_MAPS, ("linkerd", control_plane.TRUST_ROOTS)),
         _find(client, SECRETS, ("linkerd", control_plane.ISSUER_SECRET)),
-        _list(client, LINKS),
+        links_of(client),
         *(_list(client, kind, OWN) for kind in PART_KINDS),
     )
     parts: dict[str, dict[tuple[str, str, str], str]] = {}
@@ -123,7 +115,7 @@ async def _read(client: Client, anchor: Pair) -> ClusterInventory:
     is_trusted = all(trusts(one, anchor) for one in trust) and all(
         is_good(one, anchor, control_plane.ISSUER_FIELDS) for one in issuer
     )
-    return ClusterInventory(record[0]["data"] if record else {}, tuple(links), parts, is_trusted)
+    return ClusterInventory(noted, tuple(links), parts, is_trusted)
 
 
 async def _find(client: Client, kind: Kind, where: tuple[str, str]) -> list[Object]:

@@ -107,6 +107,8 @@ def _cluster_parts(topology: Topology, plan: LabPlan, name: str) -> Any:
     parts = [asdict(plan.cluster(name)), topology.nodes_of(name), topology.clusters[name].context]
     if topology.engine == "kind":  # limits of nodes can change while they run
         parts.append(topology.kind.model_dump(mode="json", exclude={"cpus", "memory"}))
+    if topology.engine == "existing":
+        parts.append(asdict(plan.contexts[name]))
     return parts
 
 

@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 
 from lab.kube import objects
+from lab.kube.kinds import CONFIG_MAPS, DEPLOYMENTS, HTTP_ROUTES, SERVICE_ACCOUNTS, SERVICES, Kind
 from lab.kube.objects import Object
 from lab.plan.desired import failover_targets
 from lab.topology.model import APP_SERVICES, App, Mode, Topology
@@ -21,6 +22,10 @@ PART_LABEL = "multicluster.lab/part"
 """Which part of the topology an object belongs to: an app's name, or `traffic`."""
 HASH_ANNOTATION = "multicluster.lab/hash"
 TRAFFIC = "traffic"
+PART_KINDS: tuple[Kind, ...] = (DEPLOYMENTS, SERVICES, SERVICE_ACCOUNTS, CONFIG_MAPS, HTTP_ROUTES)
+"""Kinds that the parts of a topology consist of."""
+OWN = f"{PART_LABEL},!mirror.linkerd.io/mirrored-service"
+"""Selects what the lab applied; mirrors carry the labels of the service they stand for, too."""
 
 EXPORTED = "mirror.linkerd.io/exported"
 FEDERATED = "mirror.linkerd.io/federated"

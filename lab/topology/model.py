@@ -122,6 +122,11 @@ class Cluster(Part):
     """Nodes of this cluster. The embedded engine runs one."""
     context: str | None = None
     """Kubeconfig context of this cluster (engine `existing`). Default: the cluster's name."""
+    kubeconfig: str | None = None
+    """File with that context (engine `existing`), relative to this one. Default: what kubectl would read."""
+    api: str | None = Field(default=None, pattern=r"^https://[^\s/]+$")
+    """Address at which pods of the other clusters reach this one's API server (engine `existing`), such as
+    https://10.0.0.10:6443. Default: the one in the kubeconfig."""
 
 
 class Kind(Part):
@@ -131,6 +136,8 @@ class Kind(Part):
     """Kubernetes version, such as "1.36". Default: the newest the installed kind has a node image for."""
     image: str | None = None
     """Node image of your own, instead of the one that the lab pins for this Kubernetes version."""
+    python: str | None = None
+    """Image of Python that the demo apps' image is built from, instead of the one that the lab pins."""
     subnet: Cidr | None = None
     """Addresses of the network between clusters. Default: 172.28.0.0/16; each running lab needs its own."""
     cpus: float | None = Field(default=None, gt=0)
