@@ -1,7 +1,7 @@
 """What real Linkerd says of itself: the metrics of its programs, the status of a Link, its checks.
 
-The texts have the names, types, help and labels of linkerd2's multicluster/service-mirror/metrics.go and of the
-reference of the proxy's metrics (linkerd.io/2/reference/proxy-metrics), with values made for the tests.
+The texts have the names, types, help and labels of linkerd2's multicluster/service-mirror/metrics.go and of
+the reference of the proxy's metrics (linkerd.io/2/reference/proxy-metrics), with values made for the tests.
 """
 
 import json
