@@ -107,7 +107,7 @@ def _stored(lab: Lab) -> str:
 
 
 async def _reach(lab: Lab, cluster: str, nodes: Mapping[str, str], stack: AsyncExitStack) -> MeshCluster:
-    """A cluster for the mesh; its gateway is reached at its node, where the engine knows the address."""
+    """A cluster for the mesh; where nodes have addresses, its gateway is reached at theirs."""
     client = await stack.enter_async_context(await lab.connect(cluster))
     url, ca = server_of(lab.dir.inside_kubeconfig, lab.dir.context(cluster))
     return MeshCluster(cluster, client, url, ca, (node,) if (node := nodes.get(cluster)) else ())
