@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from lab.kube import objects
 from lab.kube.objects import Object
 from lab.observe.facts import GatewayProbe, KubeFacts, Observation, WantedLink
+from lab.observe.mirrored import unmirrored
 from lab.observe.state import Cluster, Fault, Link, LinkState
 
 Judgement = tuple[LinkState, str]
@@ -59,7 +60,7 @@ def _link(wanted: WantedLink, obj: Object | None, seen: Observation, clusters: M
         to=wanted.to,
         modes=modes,
         state=state,
-        reason=reason,
+        reason=reason or (unmirrored(obj) if obj is not None else ""),
         latency_ms=probe.latency_ms if probe and probe.alive else None,
         gateway_alive=probe.alive if probe else None,
         mirrors=mirror_counts(kube.mirrors, wanted.to),
