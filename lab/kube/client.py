@@ -59,6 +59,7 @@ class Client:
         configuration.client_session_kwargs = {"trust_env": False}  # a proxy of the host never sees the lab
         configuration.retries = None
         thrifty()
+        self.configuration = configuration
         self._api = ApiClient(configuration)
 
     @classmethod
@@ -93,7 +94,7 @@ class Client:
     @property
     def server(self) -> str:
         """The API server's URL."""
-        return str(self._api.configuration.host)
+        return str(self.configuration.host)
 
     async def __aenter__(self) -> Self:
         return self

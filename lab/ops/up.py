@@ -5,7 +5,7 @@ Running it again touches only what differs. Ctrl-C leaves a lab that `up` comple
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 
 from lab.base.concurrent import together
@@ -13,7 +13,6 @@ from lab.base.errors import CheckFailed
 from lab.base.state import make_private, write_private
 from lab.base.wait import pause
 from lab.engines.lock import held
-from lab.engines.protocol import ClusterState
 from lab.faults import baseline
 from lab.faults.inject import recover
 from lab.kube.kubeconfig import server_of
@@ -89,8 +88,8 @@ async def converge(
     await lab.engine.ensure(lab.dir, plan, say)
     write_private(lab.dir.topology, dump(lab.topology))
     rest = [step for step in steps if step.verb not in ENGINE_VERBS]
-    there = (await lab.engine.observe(lab.dir)).clusters
-    reached = await together(*(_reach(lab, there[one.name], stack) for one in plan.clusters))
+    nodes = {name: one.node_ip for name, one in (await lab.engine.observe(lab.dir)).clusters.items()}
+    reached = await together(*(_reach(lab, one.name, nodes, stack) for one in plan.clusters))
     world = World(lab, mesh, {one.name: one for one in reached}, desired, say)
     lab.site.ledger.keep_only(lambda fault: bool(set(fault.target.clusters) & set(lab.topology.clusters)))
     await recover(lab.site, {one.name for one in plan.clusters})
@@ -107,10 +106,11 @@ def _stored(lab: Lab) -> str:
     return lab.dir.topology.read_text() if lab.dir.topology.exists() else ""
 
 
-async def _reach(lab: Lab, cluster: ClusterState, stack: AsyncExitStack) -> MeshCluster:
-    client = await stack.enter_async_context(await lab.connect(cluster.name))
-    url, ca = server_of(lab.dir.inside_kubeconfig, lab.dir.context(cluster.name))
-    return MeshCluster(cluster.name, client, url, ca, (cluster.node_ip,) if cluster.node_ip else ())
+async def _reach(lab: Lab, cluster: str, nodes: Mapping[str, str], stack: AsyncExitStack) -> MeshCluster:
+    """A cluster for the mesh; where nodes have addresses, its gateway is reached at theirs."""
+    client = await stack.enter_async_context(await lab.connect(cluster))
+    url, ca = server_of(lab.dir.inside_kubeconfig, lab.dir.context(cluster))
+    return MeshCluster(cluster, client, url, ca, (node,) if (node := nodes.get(cluster)) else ())
 
 
 async def _healthy(

@@ -6,11 +6,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
+from typing import Self, get_args
 
+from lab.base.errors import UsageError
 from lab.scenarios.axes import MODES, Impossible, Swap, fault_step, with_fault, with_mode, with_version
 from lab.topology.check import check
 from lab.topology.check_measures import all_steps
-from lab.topology.model import Topology
+from lab.topology.model import MeshVersion, Topology
+from lab.topology.problem import did_you_mean, listed
 from lab.topology.scenario import Verdict
 
 LONGEST_NAME = 32
@@ -28,6 +31,44 @@ class Axes:
     step: str = ""
     """Name of the step whose fault is replaced; "" for the only one."""
 
+    @classmethod
+    def parse(cls, variant: str, mode: str, version: str, fault: str, step: str) -> Self:
+        """The axes that lists with commas give. Raises UsageError for what is none of a known few."""
+        axes = cls(_split(variant), _split(mode), _split(version), _split(fault), step)
+        for flag, said, known in (
+            ("mode", axes.modes, MODES),
+            ("version", axes.versions, get_args(MeshVersion)),
+        ):
+            _check(flag, said, known)
+        for one in axes.faults:
+            Swap.parse(one)
+        return axes
+
+    @property
+    def flags(self) -> list[str]:
+        """The words of the command line that say so."""
+        values = {
+            "variant": ",".join(self.variants),
+            "mode": ",".join(self.modes),
+            "version": ",".join(self.versions),
+            "fault": ",".join(self.faults),
+            "step": self.step,
+        }
+        return [word for flag, value in values.items() if value for word in (f"--{flag}", value)]
+
+
+def _split(text: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(word.strip() for word in text.split(",") if word.strip()))
+
+
+def _check(flag: str, said: Sequence[str], known: Sequence[str]) -> None:
+    for word in said:
+        if word not in known:
+            raise UsageError(
+                f'--{flag} "{word}" is unknown',
+                remedy=did_you_mean(word, known) or f"there is {listed(known)}",
+            )
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -42,6 +83,11 @@ class Cell:
     reason: str = ""
     expected: Verdict = "held"
     """What the file says of itself as it is, or of one of its variants; all other cells have to hold."""
+
+    @property
+    def way(self) -> tuple[str, str, str, str]:
+        """How it differs from the file: no two cells of a matrix do so in the same way."""
+        return self.variant, self.mode, self.version, self.fault
 
     @property
     def lab(self) -> str:
@@ -60,11 +106,10 @@ class Cell:
     def row(self) -> str:
         return self.fault or "as in the file"
 
-    @property
-    def flags(self) -> list[str]:
-        """The words of the command line that choose this cell alone."""
-        said = {"variant": self.variant, "mode": self.mode, "version": self.version, "fault": self.fault}
-        return [word for flag, value in said.items() if value for word in (f"--{flag}", value)]
+    def alone(self, step: str) -> Axes:
+        """The axes on which there is this cell only."""
+        variant, mode, version, fault = ((value,) if value else () for value in self.way)
+        return Axes(variant, mode, version, fault, step if fault else "")
 
 
 def offered(bases: Mapping[str, Topology], asked: Axes) -> Axes:
@@ -87,6 +132,7 @@ def cells(bases: Mapping[str, Topology], asked: Axes) -> list[Cell]:
     `bases` are the topology's variants by name, or the topology itself under "". Raises UsageError when it is
     not clear which fault is to be replaced.
     """
+    _check("variant", asked.variants, [name for name in bases if name])
     axes = offered(bases, asked)
     ways = product(axes.faults, axes.variants, axes.modes, axes.versions)
     return [

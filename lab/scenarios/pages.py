@@ -15,6 +15,7 @@ from plotly.offline import get_plotlyjs
 
 from lab.scenarios.course import Course, Event
 from lab.scenarios.figures import chart
+from lab.scenarios.grid import Grid, mark
 from lab.scenarios.outcome import Word
 from lab.scenarios.plots import Plot, colours, plots
 from lab.scenarios.precision import remarks, worst
@@ -60,6 +61,12 @@ def run_page(verdict: Verdict) -> str:
     return render("run.html", section=section(verdict))
 
 
+def matrix_page(grid: Grid) -> str:
+    """The grid of a matrix, and under it the report of each of its cells."""
+    sections = {one.cell.way: section(one.verdict) for one in grid.results if one.verdict}
+    return render("matrix.html", grid=grid, sections=sections, mark=mark)
+
+
 def render(template: str, **values: object) -> str:
     """A page from a template, with all that it needs inside."""
     pages = Environment(
@@ -76,7 +83,7 @@ def render(template: str, **values: object) -> str:
 
 def _breakable(text: str) -> Markup:
     """Long names may be broken after their dots and slashes."""
-    return Markup(re.sub(r"([./])(?=\w)", r"\1<wbr>", str(escape(text))))
+    return Markup(re.sub(r"([./])(?=[a-zA-Z])", r"\1<wbr>", str(escape(text))))
 
 
 def section(verdict: Verdict) -> Section:

@@ -170,6 +170,11 @@ class Link(Part):
     """Share of packets lost, such as 0.1%."""
     rate: Bandwidth | None = None
     """Bandwidth limit, such as 100mbit. Default: none."""
+    excluded_labels: tuple[str, ...] = Field(default=(), alias="excluded-labels")
+    """Labels of exported services that their mirrors do not get: by name, or all with a prefix
+    (argocd.argoproj.io/*)."""
+    excluded_annotations: tuple[str, ...] = Field(default=(), alias="excluded-annotations")
+    """The same for annotations."""
 
 
 def _link(value: object) -> object:

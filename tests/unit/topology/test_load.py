@@ -90,6 +90,11 @@ def test_a_link_keeps_what_the_network_between_does() -> None:
     assert directed_links(lab(text))[0].wan == Wan(0.02, 0.002, 0.001, 100_000_000)
 
 
+def test_a_link_leaves_the_same_labels_out_in_both_directions() -> None:
+    text = TWO + "links: [{from: west, to: east, both: true, excluded-labels: [team, 'ci/*']}]"
+    assert [one.excluded_labels for one in directed_links(lab(text))] == [("team", "ci/*")] * 2
+
+
 @pytest.mark.parametrize(
     ("export", "meaning"),
     [
