@@ -168,6 +168,9 @@ class MemoryClient:
     async def __aexit__(self, *_why: object) -> None:
         """Nothing to close."""
 
+    def owns(self, obj: dict[str, Any]) -> bool:
+        return True
+
     async def list(self, kind: Kind, namespace: str = "") -> list[dict[str, Any]]:
         rows = [place for place in self.world.replicas if place.startswith(f"{self.cluster}/")]
         found = {DEPLOYMENTS: lambda: [self._object(place) for place in rows], NAMESPACES: lambda: [{}]}
