@@ -62,6 +62,7 @@ class Client:
         configuration.client_session_kwargs = {"trust_env": self.uses_proxy(str(configuration.host))}
         configuration.retries = None
         thrifty()
+        self.configuration = configuration
         self._api = ApiClient(configuration)
 
     @classmethod
@@ -104,7 +105,7 @@ class Client:
     @property
     def server(self) -> str:
         """The API server's URL."""
-        return str(self._api.configuration.host)
+        return str(self.configuration.host)
 
     async def __aenter__(self) -> Self:
         return self

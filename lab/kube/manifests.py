@@ -51,17 +51,18 @@ def read(path: Path) -> list[Object]:
 
 def written(manifest: str) -> list[Object]:
     """All objects of a manifest of a topology: a path, or the YAML itself. Raises LabError as `read` does."""
-    return _parsed(manifest, "in the topology") if is_inline(manifest) else read(Path(manifest))
+    return parsed(manifest, "in the topology") if is_inline(manifest) else read(Path(manifest))
 
 
 def _read_file(file: Path) -> list[Object]:
     try:
-        return _parsed(file.read_bytes(), str(file))
+        return parsed(file.read_bytes(), str(file))
     except OSError as error:
         raise LabError(f"manifest {file}: {error}") from error
 
 
-def _parsed(text: str | bytes, source: str) -> list[Object]:
+def parsed(text: str | bytes, source: str) -> list[Object]:
+    """All objects of YAML text; `source` names it in errors. Raises LabError as `read` does."""
     try:
         documents = [d for d in yaml.load_all(text, Loader=yaml.CSafeLoader) if d is not None]
     except yaml.YAMLError as error:

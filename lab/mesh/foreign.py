@@ -4,14 +4,15 @@ Neither is ever changed. What the topology asks for and is not there is an error
 makes it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from lab.base.errors import LabError
 from lab.kube import objects
+from lab.kube.client import Client
 from lab.kube.errors import NotFound
 from lab.kube.kinds import DEPLOYMENTS, LINKS, LINKS_2_14
 from lab.kube.links import link_target, modes_of
-from lab.mesh.protocol import Finding, LinkSpec, LinkState, MeshCluster
+from lab.mesh.protocol import Finding, LinkSpec, LinkState, MeshCluster, Task
 
 NAMESPACE = "linkerd"
 
@@ -35,6 +36,12 @@ class NoMesh:
         return []
 
     async def check(self, clusters: Sequence[MeshCluster]) -> list[Finding]:
+        return []
+
+    async def uninstall(self, cluster: MeshCluster) -> None:
+        """Nothing to do."""
+
+    async def commands(self, tasks: Sequence[Task], clients: Mapping[str, Client]) -> list[tuple[str, str]]:
         return []
 
 

@@ -80,7 +80,7 @@ class Lab:
 
 def from_file(file: str, name: str = "", engine: EngineName | None = None, variant: str = "") -> Lab:
     """The lab that a topology file describes, whether it is up or not."""
-    return _lab(load(file, engine, name, variant))
+    return from_topology(load(file, engine, name, variant))
 
 
 def with_consent(lab: Lab) -> Lab:
@@ -90,7 +90,7 @@ def with_consent(lab: Lab) -> Lab:
 
 def find(name: str = "") -> Lab:
     """The lab of that name, or the only one. Raises NoSuchLab, or UsageError when it is ambiguous."""
-    return _lab(load(str(LabDir.of(meant(name)).topology)))
+    return from_topology(load(str(LabDir.of(meant(name)).topology)))
 
 
 def meant(name: str = "") -> str:
@@ -109,7 +109,8 @@ def meant(name: str = "") -> str:
     return name or known[0]
 
 
-def _lab(topology: Topology) -> Lab:
+def from_topology(topology: Topology) -> Lab:
+    """The lab that a topology describes, whether it is up or not."""
     return Lab(LabDir.of(topology.name), topology, addresses(topology), engine_of(topology.engine))
 
 

@@ -11,12 +11,14 @@ from rich.text import Text
 
 from lab.base.errors import LabError
 from lab.kube.client import Client
+from lab.mesh.protocol import Task, TaskName
+from lab.mesh.select import mesh_of
 from lab.ops.answer import Answer
 from lab.ops.created import Creation, creations
 from lab.ops.inventory import observe, wanted
 from lab.ops.labs import Lab, from_file
 from lab.plan.addresses import LabPlan
-from lab.plan.steps import Observed, Step, diff
+from lab.plan.steps import Observed, Step, Verb, diff
 from lab.topology.model import EngineName
 
 
@@ -47,12 +49,25 @@ def plan(
 
 
 async def _steps(lab: Lab, only: tuple[str, ...]) -> tuple[tuple[Step, ...], list[tuple[str, str]]]:
-    """The steps, and the commands of the engine among them."""
+    """The steps, and the commands of the engine and the mesh among them."""
     async with AsyncExitStack() as stack:
         clients = await connect_running(lab, stack)
         observed = await observe(lab, clients) if clients else Observed()
         plan = restricted(lab, only, set(clients))
-        return diff(wanted(lab.topology), observed, only), await lab.engine.commands(lab.dir, plan)
+        steps = diff(wanted(lab.topology), observed, only)
+        tasks = [Task(_TASKS[step.verb], step.clusters) for step in steps if step.verb in _TASKS]
+        mesh = mesh_of(lab.topology, lab.dir)
+        return steps, [
+            *await lab.engine.commands(lab.dir, plan),
+            *await mesh.commands(tasks, clients),
+        ]
+
+
+_TASKS: Mapping[Verb, TaskName] = {
+    Verb.UNLINK: "unlink",
+    Verb.INSTALL_MESH: "install",
+    Verb.LINK: "link",
+}
 
 
 def restricted(lab: Lab, only: tuple[str, ...], running: set[str]) -> LabPlan:

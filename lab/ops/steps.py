@@ -11,7 +11,8 @@ from lab.kube.errors import NotFound
 from lab.kube.kinds import CONFIG_MAPS
 from lab.kube.manifests import apply_all
 from lab.kube.objects import Object
-from lab.mesh.protocol import LinkSpec, Mesh, MeshCluster
+from lab.mesh.protocol import Mesh, MeshCluster
+from lab.mesh.specs import link_spec
 from lab.ops.inventory import hashes, list_served, shipped_manifests, user_manifests
 from lab.ops.labs import Lab
 from lab.ops.progress import Progress
@@ -28,8 +29,6 @@ from lab.plan.workloads import (
     namespaces,
     traffic_objects,
 )
-from lab.topology.links import directed_links
-from lab.topology.model import Topology
 
 MANIFESTS = f"manifest{record.LISTS}"
 """Entry of the record: what was applied of the user's manifests."""
@@ -82,17 +81,6 @@ async def _install_mesh(world: World, step: Step) -> None:
     await apply_all(client, namespaces(world.lab.topology, world.manifests))
     state = world.desired.mesh[cluster]
     await record.note(client, {"mesh": f"{state.version} {state.config}"})
-
-
-def link_spec(topology: Topology, source: str, target: str) -> LinkSpec:
-    """What the topology wants the link between two clusters to carry. Pure."""
-    wanted = next(link for link in directed_links(topology) if (link.source, link.target) == (source, target))
-    return LinkSpec(
-        frozenset(wanted.modes),
-        headless=topology.mesh.headless,
-        creates_namespaces=topology.mesh.create_namespaces,
-        emulate=topology.mesh.bugs,
-    )
 
 
 async def _link(world: World, step: Step) -> None:

@@ -123,7 +123,8 @@ def _mesh_config(topology: Topology) -> str:
 
 
 def _settings(topology: Topology, link: DirectedLink) -> str:
-    return digest([asdict(link.wan), topology.mesh.model_dump(mode="json")])
+    mesh = topology.mesh.model_dump(mode="json")
+    return digest([asdict(link.wan), mesh, link.excluded_labels, link.excluded_annotations])
 
 
 def _app_parts(topology: Topology, app: App, cluster: str) -> Any:

@@ -80,6 +80,15 @@ def _link_modes(topology: Topology) -> Iterator[Problem]:
                               'federated services came later: use mesh.version "latest"')  # fmt: skip
 
 
+def _exclusions(topology: Topology) -> Iterator[Problem]:
+    for index, link in enumerate(topology.links):
+        for word in ("excluded_labels", "excluded_annotations"):
+            if getattr(link, word) and topology.mesh.version == "2.14":
+                path: Path = ("links", index, word.replace("_", "-"))
+                hint = 'it came later: use mesh.version "latest"'
+                yield Problem(path, "with mesh.version 2.14", "nothing", hint)
+
+
 def _flat_needs_one_network(topology: Topology, link: DirectedLink, path: Path) -> Iterator[Problem]:
     here, there = topology.network_of(link.source), topology.network_of(link.target)
     if here != there and link.crosses_pods:
@@ -130,6 +139,7 @@ _RULES = (
     no_slow_links,
     mesh_of_others,
     _link_modes,
+    _exclusions,
     flat_ranges,
     _jitter,
     exports,

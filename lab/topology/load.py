@@ -42,6 +42,16 @@ def load(file: str, engine: EngineName | None = None, name: str = "", variant: s
     return _located(topology, folder, file)
 
 
+def load_variants(file: str, engine: EngineName | None = None) -> dict[str, Topology]:
+    """The topology in a file as each of its variants, in their order; itself under "" when it has none."""
+    path = shipped.topology(file)
+    topology = parse(_read(path), str(path), engine)
+    return {
+        name: _located(_chosen(topology, name), path.resolve().parent, str(path))
+        for name in topology.variants or ("",)
+    }
+
+
 def parse(text: str, source: str, engine: EngineName | None = None) -> Topology:
     """The topology in a text. Pure; `source` names it in errors."""
     read = document.parse(text)

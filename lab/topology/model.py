@@ -140,6 +140,8 @@ class Kind(Part):
     """Kubernetes version, such as "1.36". Default: the newest the installed kind has a node image for."""
     image: str | None = None
     """Node image of your own, instead of the one that the lab pins for this Kubernetes version."""
+    python: str | None = None
+    """Image of Python that the demo apps' image is built from, instead of the one that the lab pins."""
     subnet: Cidr | None = None
     """Addresses of the network between clusters. Default: 172.28.0.0/16; each running lab needs its own."""
     cpus: float | None = Field(default=None, gt=0)
@@ -170,6 +172,11 @@ class Link(Part):
     """Share of packets lost, such as 0.1%."""
     rate: Bandwidth | None = None
     """Bandwidth limit, such as 100mbit. Default: none."""
+    excluded_labels: tuple[str, ...] = Field(default=(), alias="excluded-labels")
+    """Labels of exported services that their mirrors do not get: by name, or all with a prefix
+    (argocd.argoproj.io/*)."""
+    excluded_annotations: tuple[str, ...] = Field(default=(), alias="excluded-annotations")
+    """The same for annotations."""
 
 
 def _link(value: object) -> object:

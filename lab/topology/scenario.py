@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field
 
 from lab.topology import grammar
-from lab.topology.fault_words import FAULT_OPTIONS, FAULT_WORDS, FLAGS, FaultKind, lasts
+from lab.topology.fault_words import FAULT_OPTIONS, FAULT_WORDS, FLAGS, FaultKind, Problem, lasts
 from lab.topology.measures import Expectation, Measures, When
 from lab.topology.part import Label, Part, Seconds
 from lab.topology.probes import Probe
@@ -77,8 +77,9 @@ class Step(Part):
     cluster: str | None = None
     """The cluster a fault hits, or several with commas; for `apply`, where to (default: all)."""
     target: FaultTarget | None = None
-    """scale, kill, http: CLUSTER/NAMESPACE/DEPLOYMENT, also the name of a Service; several with commas in
-    each part; or a label selector (app=front) in the place of the name."""
+    """scale, kill, http, certificate, clock: CLUSTER/NAMESPACE/DEPLOYMENT, also the name of a Service;
+    several with commas in each part; or a label selector (app=front) in the place of the name. The last two:
+    also clusters."""
     to: int | None = Field(default=None, ge=0, le=50)
     """scale: number of pods (default 0)."""
     delay: Annotated[str, written(grammar.parse_duration)] | None = None
@@ -107,6 +108,10 @@ class Step(Part):
     """http: status of a failed gRPC call, instead."""
     servfail: bool | None = None
     """dns: answer SERVFAIL instead of nothing."""
+    problem: Problem | None = None
+    """certificate: what is wrong with it (default: expired)."""
+    skew: Annotated[str, written(grammar.parse_skew)] | None = None
+    """clock: how far it is ahead, such as 25h, or behind, such as -25h."""
     hold: Seconds | None = Field(default=None, alias="for")
     """Heal the fault this long after it came into force. Without it `heal`, or the end of the run, does."""
     heal: str | None = None

@@ -31,6 +31,9 @@ ANY: st.SearchStrategy[tuple[str, Target, dict[str, int]]] = st.one_of(
     ),
     st.sampled_from([("pause", Target(("east",)), {}), ("api", Target(("east", "asia")), {})]),
     st.builds(lambda count: ("scale", WORKLOAD, {"replicas": count}), st.integers(0, 3)),
+    st.builds(lambda problem: ("certificate", WORKLOAD, {"problem": problem}), st.integers(0, 3)),
+    st.sampled_from([("clock", Target(("west",)), {"skew_s": 7200}), ("dns", Target(("asia",)), {})]),
+    st.builds(lambda status: ("http", WORKLOAD, {"status": status}), st.integers(500, 503)),
 )
 
 
@@ -44,7 +47,8 @@ def effective(world: World) -> object:
     last: dict[object, float] = {}
     for part in world.parts:
         last |= {(part.clusters, part.others, name): value for name, value in part.settings}
-    return {part for part in world.parts if part.kind != "impair"}, last, world.replicas
+    others = {part for part in world.parts if part.kind != "impair"}
+    return others, last, world.replicas, world.objects, world.flaws()
 
 
 @settings(deadline=None, max_examples=60)

@@ -13,7 +13,7 @@ from pathlib import Path
 import docker
 import pytest
 
-from tests.kind import node_image
+from tests.kind import node_image, python_image
 
 SECONDS = 40.0
 
@@ -62,6 +62,7 @@ def start(folder: Path) -> Dockerd:
         client.api.import_image_from_data(
             node_image.archive(), repository=node_image.TAG, changes='ENTRYPOINT ["/bin/kubelet"]'
         )
+        client.api.import_image_from_data(python_image.small(), repository=python_image.SMALL)
     return engine
 
 
@@ -78,7 +79,7 @@ def end(engine: Dockerd) -> None:
 
 def _start(folder: Path) -> subprocess.Popen[bytes]:
     flags = {"--data-root": "data", "--exec-root": "exec", "--pidfile": "pid"}
-    argv = ["dockerd", "--bridge=none", "--storage-driver=vfs", f"--host=unix://{folder}/sock"]
+    argv = ["dockerd", "--bridge=none", f"--host=unix://{folder}/sock"]
     argv += [f"{flag}={folder}/{name}" for flag, name in flags.items()]
     with (folder / "log").open("ab") as log:
         process = subprocess.Popen(argv, stdout=log, stderr=log)

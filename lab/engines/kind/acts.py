@@ -38,6 +38,29 @@ class RunKind:
 
 
 @dataclass(frozen=True)
+class RunDocker:
+    """Run the command `docker`, for what its API leaves to it: building, and moving images by files."""
+
+    where: str
+    argv: tuple[str, ...]
+    timeout: float
+
+    @property
+    def line(self) -> str:
+        return f"docker {_words(self.argv)}"
+
+
+@dataclass(frozen=True)
+class RemoveFile:
+    where: str
+    path: Path
+
+    @property
+    def line(self) -> str:
+        return f"rm {shlex.quote(str(self.path))}"
+
+
+@dataclass(frozen=True)
 class MakeNetwork:
     where: str
     name: str
@@ -101,7 +124,7 @@ class InNode:
         return f"docker exec {self.node} {_words(self.argv)}"
 
 
-Act = WriteFile | RunKind | MakeNetwork | PullImage | LimitNode | StartNode | InNode
+Act = WriteFile | RemoveFile | RunKind | RunDocker | MakeNetwork | PullImage | LimitNode | StartNode | InNode
 
 
 def _words(argv: tuple[str, ...] | list[str]) -> str:

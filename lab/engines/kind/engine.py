@@ -8,7 +8,7 @@ import shutil
 
 from lab.base.errors import LabError
 from lab.base.state import LabDir
-from lab.engines.kind import converge, daemon, design, faults, look
+from lab.engines.kind import converge, daemon, design, faults, kubeconfig, look
 from lab.engines.kind.daemon import Daemon
 from lab.engines.kind.nodes import Node, by_cluster
 from lab.engines.kind.perform import perform
@@ -40,6 +40,8 @@ class KindEngine:
         async with await Daemon.connect() as docker:
             ground = faults.Ground(docker, _plan(lab), by_cluster(await docker.nodes(lab)))
             actual = await faults.read(ground)
+            wirings = await look.wirings(docker, tuple(ground.nodes(ground.clusters)))
+        adrift = design.adrift(ground.plan, ground.clusters, wirings) | kubeconfig.moved(lab, ground.clusters)
         plans = {one.name: one for one in ground.plan.clusters}
         clusters = {
             name: ClusterState(
@@ -49,6 +51,7 @@ class KindEngine:
                 network=plans[name].network if name in plans else "",
                 paused=name in actual.paused,
                 components=_components(nodes, api_down=(name, "apiserver") in actual.stopped),
+                settled=name not in adrift,
             )
             for name, nodes in ground.clusters.items()
         }

@@ -9,12 +9,14 @@ from lab.engines.kind import rules
 from lab.engines.kind.daemon import Daemon
 from lab.engines.kind.design import Present
 from lab.engines.kind.nodes import Node, Wiring
+from lab.engines.kind.perform import in_node
 from lab.plan.addresses import LabPlan
 
 STATIC_PODS = "/etc/kubernetes/manifests"
 SHELF = "/etc/kubernetes"
 """Where the manifest of a stopped API server waits."""
 API_MANIFEST = "kube-apiserver.yaml"
+IMAGES = ("ctr", "--namespace=k8s.io", "images", "list")
 REACHABLE = ("running", "paused")
 
 
@@ -24,7 +26,8 @@ async def present(daemon: Daemon, lab: LabDir, plan: LabPlan) -> Present:
         daemon.lab_networks(lab), daemon.nodes(lab), daemon.images()
     )
     marks = {one.name: mark for one in plan.clusters if (mark := _mark(lab, one.name))}
-    return Present(bool(networks), nodes, images, await wirings(daemon, nodes), marks)
+    kernels, stocks = await asyncio.gather(wirings(daemon, nodes), loaded(daemon, nodes))
+    return Present(bool(networks), nodes, images, kernels, marks, stocks)
 
 
 async def wirings(daemon: Daemon, nodes: tuple[Node, ...]) -> dict[str, Wiring]:
@@ -32,6 +35,19 @@ async def wirings(daemon: Daemon, nodes: tuple[Node, ...]) -> dict[str, Wiring]:
     asked = [node for node in nodes if node.state in REACHABLE]
     answers = await together(*(_wiring(daemon, node) for node in asked))
     return {node.name: answer for node, answer in zip(asked, answers, strict=True)}
+
+
+async def loaded(daemon: Daemon, nodes: tuple[Node, ...]) -> dict[str, dict[str, str]]:
+    """The names of all images in each node that runs, with their digests."""
+    asked = [node for node in nodes if node.state == "running"]
+    answers = await together(*(in_node(daemon, node, IMAGES) for node in asked))
+    return {node.name: _table(answer) for node, answer in zip(asked, answers, strict=True)}
+
+
+def _table(text: str) -> dict[str, str]:
+    """Name and digest of each row: REF, TYPE, DIGEST and more."""
+    rows = [line.split() for line in text.splitlines()[1:]]
+    return {row[0]: row[2] for row in rows}
 
 
 async def without_api(daemon: Daemon, node: Node) -> bool:
