@@ -3,6 +3,7 @@
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from tests.lab.conftest import Cli, RunningLab, bring_up
 from tests.lab.hosts import Host
 
 pytestmark = pytest.mark.netns
+LINKS = ["west <-> east"]
 ECHO = [{"app": "echo"}]
 WIDGETS = """
 apiVersion: apiextensions.k8s.io/v1
@@ -229,3 +231,30 @@ def test_two_labs_cannot_use_one_cluster(host: Host) -> None:
     with guest(host, "first"):
         host.topology("second")
         assert "lab first of" in refusal(host, "second")
+
+
+@pytest.mark.slow
+def test_a_mesh_that_is_there_is_used_and_left_alone(cli: Cli, tmp_path: Path) -> None:
+    file = tmp_path / "meshed.yaml"
+    file.write_text(yaml.safe_dump({"name": "meshed", "clusters": {"west": {}, "east": {}}, "links": LINKS}))
+    for lab in bring_up(cli, str(file), "meshed"):
+        host = Host(lab, tmp_path)
+        before = {cluster: host.census(cluster) for cluster in ("west", "east")}
+        host.topology("unmeshed", mesh="lab")
+        assert "a mesh that is there is left alone" in refusal(host, "unmeshed")
+        shop = [{"app": "shop", "export": "flat", "failover": True}]
+        traffic = [{"from": "west", "to": "http://front.shop", "rate": "20/s"}]
+        parts = {"mesh": "user", "links": LINKS, "apps": shop, "traffic": traffic}
+        with guest(host, "used", clusters=("west", "east"), **parts) as visit:
+            assert visit.traffic("west", "front")["identitySeen"] == [
+                "loadgen.traffic.serviceaccount.identity.linkerd.cluster.local"
+            ]
+            visit.run("fault.scale", "west/shop/front")
+            visit.eventually("east answers", lambda: visit.traffic("west", "front")["answeredBy"].get("east"))
+            visit.run("fault.http", "east/shop/front", "--status", "503")
+            visit.eventually("calls fail", lambda: visit.traffic("west", "front")["success"] < 0.9)
+            visit.run("fault.heal", "--all")
+            visit.eventually("west answers", lambda: visit.traffic("west", "front")["success"] == 1)
+            said = visit.run("fault.control-plane", "west", code=2).stderr
+            assert "was not made by this lab" in said
+        assert {cluster: host.census(cluster) for cluster in before} == before
