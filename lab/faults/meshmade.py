@@ -4,7 +4,7 @@ Real Linkerd has no such kinds. There one would send a share of a Service's requ
 backend that answers errors only, which holds for callers with a proxy that follow that route.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -103,6 +103,17 @@ class MeshMade:
 
         await together(*(one(cluster) for cluster in fault.target.clusters))
 
+    async def strays(self, site: Site, cluster: str, recorded: Collection[str]) -> list[Object]:
+        """The objects of a cluster that belong to none of the faults with the `recorded` ids."""
+        async with await site.connect(cluster) as client:
+            found = await client.list(self.kind)
+        return [obj for obj in found if objects.labels(obj).get(ID) not in recorded]
+
+    async def lift(self, site: Site, cluster: str, stray: Object) -> None:
+        """Delete an object that belongs to no fault."""
+        async with await site.connect(cluster) as client:
+            await self._delete(client, stray)
+
     async def _mine(self, client: Client, fault: Fault) -> list[Object]:
         return await client.list(self.kind, labels=f"{ID}={fault.id}")
 
@@ -135,7 +146,7 @@ def refuse_other_meshes(site: Site, fault: Fault) -> None:
 
 
 async def _selectors(site: Site, fault: Fault, cluster: str) -> Selectors:
-    """The selectors of what is meant. Raises UsageError for a workload whose pods have no proxy."""
+    """The selectors of what is meant. Raises UsageError for a workload whose pods, if any, have no proxy."""
     async with await site.connect(cluster) as client:
         if not fault.target.service:
             pods = await client.list(PODS)
@@ -144,7 +155,8 @@ async def _selectors(site: Site, fault: Fault, cluster: str) -> Selectors:
             }
         found = await workloads.deployments(client, workloads.selection(fault))
         for deployment in found:
-            if not any(map(workloads.is_meshed, await workloads.pods_of(client, deployment))):
+            pods = await workloads.pods_of(client, deployment)
+            if pods and not any(map(workloads.is_meshed, pods)):
                 name = f"{cluster}/{objects.namespace(deployment)}/{objects.name(deployment)}"
                 raise UsageError(
                     f"{name} has no pod in the mesh, and only a proxy can do this to requests",
