@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from lab.base.errors import CommandError, LabError, TimedOut
+from lab.base.programs import search_path
 
 LONGEST_LINE = 1 << 20
 
@@ -39,13 +40,13 @@ async def run(
     check: bool = True,
     pass_fds: Sequence[int] = (),
 ) -> Completed:
-    """Run a program to its end and return what it said.
+    """Run a program to its end and return what it said. One that is not on PATH may be in the lab's cache.
 
     `env` is added to the caller's environment; `timeout` is in seconds; `pass_fds` stay open in it. Raises
     CommandError for a non-zero code (unless `check` is false), TimedOut after killing it, NotInstalled if it
     is not there.
     """
-    merged = {**os.environ, **(env or {})}
+    merged = {**os.environ, "PATH": search_path(), **(env or {})}
     pipe = asyncio.subprocess.PIPE
     try:
         process = await asyncio.create_subprocess_exec(
@@ -94,7 +95,7 @@ async def follow(
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
-        env={**os.environ, **(env or {})},
+        env={**os.environ, "PATH": search_path(), **(env or {})},
         start_new_session=True,
         limit=LONGEST_LINE,
     )

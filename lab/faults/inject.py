@@ -6,6 +6,7 @@ a record that `heal` finishes; applying and healing can be repeated.
 
 import time
 from collections.abc import Iterable, Set
+from dataclasses import replace
 
 from lab.base.errors import CheckFailed, LabError
 from lab.faults.actuator import Others
@@ -16,7 +17,7 @@ from lab.topology.fault_words import lasts
 
 
 async def inject(site: Site, fault: Fault) -> Fault:
-    """Record and apply a fault; returns it as it now stands.
+    """Record and apply a fault; returns it as it now stands, `since` when its effect began.
 
     When applying fails, what was done of it is undone; a record stays only if that fails, too.
     """
@@ -26,6 +27,7 @@ async def inject(site: Site, fault: Fault) -> Fault:
         others = standing(site, fault)
         if before := await row.actuator.before(site, fault, others):
             fault = site.ledger.put(fault.at("applying", before))
+        fault = replace(fault, since=time.time())
         await row.actuator.apply(site, fault, others)
     except BaseException:
         await heal(site, fault)

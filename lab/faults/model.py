@@ -52,6 +52,7 @@ class Tenure:
 class Fault:
     """One fault; `before` is what healing restores, in its actuator's words (JSON).
 
+    `since` is when its effect began in seconds since the epoch (while `applying`: when it was asked for).
     `owner` says who made it: `cli:PID`, `scenario:NAME` or `tui`. `expires` is the end of its lease in
     seconds since the epoch; None stands until it is healed.
     """

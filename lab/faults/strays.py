@@ -8,7 +8,7 @@ from lab.base.concurrent import together
 from lab.base.errors import LabError
 from lab.base.log import get_logger
 from lab.faults.catalogue import ENGINE, MESH
-from lab.faults.meshmade import OWN_MESH, MeshMade
+from lab.faults.meshmade import MeshMade
 from lab.faults.model import Fault
 from lab.faults.site import Site
 from lab.kube import objects
@@ -40,8 +40,6 @@ async def of_engine(site: Site, recorded: Collection[Fault]) -> list[Stray]:
 
 async def of_mesh(site: Site, recorded: Collection[Fault]) -> list[Stray]:
     """Objects in clusters whose API servers answer; the others' cannot act on anything new either."""
-    if site.engine.name != OWN_MESH:
-        return []
     ids = {fault.id for fault in recorded}
     clusters = (await site.engine.observe(site.dir)).clusters
     found = await together(*(_of(site, maker, cluster, ids) for cluster in clusters for maker in MESH))

@@ -78,12 +78,16 @@ VALIDATING_WEBHOOKS = Kind(
     namespaced=False,
 )
 TOKEN_REVIEWS = Kind("authentication.k8s.io", "v1", "TokenReview", "tokenreviews", namespaced=False)
+SELF_SUBJECT_ACCESS_REVIEWS = Kind(
+    "authorization.k8s.io", "v1", "SelfSubjectAccessReview", "selfsubjectaccessreviews", namespaced=False
+)
 SUBJECT_ACCESS_REVIEWS = Kind(
     "authorization.k8s.io", "v1", "SubjectAccessReview", "subjectaccessreviews", namespaced=False
 )
 HTTP_ROUTES = Kind("gateway.networking.k8s.io", "v1", "HTTPRoute", "httproutes")
 GRPC_ROUTES = Kind("gateway.networking.k8s.io", "v1", "GRPCRoute", "grpcroutes")
 LINKS = Kind("multicluster.linkerd.io", "v1alpha3", "Link", "links")
+LINKS_2_14 = Kind("multicluster.linkerd.io", "v1alpha1", "Link", "links")
 SERVERS = Kind("policy.linkerd.io", "v1beta3", "Server", "servers")
 SERVER_AUTHORIZATIONS = Kind("policy.linkerd.io", "v1beta1", "ServerAuthorization", "serverauthorizations")
 AUTHORIZATION_POLICIES = Kind("policy.linkerd.io", "v1alpha1", "AuthorizationPolicy", "authorizationpolicies")

@@ -36,6 +36,10 @@ _WAVES = (
 )
 
 
+class Unserved(LabError):
+    """The server serves no such kind."""
+
+
 def read(path: Path) -> list[Object]:
     """All objects of a YAML file, or of every YAML file below a folder, in name order.
 
@@ -47,17 +51,18 @@ def read(path: Path) -> list[Object]:
 
 def written(manifest: str) -> list[Object]:
     """All objects of a manifest of a topology: a path, or the YAML itself. Raises LabError as `read` does."""
-    return _parsed(manifest, "in the topology") if is_inline(manifest) else read(Path(manifest))
+    return parsed(manifest, "in the topology") if is_inline(manifest) else read(Path(manifest))
 
 
 def _read_file(file: Path) -> list[Object]:
     try:
-        return _parsed(file.read_bytes(), str(file))
+        return parsed(file.read_bytes(), str(file))
     except OSError as error:
         raise LabError(f"manifest {file}: {error}") from error
 
 
-def _parsed(text: str | bytes, source: str) -> list[Object]:
+def parsed(text: str | bytes, source: str) -> list[Object]:
+    """All objects of YAML text; `source` names it in errors. Raises LabError as `read` does."""
     try:
         documents = [d for d in yaml.load_all(text, Loader=yaml.CSafeLoader) if d is not None]
     except yaml.YAMLError as error:
@@ -106,7 +111,7 @@ async def _established(client: Client, definitions: Sequence[Object]) -> None:
 
 
 async def resolve(client: Client, obj: Object) -> Kind:
-    """The Kind of any object, from our table or by asking the server. Raises LabError if unserved."""
+    """The Kind of any object, from our table or by asking the server. Raises Unserved."""
     try:
         return kind_of(obj)
     except KeyError:
@@ -120,7 +125,7 @@ async def resolve(client: Client, obj: Object) -> Kind:
     for row in answer.get("resources", ()):
         if row["kind"] == obj["kind"] and "/" not in row["name"]:
             return Kind(group, version, row["kind"], row["name"], row["namespaced"])
-    raise LabError(
+    raise Unserved(
         f"{obj['kind']} {name(obj)}: {client.server} serves no {obj['kind']} in {obj['apiVersion']}",
         remedy="apply its CustomResourceDefinition first",
     )

@@ -4,13 +4,20 @@
 converge: they may be called again and again, and only what differs is written.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from lab.kube.client import Client
 
 Mode = Literal["gateway", "flat", "federated"]
+TaskName = Literal["install", "link", "unlink"]
+Say = Callable[[str, str], None]
+"""Called with where (a cluster) and what is happening there."""
+
+
+def silent(where: str, what: str) -> None:
+    """Nobody listens."""
 
 
 @dataclass(frozen=True)
@@ -18,12 +25,14 @@ class MeshCluster:
     """One cluster as the mesh sees it.
 
     `api_url` and `api_ca` (PEM) are how *pods of other clusters* reach this cluster's API server.
+    `gateway_addresses` stand in for a load balancer where the cluster has none; an engine gives them.
     """
 
     name: str
     client: Client
     api_url: str
     api_ca: str
+    gateway_addresses: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -55,13 +64,25 @@ class LinkState:
 
 @dataclass(frozen=True)
 class Finding:
-    """One answer of check(): what was looked at, where, whether it holds, and if not what to do."""
+    """One answer of check(): what was looked at, where, whether it holds, and if not what to do.
+
+    A warning holds, and yet has something to say.
+    """
 
     check: str
     where: str
     ok: bool
     seen: str = ""
     remedy: str = ""
+    is_warning: bool = False
+
+
+@dataclass(frozen=True)
+class Task:
+    """Something that `up` will ask of the mesh: install in (cluster,), link or unlink (source, target)."""
+
+    what: TaskName
+    clusters: tuple[str, ...]
 
 
 class Mesh(Protocol):
@@ -84,6 +105,14 @@ class Mesh(Protocol):
 
     async def check(self, clusters: Sequence[MeshCluster]) -> list[Finding]:
         """Everything that must hold for links to work, over all clusters."""
+        ...
+
+    async def uninstall(self, cluster: MeshCluster) -> None:
+        """Take out all that the lab put into a cluster for the mesh, and nothing else; can be repeated."""
+
+    async def commands(self, tasks: Sequence[Task], clients: Mapping[str, Client]) -> list[tuple[str, str]]:
+        """(where, command line) of everything that these tasks would run now; `clients` are those of clusters
+        that are there already. A mesh that runs no programs of others has none."""
         ...
 
 

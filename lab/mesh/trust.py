@@ -59,10 +59,18 @@ def is_good(secret: Object | None, anchor: Pair, fields: tuple[str, str]) -> boo
     data = (secret or {}).get("data") or {}
     try:
         pair = Pair(base64.b64decode(data[fields[0]]), base64.b64decode(data[fields[1]]))
+    except (KeyError, ValueError, TypeError):
+        return False
+    return is_good_pair(pair, anchor)
+
+
+def is_good_pair(pair: Pair, anchor: Pair) -> bool:
+    """The same of a pair."""
+    try:
         certificate = pair.parsed()
         if pair.private_key().public_key() != certificate.public_key():
             return False
-    except (KeyError, ValueError, TypeError):
+    except ValueError:
         return False
     now = datetime.now(UTC)
     is_valid = not why_not_now(certificate, now) and certificate.not_valid_after_utc > now + RENEW_BEFORE

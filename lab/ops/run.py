@@ -5,8 +5,12 @@ also Ctrl-C, the faults are healed, and a lab that was not up before is taken do
 """
 
 import asyncio
+import os
+import shlex
+import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,6 +23,7 @@ from lab.faults.workloads import Selection, all_ready
 from lab.kube.manifests import apply_all, written
 from lab.ops import fault
 from lab.ops.answer import Answer
+from lab.ops.bundle.versions import versions_of
 from lab.ops.down import down
 from lab.ops.labs import Lab, from_file
 from lab.ops.progress import Progress
@@ -26,10 +31,13 @@ from lab.ops.runs import keep
 from lab.ops.up import bring_up
 from lab.scenarios.calls import fetch
 from lab.scenarios.course import Course, Window
-from lab.scenarios.judge import BASELINE, Outcome, judge, measured
-from lab.scenarios.play import play
-from lab.scenarios.report import Round, Verdict, junit, problems, render
+from lab.scenarios.judge import judge, measured
+from lab.scenarios.outcome import Outcome
+from lab.scenarios.play import InForce, play
+from lab.scenarios.reactions import BASELINE
+from lab.scenarios.report import junit, problems, render
 from lab.scenarios.sampling import Sampler
+from lab.scenarios.verdict import Round, Verdict
 from lab.topology.bounds import Bound
 from lab.topology.fault_words import FAULT_OPTIONS, FAULT_WORDS
 from lab.topology.measures import Measures, When
@@ -53,6 +61,7 @@ class Rehearsal:
     keep: bool = False
     repeat: int = 1
     junit: str = ""
+    html: str = ""
     seed: int | None = None
     variant: str = ""
 
@@ -67,24 +76,61 @@ def run(file: str, asked: Rehearsal) -> Answer:
         )
     if asked.repeat < 1:
         raise UsageError(f"--repeat {asked.repeat}: at least one round is needed")
-    if not Path(asked.junit).parent.is_dir():
-        raise UsageError(f"--junit {asked.junit}: there is no folder {Path(asked.junit).parent}")
+    for flag, path in (("--junit", asked.junit), ("--html", asked.html)):
+        check_output(flag, path)
     seed = scenario.seed if asked.seed is None else asked.seed
+    with borrowed(lab, keep=asked.keep):
+        rounds = play_rounds(lab, seed, asked.repeat)
+    said, ran_on = command(file, asked, seed), asyncio.run(versions_of(lab.topology))
+    verdict = Verdict(lab.name, scenario.title, rounds, scenario.verdict, said, ran_on)
+    if lab.dir.root.exists():
+        keep(lab.dir, verdict)
+    if asked.junit:
+        Path(asked.junit).write_text(junit(verdict), encoding="utf-8")
+    if asked.html:
+        from lab.scenarios.pages import run_page  # the plotting library takes a second to import
+
+        Path(asked.html).write_text(run_page(verdict), encoding="utf-8")
+    return Answer(verdict.to_json(), render(verdict), ok=verdict.ok)
+
+
+@contextmanager
+def borrowed(lab: Lab, *, keep: bool) -> Iterator[None]:
+    """The lab is up meanwhile. Afterwards one that was not up before is taken down again, unless kept."""
     was_running, was_there = lab.engine.is_running(lab.dir), lab.dir.root.exists()
     if was_running:
         _refuse_faults(lab)
     try:
         bring_up(lab)
-        rounds = tuple(_round(lab, seed) for _ in range(asked.repeat))
+        yield
     finally:
-        if not was_running and not asked.keep and lab.dir.root.exists():
+        if not was_running and not keep and lab.dir.root.exists():
             down(lab.name, purge=not was_there)
-    verdict = Verdict(lab.name, scenario.title, rounds, scenario.verdict)
-    if lab.dir.root.exists():
-        keep(lab.dir, verdict)
-    if asked.junit:
-        Path(asked.junit).write_text(junit(verdict), encoding="utf-8")
-    return Answer(verdict.to_json(), render(verdict), ok=verdict.ok)
+
+
+def play_rounds(lab: Lab, seed: int, count: int) -> tuple[Round, ...]:
+    """Run the scenario of a lab that is up, `count` times."""
+    return tuple(_round(lab, seed) for _ in range(count))
+
+
+def check_output(flag: str, path: str) -> None:
+    """Refuse a file that cannot be written, before the minutes that a run takes."""
+    if not Path(path).parent.is_dir():
+        raise UsageError(f"{flag} {path}: there is no folder {Path(path).parent}")
+    if path and Path(path).is_dir():
+        raise UsageError(f"{flag} {path}: this is a folder", remedy="name a file in it")
+
+
+def command(file: str, asked: Rehearsal, seed: int) -> str:
+    """What gives the same verdict again. Pure."""
+    flags = {
+        "--lab": asked.lab,
+        "--engine": asked.engine,
+        "--variant": asked.variant,
+        "--repeat": asked.repeat if asked.repeat > 1 else "",
+    }
+    words = ["lab", "run", file, *(str(one) for pair in flags.items() if pair[1] for one in pair)]
+    return shlex.join([*words, "--seed", str(seed)])
 
 
 def _refuse_faults(lab: Lab) -> None:
@@ -109,7 +155,13 @@ def _round(lab: Lab, seed: int) -> Round:
 async def _course(lab: Lab, seed: int, say: Callable[[str, str], None]) -> Round:
     scenario = lab.topology.scenario
     clusters = sorted({one.from_ for one in lab.topology.traffic})
-    env = {"KUBECONFIG": str(lab.dir.kubeconfig), "LAB": lab.name, "LAB_SEED": str(seed)}
+    beside = str(Path(sys.executable).parent)  # kubectl and lab, whether or not their venv is active
+    env = {
+        "KUBECONFIG": str(lab.dir.kubeconfig),
+        "LAB": lab.name,
+        "LAB_SEED": str(seed),
+        "PATH": f"{beside}{os.pathsep}{os.environ.get('PATH', '')}",
+    }
     async with Sampler(lab.connect, scenario.probes, env) as sampler:
         stage = _Stage(lab, sampler, env)
         await _steady(stage, say)
@@ -118,16 +170,17 @@ async def _course(lab: Lab, seed: int, say: Callable[[str, str], None]) -> Round
         say("heal", "all")
         await asyncio.to_thread(fault.heal, tuple(standing), lab=lab.name)
     say("lab", "reading what was recorded")
-    calls = await fetch(lab.connect, clusters, played.begin - BASELINE, played.end)
+    fetched = await fetch(lab.connect, clusters, played.begin - BASELINE, played.end)
     course = Course(
         played.begin,
         played.end,
         played.events,
-        calls,
+        fetched.calls,
         sampler.taken,
         played.waitings,
         protocols(lab.topology),
         seed,
+        fetched.clocks,
     )
     return Round(course, judge(scenario.expect, course))
 
@@ -201,17 +254,17 @@ class _Stage:
     one_at_a_time: asyncio.Lock = field(default_factory=asyncio.Lock)
     """A lab takes one verb at a time."""
 
-    async def inject(self, step: Step) -> str:
+    async def inject(self, step: Step) -> InForce:
         async with self.one_at_a_time:
             return await asyncio.to_thread(self._inject, step)
 
-    def _inject(self, step: Step) -> str:
+    def _inject(self, step: Step) -> InForce:
         assert step.fault, "play hands over faults only"
         target = "|".join(filter(None, (getattr(step, word) for word in FAULT_WORDS[step.fault])))
         options = {word: getattr(step, word) for word in FAULT_OPTIONS.get(step.fault, ())}
         tenure = self._tenure(step)
         made = fault.inject(step.fault, target, lab=self.lab.name, options=options, tenure=tenure)
-        return str(made.data["id"])
+        return InForce(made.data["id"], made.data["since"])
 
     def _tenure(self, step: Step) -> Tenure:
         return Tenure(f"scenario:{self.lab.topology.name}", lease(self.lab.topology.scenario, step))
@@ -241,7 +294,7 @@ class _Stage:
         """What is wanted, judged over the last `over` seconds."""
         now = time.time()
         clusters = {one.traffic.split("/")[0] for one in wanted if one.traffic}
-        calls = await fetch(self.lab.connect, clusters, now - over)
+        calls = (await fetch(self.lab.connect, clusters, now - over)).calls
         course = Course(
             now - over, now, (), calls, self.sampler.taken, protocols=protocols(self.lab.topology)
         )

@@ -7,7 +7,7 @@ from typing import Any
 
 from lab.base.errors import LabError
 from lab.base.state import LabDir, make_private, write_private
-from lab.scenarios.report import Verdict
+from lab.scenarios.verdict import Verdict
 
 
 @dataclass(frozen=True)

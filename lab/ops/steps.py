@@ -1,32 +1,37 @@
 """Carries out the steps of a plan: each waits for those it needs, everything else runs side by side."""
 
 import asyncio
-import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from lab.base.concurrent import together
-from lab.kube import objects
+from lab.kube import objects, record
 from lab.kube.client import Client
 from lab.kube.errors import NotFound
-from lab.kube.kinds import CONFIG_MAPS, Kind
-from lab.kube.manifests import apply_all, resolve
+from lab.kube.kinds import CONFIG_MAPS
+from lab.kube.manifests import apply_all
 from lab.kube.objects import Object
-from lab.mesh.protocol import LinkSpec, Mesh, MeshCluster
-from lab.ops.inventory import (
-    OWN,
-    PART_KINDS,
-    RECORD,
-    hashes,
-    shipped_manifests,
-    user_manifests,
-)
+from lab.mesh.protocol import Mesh, MeshCluster
+from lab.mesh.specs import link_spec
+from lab.ops.inventory import hashes, list_served, shipped_manifests, user_manifests
 from lab.ops.labs import Lab
 from lab.ops.progress import Progress
 from lab.plan.desired import Desired
 from lab.plan.steps import Step, Verb
-from lab.plan.workloads import PART_LABEL, TRAFFIC, Manifests, app_objects, idle, namespaces, traffic_objects
-from lab.topology.links import directed_links
+from lab.plan.workloads import (
+    OWN,
+    PART_KINDS,
+    PART_LABEL,
+    TRAFFIC,
+    Manifests,
+    app_objects,
+    idle,
+    namespaces,
+    traffic_objects,
+)
+
+MANIFESTS = f"manifest{record.LISTS}"
+"""Entry of the record: what was applied of the user's manifests."""
 
 
 @dataclass(frozen=True)
@@ -75,21 +80,12 @@ async def _install_mesh(world: World, step: Step) -> None:
     await world.mesh.install(world.clusters[cluster])
     await apply_all(client, namespaces(world.lab.topology, world.manifests))
     state = world.desired.mesh[cluster]
-    await _record(client, {"mesh": f"{state.version} {state.config}"})
+    await record.note(client, {"mesh": f"{state.version} {state.config}"})
 
 
 async def _link(world: World, step: Step) -> None:
     source, target = step.clusters
-    wanted = next(
-        link for link in directed_links(world.lab.topology) if (link.source, link.target) == (source, target)
-    )
-    mesh = world.lab.topology.mesh
-    spec = LinkSpec(
-        frozenset(wanted.modes),
-        headless=mesh.headless,
-        creates_namespaces=mesh.create_namespaces,
-        emulate=mesh.bugs,
-    )
+    spec = link_spec(world.lab.topology, source, target)
     await world.mesh.link(world.clusters[source], world.clusters[target], spec)
 
 
@@ -137,66 +133,21 @@ async def _converge(world: World, cluster: str, part: str, wanted: tuple[Object,
     await apply_all(client, wanted)
     kept = hashes(wanted)
     for kind in PART_KINDS:
-        for obj in await client.list(kind, labels=f"{OWN},{PART_LABEL}={part}"):
+        for obj in await list_served(client, kind, f"{OWN},{PART_LABEL}={part}"):
             if (obj["kind"], *objects.key(obj)) not in kept:
-                await _delete(client, kind, obj)
-
-
-async def _delete(client: Client, kind: Kind, obj: Object) -> None:
-    try:
-        space = objects.namespace(obj) or ("default" if kind.namespaced else "")
-        await client.delete(kind, objects.name(obj), space)
-    except NotFound:
-        return  # its owner's deletion was faster
+                await record.delete(client, obj)
 
 
 async def _apply_manifests(world: World, step: Step) -> None:
     (cluster,) = step.clusters
-    await _converge_manifests(world.client(cluster), user_manifests(world.lab.topology))
-    await _record(world.client(cluster), {"manifests": world.desired.manifests[cluster]})
+    await record.converge(world.client(cluster), MANIFESTS, user_manifests(world.lab.topology))
+    await record.note(world.client(cluster), {"manifests": world.desired.manifests[cluster]})
 
 
 async def _remove_manifests(world: World, step: Step) -> None:
     (cluster,) = step.clusters
-    await _converge_manifests(world.client(cluster), ())
-    await _record(world.client(cluster), {"manifests": None, "manifest-objects": None})
-
-
-async def _converge_manifests(client: Client, wanted: Sequence[Object]) -> None:
-    """Apply the user's objects and delete those that an earlier `up` applied from files now gone."""
-    before = json.loads((await _recorded(client)).get("manifest-objects", "[]"))
-    await _record(client, {"manifest-objects": json.dumps([*before, *map(_reference, wanted)])})
-    await apply_all(client, wanted)
-    kept = [_reference(obj) for obj in wanted]
-    for reference in before:
-        if reference not in kept:
-            await _delete(client, await resolve(client, reference), reference)
-    await _record(client, {"manifest-objects": json.dumps(kept)})
-
-
-def _reference(obj: Object) -> Object:
-    place = {"name": objects.name(obj), "namespace": objects.namespace(obj)}
-    return {"apiVersion": obj["apiVersion"], "kind": obj["kind"], "metadata": place}
-
-
-async def _recorded(client: Client) -> Mapping[str, str]:
-    space, name = RECORD
-    try:
-        return (await client.get(CONFIG_MAPS, name, space)).get("data") or {}
-    except NotFound:
-        return {}
-
-
-async def _record(client: Client, data: Mapping[str, str | None]) -> None:
-    """Note in the cluster what the lab applied there; None forgets an entry."""
-    space, name = RECORD
-    try:
-        await client.patch(CONFIG_MAPS, name, {"data": data}, space)
-    except NotFound:
-        fresh = {key: value for key, value in data.items() if value is not None}
-        await client.create(
-            CONFIG_MAPS, {"metadata": {"name": name, "namespace": space}, "data": fresh}, space
-        )
+    await record.converge(world.client(cluster), MANIFESTS, ())
+    await record.note(world.client(cluster), {"manifests": None})
 
 
 Action = Callable[[World, Step], Awaitable[None]]
@@ -206,6 +157,7 @@ ACTIONS: Mapping[Verb, Action] = {
     Verb.REMOVE_APP: _remove_app,
     Verb.UNLINK: _unlink,
     Verb.INSTALL_MESH: _install_mesh,
+    Verb.PREPARE: _install_mesh,
     Verb.LINK: _link,
     Verb.APPLY_MANIFESTS: _apply_manifests,
     Verb.DEPLOY_APP: _deploy_app,

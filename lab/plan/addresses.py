@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network
 
+from lab.plan.visit import Visit, visit
 from lab.topology.links import Wan, directed_links, wans
 from lab.topology.model import Kind, Topology
 from lab.topology.ranges import lab_range, pod_ranges, service_ranges
@@ -39,7 +40,8 @@ class ClusterPlan:
 @dataclass(frozen=True)
 class LabPlan:
     """The lab's names and addresses. `flat_pairs` are the clusters whose pods reach each other; `wans` says
-    what packets from one cluster to another suffer, by (source, target); `nodes` how many a cluster has."""
+    what packets from one cluster to another suffer, by (source, target); `nodes` how many a cluster has;
+    `visit` what engine `existing` must know."""
 
     name: str
     lab_cidr: str
@@ -49,6 +51,7 @@ class LabPlan:
     wans: Mapping[tuple[str, str], Wan]
     nodes: Mapping[str, int] = field(default_factory=dict)
     kind: Kind = field(default_factory=Kind)
+    visit: Visit = field(default_factory=Visit)
 
     def cluster(self, name: str) -> ClusterPlan:
         """The plan of one cluster; KeyError when the topology has none of that name."""
@@ -86,6 +89,7 @@ def addresses(topology: Topology) -> LabPlan:
         wans=wans(topology),
         nodes={name: topology.nodes_of(name) for name in topology.clusters},
         kind=topology.kind,
+        visit=visit(topology),
     )
 
 

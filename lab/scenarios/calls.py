@@ -4,7 +4,9 @@
 """
 
 import json
+import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from lab.apps.loadgen.records import CAPACITY, Record
@@ -15,36 +17,62 @@ from lab.kube.client import Client, Request
 from lab.kube.kinds import PODS
 from lab.kube.objects import Object, status
 from lab.observe.gather import TRAFFIC_APP, TRAFFIC_NAMESPACE, proxy_path
+from lab.scenarios.clocks import Clock, Look, clock
 from lab.scenarios.course import Calls
 
 SETTLED_WITHIN = 15.0
 """Seconds for calls under way to end: their time limit of 5 and slack for a machine under load."""
 
+LOOKS = 3
+"""How often a load generator is asked for the time: a single answer may have been held up."""
+
 Connect = Callable[[str], Awaitable[Client]]
 
 
-async def fetch(connect: Connect, clusters: Iterable[str], since: float, settled: float = 0.0) -> Calls:
+@dataclass(frozen=True)
+class Fetched:
+    """What was recorded, in the time of this machine."""
+
+    calls: Calls
+    clocks: Mapping[str, float]
+    """By how much the times of a cluster may be wrong, in seconds; none where they share our clock."""
+
+
+async def fetch(connect: Connect, clusters: Iterable[str], since: float, settled: float = 0.0) -> Fetched:
     """All calls from these clusters that were over at `since` or later.
 
     With `settled` it first waits until every call that was due by then has an outcome, so that a call
     that hangs is not left out. Raises LabError when records are already lost, TimedOut when calls hang.
     """
     found: dict[str, list[Record]] = {}
-    for cluster, records in await together(*(_of(connect, one, since, settled) for one in clusters)):
+    clocks: dict[str, float] = {}
+    for cluster, (records, seen) in await together(*(_of(connect, one, since, settled) for one in clusters)):
         for record in records:
             found.setdefault(f"{cluster}/{record.target}", []).append(record)
-    return found
+        if seen.error:
+            clocks[cluster] = seen.error
+    return Fetched(found, clocks)
 
 
-async def _of(connect: Connect, cluster: str, since: float, settled: float) -> tuple[str, list[Record]]:
+async def _of(
+    connect: Connect, cluster: str, since: float, settled: float
+) -> tuple[str, tuple[list[Record], Clock]]:
     async with await connect(cluster) as client:
         pods = await client.list(PODS, TRAFFIC_NAMESPACE, labels=f"app={TRAFFIC_APP}")
         records: list[Record] = []
+        seen = Clock()
         for pod in pods:
             if status(pod).get("phase") == "Running":
-                await _settle(client, pod, cluster, settled)
-                records += await _read(client, pod, since)
-    return cluster, records
+                seen = clock([await _look(client, pod) for _ in range(LOOKS)])
+                await _settle(client, pod, cluster, settled + seen.ahead if settled else 0.0)
+                records += map(seen.ours, await _read(client, pod, since + seen.ahead))
+    return cluster, (records, seen)
+
+
+async def _look(client: Client, pod: Object) -> Look:
+    asked = time.time()
+    body = await client.raw(Request("GET", proxy_path(pod, 8080, "/stats"), {"window": "0.1"}))
+    return Look(asked, json.loads(body)["time"], time.time())
 
 
 async def _settle(client: Client, pod: Object, cluster: str, wanted: float) -> None:

@@ -1,7 +1,7 @@
 """A run as it was: when each step happened, and every call that was made meanwhile. Pure.
 
-All times are Unix times of this machine, which the load generators share. A call is placed by the moment
-its schedule wanted it sent, so figures resolve to the generator's period (50 ms at 20/s).
+All times are Unix times of this machine (`calls` brings those of others to its clock). A call is placed by
+the moment it was really sent, as that decides whether a fault can have met it; see `precision`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,10 @@ Calls = Mapping[str, Sequence[Record]]
 
 @dataclass(frozen=True)
 class Event:
-    """One step: its action began, was done, and (a fault) its healing began and was done."""
+    """One step: its action began, was done, and (a fault) its healing began and was done.
+
+    A fault begins when its effect does: the work of its command before that is nobody's reaction time.
+    """
 
     name: str
     words: str
@@ -59,16 +62,16 @@ class Window:
     touching: bool = False
 
     def of(self, records: Sequence[Record]) -> list[Record]:
-        """The calls of the window, in the order in which they were due."""
+        """The calls of the window, in the order in which they were sent."""
         inside = [
             one
             for one in records
             if any(
-                one.due < end and (one.done if self.touching else one.due) >= begin
+                one.sent < end and (one.done if self.touching else one.sent) >= begin
                 for begin, end in self.spans
             )
         ]
-        return sorted(inside, key=lambda one: one.due)
+        return sorted(inside, key=lambda one: one.sent)
 
     def samples(self, taken: Sequence[Sample]) -> list[Sample]:
         """The looks of a probe in the window."""
@@ -89,6 +92,8 @@ class Course:
     protocols: Mapping[str, str] = field(default_factory=dict)
     """http, grpc or tcp, by CLUSTER/TRAFFIC."""
     seed: int = 0
+    clocks: Mapping[str, float] = field(default_factory=dict)
+    """By how much the times of a cluster's calls may be wrong, in seconds, where its clock is not ours."""
 
     def times(self, name: str) -> list[Event]:
         """Each time that the step of this name was done."""

@@ -23,11 +23,19 @@ LOOK_EVERY = 0.2
 """Seconds between two looks at what a step waits for."""
 
 
+@dataclass(frozen=True)
+class InForce:
+    """A fault that was made: its id, and the Unix time at which its effect began."""
+
+    id: str
+    since: float
+
+
 class Stage(Protocol):
     """Does what steps say, and returns when it is done. Raises LabError when it cannot."""
 
-    async def inject(self, step: Step) -> str:
-        """Put a fault in force; returns its id."""
+    async def inject(self, step: Step) -> InForce:
+        """Put a fault in force."""
 
     async def heal(self, fault_id: str) -> None:
         """Undo a fault."""
@@ -130,8 +138,9 @@ class _Play:
                     await self.heal(one)
         elif step.fault:
             fault = await self.stage.inject(step)
+            event = replace(event, began=max(event.began, fault.since))
             if step.lasts:
-                self.standing[place] = fault
+                self.standing[place] = fault.id
         elif step.apply or step.run:
             await self.stage.act(step)
         self.events[place] = replace(event, done=time.time())

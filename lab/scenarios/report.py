@@ -1,9 +1,7 @@
-"""How a verdict is shown: a table with a timeline for people, data for programs, JUnit XML for CI. Pure."""
+"""How a verdict is shown in a terminal, as a table with a timeline, and to CI, as JUnit XML. Pure."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Mapping, Sequence
 from xml.etree import ElementTree
 
 from rich.console import Group, RenderableType
@@ -11,126 +9,59 @@ from rich.table import Table
 from rich.text import Text
 
 from lab.scenarios.course import Course, Event
-from lab.scenarios.judge import Outcome
+from lab.scenarios.figures import span
+from lab.scenarios.outcome import Outcome, Word
+from lab.scenarios.precision import remarks, worst
+from lab.scenarios.verdict import Spread, Verdict, figure
 
+MARKS: Mapping[Word, str] = {"held": "green", "failed": "bold red", "inconclusive": "yellow"}
+"""How the verdict on a measure is coloured."""
 WIDTH = 100
 """Columns of the timeline at most: longer runs have several seconds in each."""
-
-
-@dataclass(frozen=True)
-class Round:
-    """One run of a scenario and its outcomes."""
-
-    course: Course
-    outcomes: tuple[Outcome, ...]
-
-    @property
-    def ok(self) -> bool:
-        return all(outcome.ok for outcome in self.outcomes)
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """The rounds of one scenario on one lab."""
-
-    lab: str
-    title: str
-    rounds: tuple[Round, ...]
-    expected: str | None = None
-    """The verdict that the scenario is known to give, if it says so."""
-
-    @property
-    def ok(self) -> bool:
-        return all(one.ok for one in self.rounds)
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "lab": self.lab,
-            "title": self.title,
-            "verdict": _word(self.ok),
-            "expected": self.expected,
-            "rounds": [_round_json(one) for one in self.rounds],
-        }
-
-
-def _word(ok: bool) -> str:
-    return "held" if ok else "failed"
+_SPREAD = ("HELD", "MIN", "MEDIAN", "MAX")
+"""Columns that only several rounds have."""
 
 
 def _surprise(verdict: Verdict) -> str:
     """What a verdict that is known beforehand has to add."""
     if verdict.expected is None:
         return ""
-    return ", as expected" if verdict.expected == _word(verdict.ok) else f", expected: {verdict.expected}"
-
-
-def _round_json(one: Round) -> dict[str, Any]:
-    begin = one.course.begin
-    return {
-        "verdict": _word(one.ok),
-        "seconds": round(one.course.end - begin, 3),
-        "events": [
-            {
-                "name": event.name,
-                "words": event.words,
-                **{
-                    key: None if value is None else round(value - begin, 3)
-                    for key, value in (
-                        ("began", event.began),
-                        ("done", event.done),
-                        ("healing", event.healing),
-                        ("healed", event.healed),
-                    )
-                },
-            }
-            for event in one.course.events
-        ],
-        "expectations": [asdict(outcome) for outcome in one.outcomes],
-        "seed": one.course.seed,
-        "waits": [
-            {
-                "name": waiting.name,
-                "began": round(waiting.began - begin, 3),
-                "ended": round(waiting.ended - begin, 3),
-                "seen": waiting.seen,
-            }
-            for waiting in one.course.waitings
-        ],
-        "samples": {
-            name: [
-                {"time": round(sample.time - begin, 3), "value": sample.value, "error": sample.error}
-                for sample in taken
-            ]
-            for name, taken in one.course.samples.items()
-        },
-    }
+    return ", as expected" if verdict.expected == verdict.word else f", expected: {verdict.expected}"
 
 
 def render(verdict: Verdict) -> RenderableType:
-    """The outcomes of all rounds side by side, and the timeline of the last round."""
-    table = Table(box=None, pad_edge=False)
-    for column in ("", "TRAFFIC", "MEASURE", "WINDOW", "WANTED", "SEEN"):
-        table.add_column(column, overflow="fold")
-    for outcomes in _by_measure(verdict.rounds):
-        first, ok = outcomes[0], all(outcome.ok for outcome in outcomes)
-        mark = Text("held", "green") if ok else Text("FAILED", "bold red")
-        seen = " · ".join(dict.fromkeys(outcome.seen for outcome in outcomes))
-        table.add_row(mark, *map(Text, (first.subject, first.measure, first.window, first.wanted, seen)))
-    held = sum(one.ok for one in verdict.rounds)
+    """The outcomes, over several rounds as a spread, and the timeline of the first round that failed, or of
+    the last."""
     many = len(verdict.rounds) > 1
-    words = f"{verdict.title or verdict.lab}: {_word(verdict.ok)}{_surprise(verdict)}"
-    head = Text(words + (f" (held in {held} of {len(verdict.rounds)} rounds)" if many else ""), "bold")
-    return Group(head, "", table, "", *map(Text, timeline(verdict.rounds[-1].course)))
+    table = Table(box=None, pad_edge=False)
+    for column in ("", "TRAFFIC", "MEASURE", "WINDOW", "WANTED", *(_SPREAD if many else ()), "SEEN"):
+        table.add_column(column, overflow="fold", justify="right" if column in _SPREAD else "left")
+    for spread in verdict.spreads():
+        one, seen = spread.first, _spread(spread) if many else spread.told
+        table.add_row(
+            mark(spread.word), *map(Text, (one.subject, one.measure, one.window, one.wanted, *seen))
+        )
+    failed = [number for number, one in enumerate(verdict.rounds, 1) if not one.ok]
+    number = (failed or [len(verdict.rounds)])[0]
+    rounds = f" (held in {verdict.held} of {len(verdict.rounds)} rounds)" if many else ""
+    head = Text(f"{verdict.title or verdict.lab}: {verdict.word}{_surprise(verdict)}{rounds}", "bold")
+    lines = [f"round {number}", *timeline(verdict.rounds[number - 1].course)][0 if many else 1 :]
+    trust = remarks(worst(one.precision for one in verdict.rounds))
+    return Group(head, "", table, "", *map(Text, [*lines, "", *trust]))
 
 
-def _by_measure(rounds: Sequence[Round]) -> list[list[Outcome]]:
-    """The outcomes of the same measure in every round in which it was taken: a wait may be left out."""
-    found: dict[tuple[str, str, str, str], list[Outcome]] = {}
-    for one in rounds:
-        for outcome in one.outcomes:
-            key = (outcome.subject, outcome.measure, outcome.window, outcome.wanted)
-            found.setdefault(key, []).append(outcome)
-    return list(found.values())
+def mark(word: Word) -> Text:
+    """A verdict, with what did not hold in capitals."""
+    return Text(word if word == "held" else word.upper(), MARKS[word])
+
+
+def _spread(spread: Spread) -> tuple[str, ...]:
+    """The cells of a measure over several rounds: its figures, and what has none in words."""
+    held = f"{spread.held}/{len(spread.outcomes)}"
+    doubts = [one.told for one in spread.outcomes if one.doubt]
+    if spread.figures is None:
+        return held, "", "", "", " · ".join(dict.fromkeys(spread.told))
+    return held, *(figure(one, spread.first.unit) for one in spread.figures), " · ".join(doubts)
 
 
 def timeline(course: Course) -> list[str]:
@@ -146,9 +77,8 @@ def timeline(course: Course) -> list[str]:
 
 
 def _bar(event: Event, course: Course, columns: int, step: int) -> str:
-    lasting = event.healing is not None or event.words.startswith("fault.")
-    end = (event.healed or course.end) if lasting and "fault.kill" not in event.words else event.done
-    first = int((event.began - course.begin) // step)
+    began, end, _ = span(event, course)
+    first = int((began - course.begin) // step)
     last = max(first, min(columns - 1, int((end - course.begin) // step)))
     return " " * first + ("━" * (last - first + 1) if last > first else "╋")
 
@@ -156,7 +86,7 @@ def _bar(event: Event, course: Course, columns: int, step: int) -> str:
 def _success(course: Course, name: str, columns: int, step: int) -> str:
     made, good = [0] * columns, [0] * columns
     for record in course.calls[name]:
-        column = int((record.due - course.begin) // step)
+        column = int((record.sent - course.begin) // step)
         if 0 <= column < columns:
             made[column] += 1
             good[column] += record.good
@@ -179,8 +109,8 @@ def junit(verdict: Verdict) -> str:
         "testsuite",
         name=verdict.lab,
         tests=str(len(cases)),
-        failures=str(sum(not outcome.ok for _, outcome in cases)),
-        errors="0",
+        failures=str(sum(not outcome.ok and not outcome.doubt for _, outcome in cases)),
+        errors=str(sum(bool(outcome.doubt) for _, outcome in cases)),
         time=f"{seconds:.3f}",
     )
     for number, outcome in cases:
@@ -190,8 +120,8 @@ def junit(verdict: Verdict) -> str:
             suite, "testcase", classname=f"{verdict.lab}.{outcome.subject}", name=name
         )
         if not outcome.ok:
-            text = f"wanted {outcome.wanted}, seen {outcome.seen}"
-            ElementTree.SubElement(case, "failure", message=text)
+            text = f"wanted {outcome.wanted}, seen {outcome.told}"
+            ElementTree.SubElement(case, "error" if outcome.doubt else "failure", message=text)
     return _xml(suite)
 
 

@@ -17,7 +17,7 @@ from lab.base.errors import TopologyError, UsageError
 from lab.topology import document
 from lab.topology.check import check_all, check_names
 from lab.topology.grammar import is_inline
-from lab.topology.model import EngineName, Topology
+from lab.topology.model import Cluster, EngineName, Topology
 from lab.topology.probes import Probe
 from lab.topology.problem import Path as ProblemPath
 from lab.topology.problem import Problem, did_you_mean, listed
@@ -40,6 +40,16 @@ def load(file: str, engine: EngineName | None = None, name: str = "", variant: s
     if name:
         topology = _renamed(topology, name)
     return _located(topology, folder, file)
+
+
+def load_variants(file: str, engine: EngineName | None = None) -> dict[str, Topology]:
+    """The topology in a file as each of its variants, in their order; itself under "" when it has none."""
+    path = shipped.topology(file)
+    topology = parse(_read(path), str(path), engine)
+    return {
+        name: _located(_chosen(topology, name), path.resolve().parent, str(path))
+        for name in topology.variants or ("",)
+    }
 
 
 def parse(text: str, source: str, engine: EngineName | None = None) -> Topology:
@@ -140,10 +150,20 @@ def _located(topology: Topology, folder: Path, source: str) -> Topology:
     ]
     if missing:
         raise TopologyError(source, missing)
+    clusters = {name: _cluster(one, folder) for name, one in topology.clusters.items()}
     images = {image: (_program(argv[0], folder), *argv[1:]) for image, argv in topology.images.items()}
     probes = {name: _probe(probe, folder) for name, probe in topology.scenario.probes.items()}
     scenario = topology.scenario.model_copy(update={"steps": steps, "probes": probes})
-    return topology.model_copy(update={"manifests": manifests, "images": images, "scenario": scenario})
+    return topology.model_copy(
+        update={"clusters": clusters, "manifests": manifests, "images": images, "scenario": scenario}
+    )
+
+
+def _cluster(cluster: Cluster, folder: Path) -> Cluster:
+    """The cluster with an absolute kubeconfig path; `~` is the user's home."""
+    if cluster.kubeconfig is None:
+        return cluster
+    return cluster.model_copy(update={"kubeconfig": str(folder / Path(cluster.kubeconfig).expanduser())})
 
 
 def _step(step: Step, folder: Path) -> Step:

@@ -26,6 +26,7 @@ EngineName = Literal["embedded", "kind", "existing"]
 Mode = Literal["gateway", "flat", "federated"]
 AppName = Literal["shop", "echo"]
 MeshVersion = Literal["latest", "2.14"]
+MeshProvider = Literal["lab", "user", "none"]
 
 # The first service of an app is its entry: what `export: flat` (without a service name) exports.
 APP_SERVICES: Mapping[AppName, tuple[str, ...]] = {
@@ -77,8 +78,11 @@ Cidr = Annotated[
 
 
 class Mesh(Part):
-    """The service mesh that every cluster gets."""
+    """The service mesh that every cluster gets. `mesh: none` and `mesh: user` name its provider alone."""
 
+    provider: MeshProvider = "lab"
+    """lab: `up` installs and links it. user: somebody has installed and linked it in clusters that exist
+    already; the lab uses it and leaves it alone. none: there is none, so nothing can be linked."""
     version: MeshVersion = "latest"
     """Behaviour profile on the embedded engine, CLI version wanted on the others."""
     headless: bool = False
@@ -122,6 +126,11 @@ class Cluster(Part):
     """Nodes of this cluster. The embedded engine runs one."""
     context: str | None = None
     """Kubeconfig context of this cluster (engine `existing`). Default: the cluster's name."""
+    kubeconfig: str | None = None
+    """File with that context (engine `existing`), relative to this one. Default: what kubectl would read."""
+    api: str | None = Field(default=None, pattern=r"^https://[^\s/]+$")
+    """Address at which pods of the other clusters reach this one's API server (engine `existing`), such as
+    https://10.0.0.10:6443. Default: the one in the kubeconfig."""
 
 
 class Kind(Part):
@@ -131,6 +140,10 @@ class Kind(Part):
     """Kubernetes version, such as "1.36". Default: the newest the installed kind has a node image for."""
     image: str | None = None
     """Node image of your own, instead of the one that the lab pins for this Kubernetes version."""
+    python: str | None = None
+    """Image of Python that the demo apps' image is built from, instead of the one that the lab pins."""
+    cache: bool = True
+    """Whether nodes ask a cache of registries first, which all labs on this Docker share."""
     subnet: Cidr | None = None
     """Addresses of the network between clusters. Default: 172.28.0.0/16; each running lab needs its own."""
     cpus: float | None = Field(default=None, gt=0)
@@ -161,6 +174,11 @@ class Link(Part):
     """Share of packets lost, such as 0.1%."""
     rate: Bandwidth | None = None
     """Bandwidth limit, such as 100mbit. Default: none."""
+    excluded_labels: tuple[str, ...] = Field(default=(), alias="excluded-labels")
+    """Labels of exported services that their mirrors do not get: by name, or all with a prefix
+    (argocd.argoproj.io/*)."""
+    excluded_annotations: tuple[str, ...] = Field(default=(), alias="excluded-annotations")
+    """The same for annotations."""
 
 
 def _link(value: object) -> object:
@@ -186,6 +204,12 @@ def _empty_is_default(value: object) -> object:
     return {} if value is None else value
 
 
+def _mesh(value: object) -> object:
+    """`none` and `user` as a mapping; other words are no shorthand."""
+    return {"provider": value} if isinstance(value, str) else value
+
+
+MeshPart = Annotated[Mesh, BeforeValidator(_mesh, json_schema_input_type=Literal["none", "user"] | Mesh)]
 Links = tuple[Annotated[Link, BeforeValidator(_link, json_schema_input_type=_LinkText | Link)], ...]
 Manifests = tuple[str, ...]
 
@@ -238,7 +262,7 @@ class Variant(Part):
 
     verdict: Verdict
     """held or failed: whether the expectations are known to hold this way."""
-    mesh: Mesh | None = None
+    mesh: MeshPart | None = None
     """Another mesh: the version without the bug, or with it."""
     links: Links | None = None
     """Other links."""
@@ -259,7 +283,7 @@ class Topology(Part):
     """The lab's name; contexts in the kubeconfig are <lab>-<cluster>."""
     engine: EngineName = "embedded"
     """What clusters are made of. `--engine` overrides it."""
-    mesh: Mesh = Mesh()
+    mesh: MeshPart = Mesh()
     """The service mesh."""
     kind: Kind = Kind()
     """How engine `kind` makes its clusters."""
@@ -271,6 +295,9 @@ class Topology(Part):
     """Which cluster sees the services of which: "west <-> east", "west -> east", or a mapping."""
     apps: tuple[App, ...] = ()
     """Demo apps."""
+    apps_image: str | None = Field(default=None, alias="apps-image", pattern=r"^\S+$")
+    """Image of the demo apps and the load generator in a registry that the nodes can pull from (engine
+    `existing`). The other engines have it already."""
     manifests: Manifests = ()
     """Kubernetes YAML, applied as it is to every cluster: files or folders relative to this file, or the YAML
     itself (a block of text, `- |`)."""

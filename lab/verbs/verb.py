@@ -44,15 +44,22 @@ SHARED = {
 }
 
 
+class Verb(Task[Any]):
+    """A task whose flags leave -h to --help."""
+
+    def arg_opts(self, name: str, default: Any, taken_names: set[str]) -> dict[str, Any]:
+        return super().arg_opts(name, default, taken_names | {"h"})
+
+
 def verb(
     help: Mapping[str, str] | None = None, iterable: Sequence[str] = (), **options: Any
-) -> Callable[[Callable[..., None]], "Task[Any]"]:
+) -> Callable[[Callable[..., None]], Verb]:
     """Make a task of a function. Lab errors become messages and exit codes, never tracebacks."""
 
-    def wrap(body: Callable[..., None]) -> "Task[Any]":
+    def wrap(body: Callable[..., None]) -> Verb:
         known = body.__code__.co_varnames[: body.__code__.co_argcount]
         texts = {name: text for name, text in SHARED.items() if name in known} | dict(help or {})
-        return Task(_guarded(body), help=texts, iterable=list(iterable), **options)
+        return Verb(_guarded(body), help=texts, iterable=list(iterable), **options)
 
     return wrap
 

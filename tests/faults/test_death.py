@@ -5,6 +5,7 @@ real processes.
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -182,3 +183,11 @@ def test_a_fault_that_another_keeps_from_healing_is_healed_after_it(tmp_path: Pa
     asyncio.run(recover(world.site))
     assert world.site.ledger.read() == {}
     assert world.found() == World(tmp_path).found()
+
+
+def test_a_fault_is_in_force_since_its_effect_began_however_long_the_ledger_took(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    asked = time.time()
+    made = asyncio.run(inject(world.site, replace(FAULTS["scale"], since=asked)))
+    assert asked < made.since <= time.time()
+    assert world.site.ledger.read()["scale-1"].since == made.since

@@ -15,13 +15,15 @@ from lab.engines.kind import preflight
 from lab.engines.kind.engine import KindEngine
 from lab.plan.addresses import LabPlan, addresses
 from lab.topology.load import dump, parse
-from tests.kind import dockerd, node_image, stand_in
+from tests.kind import dockerd, node_image, python_image, stand_in
 from tests.kind.dockerd import Dockerd
 
 TOPOLOGY = f"""
 name: two
 engine: kind
-kind: {{image: "{node_image.TAG}", subnet: 172.31.7.0/24, cpus: 1.5, memory: 256Mi}}
+kind:
+  {{image: "{node_image.TAG}", python: "{python_image.SMALL}", subnet: 172.31.7.0/24, cache: false,
+    cpus: 1.5, memory: 256Mi}}
 clusters: {{west: {{}}, east: {{}}, far: {{network: other}}}}
 links: [west <-> east, far -> west]
 """
@@ -99,8 +101,4 @@ def rig(engine_of_docker: Dockerd, environment: Path, tmp_path: Path) -> Iterato
     write_private(folder.topology, dump(topology))
     environment.write_text("")
     yield Rig(engine_of_docker, folder, addresses(topology), KindEngine(), environment)
-    with engine_of_docker.client() as client:
-        for container in client.containers.list(all=True):
-            container.remove(force=True, v=True)
-        for network in client.networks.list(filters={"type": "custom"}):
-            network.remove()
+    dockerd.sweep(engine_of_docker)

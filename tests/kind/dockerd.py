@@ -13,7 +13,7 @@ from pathlib import Path
 import docker
 import pytest
 
-from tests.kind import node_image
+from tests.kind import node_image, python_image
 
 SECONDS = 40.0
 
@@ -62,23 +62,31 @@ def start(folder: Path) -> Dockerd:
         client.api.import_image_from_data(
             node_image.archive(), repository=node_image.TAG, changes='ENTRYPOINT ["/bin/kubelet"]'
         )
+        client.api.import_image_from_data(python_image.small(), repository=python_image.SMALL)
     return engine
 
 
 def end(engine: Dockerd) -> None:
     """Containers first: an engine that is killed leaves their processes running."""
+    sweep(engine)
+    engine.stop()
+    shutil.rmtree(engine.folder)
+
+
+def sweep(engine: Dockerd) -> None:
+    """Remove everything but images."""
     with engine.client() as client:
         for container in client.containers.list(all=True):
             container.remove(force=True, v=True)
         for network in client.networks.list(filters={"type": "custom"}):
             network.remove()
-    engine.stop()
-    shutil.rmtree(engine.folder)
+        for volume in client.volumes.list():
+            volume.remove()
 
 
 def _start(folder: Path) -> subprocess.Popen[bytes]:
     flags = {"--data-root": "data", "--exec-root": "exec", "--pidfile": "pid"}
-    argv = ["dockerd", "--bridge=none", "--storage-driver=vfs", f"--host=unix://{folder}/sock"]
+    argv = ["dockerd", "--bridge=none", f"--host=unix://{folder}/sock"]
     argv += [f"{flag}={folder}/{name}" for flag, name in flags.items()]
     with (folder / "log").open("ab") as log:
         process = subprocess.Popen(argv, stdout=log, stderr=log)

@@ -1,17 +1,18 @@
 """An image that stands for kindest/node: a shell and the real ip, nft and tc, of this machine, from scratch.
 
-It has what this engine touches in a node: kind's files, and something that starts and stops a program named
-kube-apiserver as its manifest comes and goes, which is the kubelet's work in a real one.
+It has what this engine touches in a node: kind's files, containerd, and something that starts and stops a
+program named kube-apiserver as its manifest comes and goes, which is the kubelet's work in a real one.
 """
 
 import io
 import shutil
 import subprocess
 import tarfile
+from collections.abc import Iterable
 from pathlib import Path
 
 TAG = "lab.test/node:1"
-TOOLS = ("ip", "nft", "tc")
+TOOLS = ("ip", "nft", "tc", "containerd", "ctr")
 NEEDED = ("busybox", *TOOLS)
 APPLETS = ("sh", "ls", "cat", "mv", "sleep", "grep", "ping", "mkdir")
 
@@ -25,6 +26,7 @@ contexts: [{name: c, context: {cluster: k, user: u}}]
 KUBELET = """\
 #!/bin/sh
 trap 'exit 0' TERM
+containerd --log-level=error &
 while :; do
   if [ -e /etc/kubernetes/manifests/kube-apiserver.yaml ]; then
     kill -0 "$api" 2>/dev/null || { /bin/kube-apiserver & api=$!; }
@@ -46,38 +48,45 @@ def archive() -> bytes:
     """The image's files."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as tar:
-        for folder in ("bin", "etc/kubernetes/manifests", "run", "tmp", "var", "proc", "sys", "dev"):
-            entry = tarfile.TarInfo(folder)
-            entry.type, entry.mode = tarfile.DIRTYPE, 0o755
-            tar.addfile(entry)
-        _add(tar, "bin/busybox", Path(shutil.which("busybox") or "").read_bytes())
-        for name in APPLETS:
-            link = tarfile.TarInfo(f"bin/{name}")
-            link.type, link.linkname = tarfile.SYMTYPE, "busybox"
-            tar.addfile(link)
-        for name, file in _programs().items():
-            _add(tar, name, file.read_bytes())
-        _add(tar, "bin/kubelet", KUBELET.encode())
-        _add(tar, "bin/kube-apiserver", API.encode())
-        _add(tar, "etc/kubernetes/admin.conf", ADMIN.encode())
-        _add(tar, "etc/kubernetes/manifests/kube-apiserver.yaml", b"kind: Pod\n")
+        for folder in ("etc/kubernetes/manifests", "run", "var", "proc", "sys", "dev"):
+            add_folder(tar, folder)
+        add_busybox(tar, APPLETS)
+        tools = {f"bin/{name}": Path(shutil.which(name) or "").resolve() for name in TOOLS}
+        for name, file in {**tools, **libraries(tools.values())}.items():
+            add(tar, name, file.read_bytes())
+        add(tar, "bin/kubelet", KUBELET.encode())
+        add(tar, "bin/kube-apiserver", API.encode())
+        add(tar, "etc/kubernetes/admin.conf", ADMIN.encode())
+        add(tar, "etc/kubernetes/manifests/kube-apiserver.yaml", b"kind: Pod\n")
     return buffer.getvalue()
 
 
-def _programs() -> dict[str, Path]:
-    """The tools and every library that they load, by their place in the image."""
-    found: dict[str, Path] = {}
-    for name in TOOLS:
-        program = Path(shutil.which(name) or "").resolve()
-        found[f"bin/{name}"] = program
-        said = subprocess.run(["ldd", str(program)], text=True, capture_output=True, check=True).stdout
-        for word in said.split():
-            if word.startswith("/"):
-                found[word.lstrip("/")] = Path(word).resolve()
-    return found
+def add_busybox(tar: tarfile.TarFile, applets: Iterable[str]) -> None:
+    """A shell and its commands, and the folder for what they leave."""
+    add_folder(tar, "bin")
+    add_folder(tar, "tmp")
+    add(tar, "bin/busybox", Path(shutil.which("busybox") or "").read_bytes())
+    for name in applets:
+        link = tarfile.TarInfo(f"bin/{name}")
+        link.type, link.linkname = tarfile.SYMTYPE, "busybox"
+        tar.addfile(link)
 
 
-def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
+def libraries(files: Iterable[Path]) -> dict[str, Path]:
+    """Every library that programs and libraries of this machine load, by its place in an image."""
+    asked = [str(file) for file in files if file.read_bytes()[:4] == b"\x7fELF"]
+    said = subprocess.run(["ldd", *asked], text=True, capture_output=True, check=False).stdout
+    rows = [line.split() for line in said.splitlines() if line.startswith("\t")]
+    return {word.lstrip("/"): Path(word).resolve() for row in rows for word in row if word.startswith("/")}
+
+
+def add_folder(tar: tarfile.TarFile, name: str) -> None:
+    entry = tarfile.TarInfo(name)
+    entry.type, entry.mode = tarfile.DIRTYPE, 0o755
+    tar.addfile(entry)
+
+
+def add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
     entry = tarfile.TarInfo(name)
     entry.size, entry.mode = len(content), 0o755
     tar.addfile(entry, io.BytesIO(content))

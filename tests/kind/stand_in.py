@@ -2,11 +2,13 @@
 """A stand-in for the program `kind`, for machines that cannot have its node image.
 
 It makes and removes the containers that kind makes, with kind's labels and settings, from an image of the
-tests, and records how it was called; test_kind_program.py holds these calls against the real program.
+tests, loads images as kind does, and records how it was called; test_kind_program.py holds these calls
+against the real program.
 """
 
 import json
 import os
+import subprocess
 import sys
 from contextlib import closing
 from pathlib import Path
@@ -22,18 +24,27 @@ def main(argv: list[str]) -> int:
     if argv == ["version"]:
         sys.stdout.write("kind v0.33.0 go1.26.8 linux/amd64\n")
         return 0
-    flags = dict(word.split("=", 1) for word in argv[2:])
+    flags = dict(word.split("=", 1) for word in argv[2:] if word.startswith("--"))
     if words := os.environ.get("KIND_FAILS_WITH"):
         sys.stderr.write(words)
         return 1
     with closing(docker.from_env()) as client:
         if argv[:2] == ["create", "cluster"]:
             create(client, yaml.safe_load(Path(flags["--config"]).read_text()), network)
-        else:
-            mine = {"label": f"{LABEL}.cluster={flags['--name']}"}
-            for one in client.containers.list(all=True, filters=mine):
-                one.remove(force=True, v=True)
+            return 0
+        nodes = client.containers.list(all=True, filters={"label": f"{LABEL}.cluster={flags['--name']}"})
+        for node in nodes:
+            if argv[:2] == ["load", "image-archive"]:
+                load(node.name, Path(argv[2]))
+            else:
+                node.remove(force=True, v=True)
     return 0
+
+
+def load(node: str, archive: Path) -> None:
+    words = "ctr --namespace=k8s.io images import --all-platforms --digests --snapshotter=overlayfs -"
+    with archive.open("rb") as file:
+        subprocess.run(["docker", "exec", "-i", node, *words.split()], stdin=file, check=True)
 
 
 LABEL = "io.x-k8s.kind"

@@ -47,13 +47,12 @@ async def test_removing_a_lab_touches_nothing_of_others(rig: Rig) -> None:
     with rig.docker.client() as client:
         stranger = client.networks.create("kind")
         theirs = client.containers.run(
-            "lab.test/node:1", detach=True, network="kind", labels={"io.x-k8s.kind.cluster": "two-west"}
+            "lab.test/node:1", detach=True, network="kind", labels={"io.x-k8s.kind.cluster": "west"}
         )
         await rig.up()
         await rig.engine.remove(rig.dir)
-        # The stand-in deletes by name, as kind does: what must not happen is that it is told to.
         assert {one.id for one in client.networks.list(names=["kind"])} == {stranger.id}
-    assert theirs
+        assert [one.id for one in client.containers.list()] == [theirs.id]
 
 
 async def test_the_kubeconfigs_name_the_published_port_and_the_nodes_address(rig: Rig) -> None:
@@ -171,7 +170,10 @@ async def test_nodes_that_come_back_with_other_addresses_are_found_and_wired_ane
             nodes[name].start()
     after = {name: rig.address(name) for name in before}
     assert after == {"west": before["east"], "east": before["west"]}
+    state = await rig.engine.observe(rig.dir)
+    assert {name for name, one in state.clusters.items() if not one.is_complete} == {"west", "east"}
     await rig.up()
+    assert all(one.is_complete for one in (await rig.engine.observe(rig.dir)).clusters.values())
     assert f"via {after['east']}" in rig.inside("west", "ip", "route", "show", "10.21.0.0/16")
     inside = yaml.safe_load(rig.dir.inside_kubeconfig.read_text())
     servers = {one["name"]: one["cluster"]["server"] for one in inside["clusters"]}
@@ -213,3 +215,19 @@ async def test_a_failure_of_kind_is_told_with_its_words_and_a_remedy(
     assert "kind create cluster --name=two-" in str(caught.value)
     assert 'failed to pull image "x"' in str(caught.value)
     assert "docker load" in caught.value.remedy
+
+
+async def test_a_killed_node_stays_down_until_it_is_healed_and_comes_back_wired(rig: Rig) -> None:
+    await rig.up()
+    fault = EngineFault("component", only("west"), component="node")
+    await rig.engine.apply_fault(rig.dir, fault)
+    state = await rig.engine.observe(rig.dir)
+    assert not state.clusters["west"].is_running
+    assert state.clusters["west"].is_complete  # so that `up` does not take it for one to be completed
+    await rig.engine.clear_fault(rig.dir, fault)
+    assert (await rig.engine.observe(rig.dir)).clusters["west"].is_running
+    there = rig.address("east")
+    assert f"via {there}" in rig.inside("west", "ip", "route", "show", rig.plan.cluster("east").pod_cidr)
+    with rig.docker.client() as client:
+        node = client.containers.get("two-west-control-plane")
+    assert node.attrs["HostConfig"]["RestartPolicy"]["Name"] == "on-failure"

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from lab.topology.bugs import BUGS
+
 HERE = Path(__file__).parent
 PAGE = (
     (HERE.parents[1] / "CONTRIBUTING.md")
@@ -19,6 +21,15 @@ def test_the_page_lists_differences_from_both() -> None:
     assert "### From the Gateway API" in PAGE
     assert "### From Linkerd" in PAGE
     assert len(PINS) == sum(line.startswith("| ") and "pinned by" not in line for line in PAGE.splitlines())
+
+
+def test_the_page_lists_every_bug_that_can_be_asked_for() -> None:
+    listed = [
+        line.split("`")[1]
+        for line in PAGE.partition("### Bugs of Linkerd\n")[2].splitlines()
+        if "| `" in line
+    ]
+    assert sorted(listed) == sorted(BUGS)
 
 
 @pytest.mark.parametrize("pin", PINS)

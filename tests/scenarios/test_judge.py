@@ -143,7 +143,7 @@ def test_an_outage_lasts_to_the_next_good_call_and_only_the_longest_counts():
     def twice(due):
         return call(due, error="connect" if 1.95 < due < 2.45 or 4.95 < due < 5.95 else "")
 
-    assert verdict(course(twice), outage="<= 1s")[0][0] == "1.00 s"
+    assert verdict(course(twice), outage="<= 1s")[0][0] == "1.00 s ± 0.10 s"
 
 
 def test_grpc_statuses_are_listed_by_name():
@@ -189,7 +189,7 @@ def test_a_counter_is_judged_by_how_far_it_went():
 
 def test_detection_is_counted_from_the_begin_of_the_fault():
     seen = probing([1.0] * 5 + [0.0] * 5, value=0, during="outage", detect_within="2s")
-    assert seen == [("2.00 s", True)]
+    assert seen == [("2.00 s ± 1.00 s", True)]
 
 
 def test_what_was_so_before_the_fault_is_not_detected():

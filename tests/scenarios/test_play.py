@@ -7,7 +7,7 @@ import pytest
 
 from lab.base.errors import CommandError
 from lab.scenarios import play as playing
-from lab.scenarios.play import TAIL, play
+from lab.scenarios.play import TAIL, InForce, play
 from lab.topology.scenario import Scenario
 
 
@@ -22,18 +22,22 @@ class Hurried(selectors.SelectSelector):
 
 
 class Stage:
-    """Notes what is done and when; an action takes as long as `slow` says."""
+    """Notes what is done and when; an action takes as long as `slow` says, and before a fault has its effect
+    its command works for `overhead`."""
 
-    def __init__(self, clock, slow=0.0, holds_at=0.0):
+    def __init__(self, clock, slow=0.0, holds_at=0.0, overhead=0.0):
         self.clock, self.slow, self.holds_at, self.done = clock, slow, holds_at, []
+        self.overhead = overhead
 
     async def _do(self, what):
         self.done.append((round(self.clock.now, 3), what))
         await self.wait(self.slow)
 
     async def inject(self, step):
+        await self.wait(self.overhead)
+        since = round(self.clock.now, 3)
         await self._do(step.words)
-        return step.words
+        return InForce(step.words, since)
 
     async def heal(self, fault_id):
         await self._do(f"heal {fault_id}")
@@ -50,12 +54,12 @@ class Stage:
         await asyncio.sleep(seconds)
 
 
-def acted(monkeypatch, *steps, slow=0.0, holds_at=0.0, seed=0, **more):
+def acted(monkeypatch, *steps, slow=0.0, holds_at=0.0, overhead=0.0, seed=0, **more):
     """What a stage was asked to do, and what was played, to the millisecond."""
     clock = Hurried()
     loop = asyncio.SelectorEventLoop(clock)
     loop.time = lambda: clock.now
-    stage = Stage(clock, slow, holds_at)
+    stage = Stage(clock, slow, holds_at, overhead)
     monkeypatch.setattr(playing.time, "time", lambda: round(clock.now, 3))
     scenario = Scenario.model_validate({"steps": steps, **more})
     with asyncio.Runner(loop_factory=lambda: loop) as runner:
@@ -82,6 +86,11 @@ def test_a_fault_with_for_is_healed_that_long_after_it_came_into_force(monkeypat
     done, (_, _, (event,)) = played(monkeypatch, {"at": "1s", "for": "2s", **PAUSE}, slow=0.5)
     assert done == [(1, "fault.pause east"), (3.5, "heal fault.pause east")]
     assert (event.began, event.done, event.healing, event.healed) == (1, 1.5, 3.5, 4)
+
+
+def test_a_fault_begins_when_its_effect_does_and_not_with_the_work_of_its_command(monkeypatch):
+    _, (_, _, (event,)) = played(monkeypatch, {"at": "1s", "for": "2s", **PAUSE}, slow=0.5, overhead=0.7)
+    assert (event.began, event.done) == (1.7, 2.2)
 
 
 def test_faults_that_overlap_are_healed_each_at_its_own_time(monkeypatch):

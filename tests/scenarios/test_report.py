@@ -8,7 +8,8 @@ from rich.console import Console
 from lab.apps.loadgen.records import Record
 from lab.scenarios.course import Course, Event
 from lab.scenarios.judge import judge
-from lab.scenarios.report import Round, Verdict, junit, render, timeline
+from lab.scenarios.report import junit, render, timeline
+from lab.scenarios.verdict import Round, Verdict
 from lab.topology.measures import Expectation
 
 EVENTS = (

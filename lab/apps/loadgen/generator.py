@@ -106,17 +106,18 @@ class Generator:
     def _start(self, target: Target, due: float) -> None:
         flying = self._in_flight[target.name]
         if len(flying) >= MAX_IN_FLIGHT:
-            self._record(target, due, Answer(error="overflow"))
+            self._record(target, due, time.monotonic(), Answer(error="overflow"))
             return
         task = asyncio.create_task(self._send(self._senders[target.name], target, due))
         flying[task] = due
         task.add_done_callback(flying.pop)
 
     async def _send(self, by: Sender, target: Target, due: float) -> None:
-        left = max(0.001, due + target.timeout - time.monotonic())
-        self._record(target, due, await by.send(left))
+        sent = time.monotonic()
+        left = max(0.001, due + target.timeout - sent)
+        self._record(target, due, sent, await by.send(left))
 
-    def _record(self, target: Target, due: float, answer: Answer) -> None:
+    def _record(self, target: Target, due: float, sent: float, answer: Answer) -> None:
         done, now = time.monotonic(), time.time()
         self.ring.add(
             Record(
@@ -130,6 +131,7 @@ class Generator:
                 cluster=_text(answer.body, "cluster"),
                 pod=_text(answer.body, "pod"),
                 client=_text(answer.body, "client"),
+                late_ms=(sent - due) * 1000,
             )
         )
 

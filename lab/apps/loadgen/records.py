@@ -1,7 +1,7 @@
 """What the load generator keeps of each request, and the ring it keeps them in.
 
 `latency_ms` counts from the moment the schedule wanted the request sent, so a slow answer cannot hide the
-wait of those behind it (no coordinated omission).
+wait of those behind it (no coordinated omission). `late_ms` is how much of it the generator itself was late.
 """
 
 import itertools
@@ -29,6 +29,13 @@ class Record:
     cluster: str = ""
     pod: str = ""
     client: str = ""
+    late_ms: float = 0.0
+    """How long after it was due it was really sent: what the load generator, or its machine, was late."""
+
+    @property
+    def sent(self) -> float:
+        """Unix time it was really sent."""
+        return self.due + self.late_ms / 1000
 
     @property
     def good(self) -> bool:
@@ -46,6 +53,7 @@ class Record:
             "cluster": self.cluster,
             "pod": self.pod,
             "client": self.client,
+            "lateMs": round(self.late_ms, 3),
         }
 
     @classmethod
@@ -62,6 +70,7 @@ class Record:
             cluster=fields["cluster"],
             pod=fields["pod"],
             client=fields["client"],
+            late_ms=fields["lateMs"],
         )
 
 

@@ -38,26 +38,26 @@ class RunKind:
 
 
 @dataclass(frozen=True)
-class MakeNetwork:
+class RunDocker:
+    """Run the command `docker`, as a user would."""
+
     where: str
-    name: str
-    subnet: str
-    labels: tuple[tuple[str, str], ...]
+    argv: tuple[str, ...]
+    timeout: float
 
     @property
     def line(self) -> str:
-        labels = _words([f"--label={key}={value}" for key, value in self.labels])
-        return f"docker network create --driver=bridge --subnet={self.subnet} {labels} {self.name}"
+        return f"docker {_words(self.argv)}"
 
 
 @dataclass(frozen=True)
-class PullImage:
+class RemoveFile:
     where: str
-    image: str
+    path: Path
 
     @property
     def line(self) -> str:
-        return f"docker pull {self.image}"
+        return f"rm {shlex.quote(str(self.path))}"
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ class InNode:
         return f"docker exec {self.node} {_words(self.argv)}"
 
 
-Act = WriteFile | RunKind | MakeNetwork | PullImage | LimitNode | StartNode | InNode
+Act = WriteFile | RemoveFile | RunKind | RunDocker | LimitNode | StartNode | InNode
 
 
 def _words(argv: tuple[str, ...] | list[str]) -> str:

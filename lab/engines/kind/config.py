@@ -50,5 +50,5 @@ def mark(plan: LabPlan, cluster: ClusterPlan) -> str:
 
     The image that a kind release stands for is not in it: a new kind does not cost anybody a running lab.
     """
-    options = plan.kind.model_dump(mode="json", exclude={"cpus", "memory"})
+    options = plan.kind.model_dump(mode="json", include={"kubernetes", "image", "subnet", "kubeadm"})
     return f"# plan {digest([asdict(cluster), plan.nodes.get(cluster.name, 1), options])}"

@@ -19,8 +19,9 @@ from lab.base.state import LabDir, make_private
 from lab.base.wait import until
 from lab.engines.kind import design, kubeconfig, look, names
 from lab.engines.kind.acts import Act
+from lab.engines.kind.apps import apps_image
 from lab.engines.kind.daemon import Daemon, Network
-from lab.engines.kind.images import NEWEST, node_image, release_of
+from lab.engines.kind.images import NEWEST, Images, node_image, release_of
 from lab.engines.kind.nodes import Node, by_cluster
 from lab.engines.kind.perform import in_node, perform
 from lab.engines.kind.preflight import Finding, limits, memory_available
@@ -31,7 +32,6 @@ from lab.kube.kinds import NODES
 from lab.plan.addresses import LabPlan
 
 MEMORY_PER_CLUSTER = 2 << 30
-API_PORT = 6443
 ADMIN_FILE = "/etc/kubernetes/admin.conf"
 API_SECONDS = 120.0
 
@@ -42,12 +42,21 @@ async def bring_up(lab: LabDir, plan: LabPlan, progress: Progress) -> None:
     _refuse_impaired_links(plan)
     async with await Daemon.connect() as daemon:
         seen = await look.present(daemon, lab, plan)
-        todo = design.creation(lab, plan, await image_of(plan), seen)
+        images = await images_of(plan)
+        todo = design.creation(lab, plan, images, seen)
         if todo.acts:
             refuse_conflicts(await daemon.networks(), lab, plan)
             _refuse_limits(await limits(daemon, [act.where for act in todo.acts if act.where != "lab"]))
         await _carry_out(daemon, todo, progress)
         await settle(daemon, lab, plan)
+        await _load(daemon, lab, plan, images, progress)
+
+
+async def _load(daemon: Daemon, lab: LabDir, plan: LabPlan, images: Images, progress: Progress) -> None:
+    seen = await look.present(daemon, lab, plan)
+    for act in design.mirroring(plan, seen):
+        await perform(daemon, act)
+    await _carry_out(daemon, design.loading(lab, images, seen), progress)
 
 
 def _refuse_impaired_links(plan: LabPlan) -> None:
@@ -60,10 +69,12 @@ def _refuse_impaired_links(plan: LabPlan) -> None:
         )
 
 
-async def image_of(plan: LabPlan) -> str:
-    """The node image for the kind that is installed."""
-    said = await process.run(("kind", "version"), timeout=20)
-    return node_image(release_of(said.stdout), plan.kind.kubernetes, plan.kind.image)
+async def images_of(plan: LabPlan, release: str = "") -> Images:
+    """The images for the kind that is installed, or for a release."""
+    if not release:
+        release = release_of((await process.run(("kind", "version"), timeout=20)).stdout)
+    node = node_image(release, plan.kind.kubernetes, plan.kind.image)
+    return Images(node, await asyncio.to_thread(apps_image, plan.kind.python))
 
 
 async def settle(daemon: Daemon, lab: LabDir, plan: LabPlan) -> None:
@@ -80,6 +91,12 @@ def refuse_conflicts(networks: list[Network], lab: LabDir, plan: LabPlan) -> Non
     """Raises LabError that names a network in the way: of the same name, or with the same addresses."""
     for other in networks:
         if (other.lab, other.folder) == (lab.name, str(lab.root)):
+            if plan.lab_cidr not in other.subnets:
+                has = ", ".join(other.subnets)
+                raise LabError(
+                    f"the network {other.name} has {has}, and now {plan.lab_cidr} is wanted",
+                    remedy="`lab down`, then `lab up`: addresses of nodes cannot be changed",
+                )
             continue
         name = f"{other.name} of lab {other.lab} in {other.folder}" if other.lab else other.name
         if other.name == names.network(lab.name):
@@ -106,6 +123,8 @@ async def _carry_out(daemon: Daemon, todo: design.Design, progress: Progress) ->
                 await _one(daemon, act, progress)
 
     await together(*(one(acts) for acts in todo.clusters.values()))
+    for act in todo.last:
+        await _one(daemon, act, progress)
 
 
 async def _one(daemon: Daemon, act: Act, progress: Progress) -> None:
@@ -130,7 +149,7 @@ def _refuse_limits(findings: list[Finding]) -> None:
 async def _write_kubeconfigs(daemon: Daemon, lab: LabDir, nodes: tuple[Node, ...]) -> None:
     heads = {cluster: group[0] for cluster, group in by_cluster(nodes).items()}
     servers = {
-        cluster: (f"https://127.0.0.1:{node.api_port}", f"https://{node.address}:{API_PORT}")
+        cluster: (f"https://127.0.0.1:{node.api_port}", kubeconfig.api_url(node.address))
         for cluster, node in heads.items()
     }
     running = {cluster: node for cluster, node in heads.items() if node.state == "running"}
@@ -181,10 +200,12 @@ async def lines(lab: LabDir, plan: LabPlan) -> list[tuple[str, str]]:
     except EngineUnavailable:
         seen = design.Present()
     try:
-        image = await image_of(plan)
+        images = await images_of(plan)
     except process.NotInstalled:
-        image = node_image(NEWEST, plan.kind.kubernetes, plan.kind.image)
-    todo = design.creation(lab, plan, image, seen)
+        images = await images_of(plan, NEWEST)
+    todo = design.creation(lab, plan, images, seen)
     nodes = await with_pods(lab, plan, design.expected(plan, by_cluster(seen.nodes)))
-    acts = [*todo.acts, *design.wiring(plan, nodes, seen.wiring)]
+    there = replace(seen, nodes=nodes)
+    load = [*design.mirroring(plan, there), *design.loading(lab, images, there).acts]
+    acts = [*todo.acts, *design.wiring(plan, nodes, seen.wiring), *load]
     return [(act.where, act.line) for act in acts]

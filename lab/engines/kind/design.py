@@ -6,20 +6,22 @@ address) stands in angle brackets until then.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from lab.base.state import LabDir
-from lab.engines.kind import config, names, rules
+from lab.engines.kind import cache, config, names, rules
 from lab.engines.kind.acts import (
     Act,
     InNode,
     LimitNode,
-    MakeNetwork,
-    PullImage,
+    RemoveFile,
+    RunDocker,
     RunKind,
     StartNode,
     WriteFile,
 )
-from lab.engines.kind.images import canonical
+from lab.engines.kind.cache import Cache
+from lab.engines.kind.images import Images, canonical, full_name
 from lab.engines.kind.nodes import Node, Wiring, by_cluster
 from lab.kube.quantity import quantity
 from lab.plan.addresses import ClusterPlan, LabPlan
@@ -28,6 +30,8 @@ READY_SECONDS = 180
 """How long kind itself waits for a cluster to be ready."""
 CREATE_SECONDS = 900.0
 DELETE_SECONDS = 120.0
+IMAGE_SECONDS = 1800.0
+"""How long a build, or moving images, may take."""
 
 
 @dataclass(frozen=True)
@@ -41,45 +45,103 @@ class Present:
     """By node."""
     marks: Mapping[str, str] = field(default_factory=dict)
     """By cluster: what each was made from, where that is known."""
+    cache: Cache = field(default_factory=Cache)
+    mirrored: frozenset[str] = frozenset()
+    """Nodes that ask the cache."""
+    loaded: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """By node: the images that its containers can be started from, name -> digest."""
 
 
 @dataclass(frozen=True)
 class Design:
-    """`first` comes before all else; each cluster's acts in order, clusters side by side."""
+    """`first` comes before all else, `last` after it; each cluster's acts in order, clusters side by side."""
 
-    first: tuple[Act, ...]
-    clusters: Mapping[str, tuple[Act, ...]]
+    first: tuple[Act, ...] = ()
+    clusters: Mapping[str, tuple[Act, ...]] = field(default_factory=dict)
+    last: tuple[Act, ...] = ()
 
     @property
     def acts(self) -> tuple[Act, ...]:
-        return (*self.first, *(act for acts in self.clusters.values() for act in acts))
+        return (*self.first, *(act for acts in self.clusters.values() for act in acts), *self.last)
 
 
-def creation(lab: LabDir, plan: LabPlan, image: str, present: Present) -> Design:
+def creation(lab: LabDir, plan: LabPlan, images: Images, present: Present) -> Design:
     """What makes the plan's clusters exist, and no others."""
     groups = by_cluster(present.nodes)
     wanted = {cluster.name: cluster for cluster in plan.clusters}
     network = names.network(lab.name)
     first: list[Act] = []
     if not present.network:
-        first.append(MakeNetwork("lab", network, plan.lab_cidr, tuple(names.labels(lab).items())))
+        first.append(_make_network(lab, network, plan.lab_cidr))
+    if plan.kind.cache:
+        first += [RunDocker("lab", argv, IMAGE_SECONDS) for argv in cache.serve(network, present.cache)]
     missing = [
         name
         for name, cluster in wanted.items()
         if [(node.name, node.role) for node in groups.get(name, ())] != _node_names(plan, name)
         or present.marks.get(name, config.mark(plan, cluster)) != config.mark(plan, cluster)
     ]
-    if missing and image and canonical(image) not in present.images:
-        first.append(PullImage("lab", image))
+    if missing and images.node and canonical(images.node) not in present.images:
+        first.append(RunDocker("lab", ("pull", images.node), IMAGE_SECONDS))
+    if images.apps.tag not in present.images:
+        first.append(RunDocker("lab", images.apps.build, IMAGE_SECONDS))
     acts: dict[str, tuple[Act, ...]] = {}
     for name in groups:
         if name not in wanted or name in missing:
             acts[name] = (delete_cluster(lab, name),)
     for name in missing:
-        acts[name] = (*acts.get(name, ()), *_create(lab, plan, wanted[name], image))
+        acts[name] = (*acts.get(name, ()), *_create(lab, plan, wanted[name], images.node))
     for name in wanted.keys() - set(missing):
         acts[name] = _keep(plan, groups[name])
     return Design(tuple(first), {name: done for name, done in acts.items() if done})
+
+
+def _make_network(lab: LabDir, name: str, subnet: str) -> RunDocker:
+    labels = [f"--label={key}={value}" for key, value in names.labels(lab).items()]
+    argv = ("network", "create", "--driver=bridge", f"--subnet={subnet}", *labels, name)
+    return RunDocker("lab", argv, DELETE_SECONDS)
+
+
+def mirroring(plan: LabPlan, present: Present) -> list[Act]:
+    """Lets every running node ask the cache for images."""
+    nodes = [node for node in present.nodes if node.state == "running"] if plan.kind.cache else []
+    return [InNode(one.cluster, one.name, cache.use()) for one in nodes if one.name not in present.mirrored]
+
+
+def loading(lab: LabDir, images: Images, present: Present) -> Design:
+    """What brings the images of pods into the nodes that lack some: saved once, loaded into each cluster.
+
+    A cluster with a node that does not run is left alone, as nothing can be put into it.
+    """
+    lacking: dict[str, set[str]] = {}
+    for cluster, nodes in by_cluster(present.nodes).items():
+        if all(node.state == "running" for node in nodes):
+            lacks = {image for node in nodes for image in _lacks(images, present.loaded.get(node.name, {}))}
+            lacking |= {cluster: lacks} if lacks else {}
+    if not lacking:
+        return Design()
+    archive = lab.root / "images.tar"
+    missing = sorted(set().union(*lacking.values()))
+    return Design(
+        (
+            RunDocker("lab", ("tag", *images.apps.tags), IMAGE_SECONDS),
+            RunDocker("lab", ("save", f"--output={archive}", *missing), IMAGE_SECONDS),
+        ),
+        {cluster: (_load(lab, cluster, archive),) for cluster in lacking},
+        (RemoveFile("lab", archive),),
+    )
+
+
+def _lacks(images: Images, loaded: Mapping[str, str]) -> set[str]:
+    """What a node has to be given. Of the apps' two names the one in manifests has to mean the other."""
+    lacks = {image for image in images.others if full_name(image) not in loaded}
+    exact, in_manifests = (loaded.get(tag, "") for tag in images.apps.tags)
+    return lacks | (set() if exact and exact == in_manifests else {*images.apps.tags})
+
+
+def _load(lab: LabDir, cluster: str, archive: Path) -> RunKind:
+    argv = ("load", "image-archive", str(archive), f"--name={names.kind_cluster(lab.name, cluster)}")
+    return RunKind(cluster, argv, names.network(lab.name), IMAGE_SECONDS)
 
 
 def delete_cluster(lab: LabDir, cluster: str) -> RunKind:
@@ -122,6 +184,20 @@ def _wire(node: Node, siblings: Iterable[Node], routes: Mapping[str, str], seen:
         pods = {network for one in siblings for network in one.pods}
         commands.append(rules.keep_sources(pods, routes))
     return [InNode(node.cluster, node.name, argv) for argv in commands]
+
+
+def adrift(
+    plan: LabPlan, groups: Mapping[str, tuple[Node, ...]], seen: Mapping[str, Wiring]
+) -> frozenset[str]:
+    """Clusters with a node that has lost its way to a node of a flat peer, as happens when nodes restart."""
+    found = set()
+    for cluster, mine in groups.items():
+        far = {
+            node.address for peer in _peers(plan, cluster) for node in groups.get(peer, ()) if node.address
+        }
+        if any(not far <= set(seen[node.name].routes.values()) for node in mine if node.name in seen):
+            found.add(cluster)
+    return frozenset(found)
 
 
 def _peers(plan: LabPlan, cluster: str) -> list[str]:

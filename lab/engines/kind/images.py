@@ -1,4 +1,4 @@
-"""Which node image a kind release runs a Kubernetes version with. Pure.
+"""Which images a lab consists of, and by which names they are known. Pure.
 
 kind supports an image only with the release that it was built for, so the table is by release; digests are
 those of kind's release notes (github.com/kubernetes-sigs/kind/releases). A release that is missing here has
@@ -7,8 +7,10 @@ its own default image, pinned by digest in the program itself.
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from lab.base.errors import UsageError
+from lab.engines.kind.apps import AppsImage
 
 DIGESTS: Mapping[str, Mapping[str, str]] = {
     "0.33.0": {
@@ -31,6 +33,16 @@ DIGESTS: Mapping[str, Mapping[str, str]] = {
 }
 """kind release → Kubernetes version, the newest first → sha256 of its node image."""
 NEWEST = next(iter(DIGESTS))
+
+
+@dataclass(frozen=True)
+class Images:
+    """What a lab needs: the image of its nodes (empty: kind's own default), that of the demo apps, and
+    `others` that pods ask for and that nodes get from here, not from a registry."""
+
+    node: str
+    apps: AppsImage
+    others: tuple[str, ...] = ()
 
 
 def release_of(version: str) -> str:
@@ -60,6 +72,17 @@ def node_image(release: str, kubernetes: str | None = None, own: str | None = No
             remedy="name an image that was built for your kind under `kind: {image: …}`",
         )
     return images[kubernetes]
+
+
+def full_name(image: str) -> str:
+    """The name under which a node lists an image: always with registry and tag.
+
+    The first part is a registry if it could be a host; docker.io and its `library` go without saying.
+    """
+    first, slash, _ = image.partition("/")
+    is_host = slash and ("." in first or ":" in first or first == "localhost")
+    name = image if is_host else f"docker.io/{image}" if slash else f"docker.io/library/{image}"
+    return name if "@" in name or ":" in name.rpartition("/")[2] else f"{name}:latest"
 
 
 def canonical(image: str) -> str:

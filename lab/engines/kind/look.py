@@ -6,25 +6,31 @@ from lab.base.concurrent import together
 from lab.base.errors import LabError
 from lab.base.state import LabDir
 from lab.engines.kind import rules
+from lab.engines.kind.cache import MARK
 from lab.engines.kind.daemon import Daemon
 from lab.engines.kind.design import Present
 from lab.engines.kind.nodes import Node, Wiring
+from lab.engines.kind.perform import in_node
 from lab.plan.addresses import LabPlan
 
 STATIC_PODS = "/etc/kubernetes/manifests"
 SHELF = "/etc/kubernetes"
 """Where the manifest of a stopped API server waits."""
 API_MANIFEST = "kube-apiserver.yaml"
+IMAGES = ("ctr", "--namespace=k8s.io", "images", "list")
 REACHABLE = ("running", "paused")
 
 
 async def present(daemon: Daemon, lab: LabDir, plan: LabPlan) -> Present:
     """Everything that a design is compared with."""
-    networks, nodes, images = await asyncio.gather(
-        daemon.lab_networks(lab), daemon.nodes(lab), daemon.images()
+    networks, nodes, images, cache = await asyncio.gather(
+        daemon.lab_networks(lab), daemon.nodes(lab), daemon.images(), daemon.cache()
     )
     marks = {one.name: mark for one in plan.clusters if (mark := _mark(lab, one.name))}
-    return Present(bool(networks), nodes, images, await wirings(daemon, nodes), marks)
+    kernels, stocks, mirrored = await asyncio.gather(
+        wirings(daemon, nodes), loaded(daemon, nodes), mirroring(daemon, nodes)
+    )
+    return Present(bool(networks), nodes, images, kernels, marks, cache, mirrored, stocks)
 
 
 async def wirings(daemon: Daemon, nodes: tuple[Node, ...]) -> dict[str, Wiring]:
@@ -32,6 +38,26 @@ async def wirings(daemon: Daemon, nodes: tuple[Node, ...]) -> dict[str, Wiring]:
     asked = [node for node in nodes if node.state in REACHABLE]
     answers = await together(*(_wiring(daemon, node) for node in asked))
     return {node.name: answer for node, answer in zip(asked, answers, strict=True)}
+
+
+async def loaded(daemon: Daemon, nodes: tuple[Node, ...]) -> dict[str, dict[str, str]]:
+    """The names of all images in each node that runs, with their digests."""
+    asked = [node for node in nodes if node.state == "running"]
+    answers = await together(*(in_node(daemon, node, IMAGES) for node in asked))
+    return {node.name: _table(answer) for node, answer in zip(asked, answers, strict=True)}
+
+
+async def mirroring(daemon: Daemon, nodes: tuple[Node, ...]) -> frozenset[str]:
+    """The nodes that run and ask the cache for images."""
+    asked = [node for node in nodes if node.state == "running"]
+    answers = await together(*(daemon.run_in(node, ("ls", MARK)) for node in asked))
+    return frozenset(node.name for node, said in zip(asked, answers, strict=True) if not said.code)
+
+
+def _table(text: str) -> dict[str, str]:
+    """Name and digest of each row: REF, TYPE, DIGEST and more."""
+    rows = [line.split() for line in text.splitlines()[1:]]
+    return {row[0]: row[2] for row in rows}
 
 
 async def without_api(daemon: Daemon, node: Node) -> bool:

@@ -10,8 +10,8 @@ from lab.engines.kind.acts import (
     Act,
     InNode,
     LimitNode,
-    MakeNetwork,
-    PullImage,
+    RemoveFile,
+    RunDocker,
     RunKind,
     StartNode,
     WriteFile,
@@ -26,12 +26,12 @@ async def perform(daemon: Daemon, act: Act) -> None:
     match act:
         case WriteFile(path=path, content=content):
             await asyncio.to_thread(_write, path, content)
-        case RunKind():
-            await _run_kind(act)
-        case MakeNetwork(name=name, subnet=subnet, labels=labels):
-            await daemon.make_network(name, subnet, dict(labels))
-        case PullImage(image=image):
-            await daemon.pull(image)
+        case RemoveFile(path=path):
+            path.unlink(missing_ok=True)
+        case RunKind(argv=argv, timeout=timeout, env=env):
+            await _run(act, ("kind", *argv), timeout, env)
+        case RunDocker(argv=argv, timeout=timeout):
+            await _run(act, ("docker", *argv), timeout, {})
         case LimitNode():
             await _limit(daemon, act)
         case StartNode(node=node):
@@ -58,11 +58,10 @@ async def _limit(daemon: Daemon, act: LimitNode) -> None:
     await daemon.act_on(act.node, "update", **limits)
 
 
-async def _run_kind(act: RunKind) -> None:
-    try:
-        await process.run(("kind", *act.argv), timeout=act.timeout, env=act.env)
-    except CommandError as error:
-        raise explained(error, act.line) from error
+async def _run(act: RunKind | RunDocker, argv: tuple[str, ...], timeout: float, env: dict[str, str]) -> None:
+    done = await process.run(argv, timeout=timeout, env=env, check=False)
+    if done.code:  # builds tell half of it on standard output
+        raise explained(CommandError(argv, done.code, done.stdout + done.stderr), act.line)
 
 
 def _write(path: Path, content: str) -> None:

@@ -6,28 +6,28 @@ injector answers. Clusters are independent, so callers run this for all of them 
 
 import asyncio
 import base64
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from lab.base.log import get_logger
 from lab.base.state import LabDir
 from lab.base.wait import until
-from lab.controlplane.mirror import federated
 from lab.controlplane.mirror.labels import CLUSTER_NAME, MIRRORED_SERVICE
-from lab.kube.errors import Conflict, NotFound
+from lab.kube.client import Client
+from lab.kube.errors import NotFound
 from lab.kube.kinds import (
     DEPLOYMENTS,
-    ENDPOINTS,
     LINKS,
     MUTATING_WEBHOOKS,
     SECRETS,
     SERVICES,
-    Kind,
 )
-from lab.kube.objects import Object, labels, name, namespace, spec, status
+from lab.kube.objects import Object, labels, name, spec, status
 from lab.mesh.builtin import checks, control_plane, link_objects, manifests
 from lab.mesh.builtin.apply import apply_all, apply_waves, kind, remove_all
 from lab.mesh.builtin.link_objects import NAMESPACE, Target
-from lab.mesh.protocol import Finding, LinkSpec, LinkState, MeshCluster, MeshVersion, Mode
+from lab.mesh.mirrors import remove_mirrors
+from lab.mesh.protocol import Finding, LinkSpec, LinkState, MeshCluster, MeshVersion, Task
+from lab.mesh.specs import link_state
 from lab.mesh.trust import is_good, lab_anchor, new_issuer
 
 log = get_logger(__name__)
@@ -82,14 +82,7 @@ class BuiltinMesh:
         client = source.client
         # Without its binding a controller that still runs cannot make a mirror again while they go.
         await remove_all(client, link_objects.removals(target, self._version.profile))
-        doomed: list[tuple[Kind, str, str]] = []
-        for found in (SERVICES, ENDPOINTS):
-            mirrors = await client.list(found, labels=f"{CLUSTER_NAME}={target}")
-            doomed += [(found, namespace(obj), name(obj)) for obj in mirrors]
-        await remove_all(client, doomed)
-        for service in await client.list(SERVICES, labels=f"{MIRRORED_SERVICE}=true"):
-            if target in federated.clusters_of(service):
-                await self._leave(source, service, target)
+        await remove_mirrors(client, target)
         log.info("unlinked", source=source.name, target=target)
 
     async def links(self, source: MeshCluster) -> list[LinkState]:
@@ -98,8 +91,15 @@ class BuiltinMesh:
         mirrors = await source.client.list(SERVICES, labels=f"{MIRRORED_SERVICE}=true")
         counts = [labels(mirror).get(CLUSTER_NAME) for mirror in mirrors]
         return [
-            _state(source.name, link, counts.count(spec(link).get("targetClusterName"))) for link in found
+            link_state(source.name, link, counts.count(spec(link).get("targetClusterName"))) for link in found
         ]
+
+    async def uninstall(self, cluster: MeshCluster) -> None:
+        """The clusters of the embedded engine go with everything in them."""
+
+    async def commands(self, tasks: Sequence[Task], clients: Mapping[str, Client]) -> list[tuple[str, str]]:
+        """It runs no programs of others."""
+        return []
 
     async def check(self, clusters: Sequence[MeshCluster]) -> list[Finding]:
         """All checks over all clusters, each cluster on its own time."""
@@ -160,17 +160,6 @@ class BuiltinMesh:
         what = f"{target.name}: Service linkerd-gateway has a load balancer address"
         return await until(probe, timeout=LINK_TIMEOUT, what=what)
 
-    async def _leave(self, source: MeshCluster, service: Object, target: str) -> None:
-        left = federated.leave(service, target)
-        if left is None:
-            await remove_all(source.client, [(SERVICES, namespace(service), name(service))])
-            return
-        try:
-            await source.client.replace(SERVICES, left)
-        except Conflict:
-            fresh = await source.client.get(SERVICES, name(service), namespace(service))
-            await self._leave(source, fresh, target)
-
 
 async def _none() -> tuple[str, ...]:
     return ()
@@ -181,18 +170,3 @@ async def _find(cluster: MeshCluster, secret: str) -> Object | None:
         return await cluster.client.get(SECRETS, secret, "linkerd")
     except NotFound:
         return None
-
-
-def _state(source: str, link: Object, mirrors: int) -> LinkState:
-    body = spec(link)
-    keys: dict[str, Mode] = {
-        "selector": "gateway",
-        "remoteDiscoverySelector": "flat",
-        "federatedServiceSelector": "federated",
-    }
-    modes = frozenset(mode for key, mode in keys.items() if body.get(key))
-    addresses = tuple(filter(None, str(body.get("gatewayAddress", "")).split(",")))
-    wanted = LinkSpec(
-        modes, tuple(body.get("excludedLabels") or ()), tuple(body.get("excludedAnnotations") or ())
-    )
-    return LinkState(source, str(body.get("targetClusterName", "")), wanted, addresses, mirrors)

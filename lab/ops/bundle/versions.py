@@ -12,6 +12,7 @@ from typing import Any
 import lab as package
 from lab.base.errors import LabError
 from lab.base.process import run
+from lab.topology.model import Topology
 
 _SECONDS = 10.0
 
@@ -29,6 +30,22 @@ async def versions() -> dict[str, Any]:
             for one in sorted(distributions(), key=lambda one: str(one.metadata["Name"]).lower())
         },
     }
+
+
+async def versions_of(topology: Topology) -> dict[str, str]:
+    """What a verdict on this topology came about on, by name; what cannot be found out is left out."""
+    embedded = topology.engine == "embedded"
+    commit = await _commit()
+    found = {
+        "lab": version("multicluster-lab"),
+        "commit": commit[:12] + "+" * commit.endswith("+"),
+        "engine": topology.engine,
+        "mesh": f"{'as Linkerd' if embedded else 'Linkerd'} {topology.mesh.version}",
+        "python": platform.python_version(),
+        "envoy": await _envoy() if embedded else "",
+        "kernel": f"{platform.system()} {platform.release()}",
+    }
+    return {name: said for name, said in found.items() if said}
 
 
 async def _commit() -> str:

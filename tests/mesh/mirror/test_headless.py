@@ -49,12 +49,12 @@ def named(**pods: str) -> dict[str, Any]:
     return {"subsets": [{"addresses": addresses, "ports": [{"name": "http", "port": 8080}]}]}
 
 
-async def export_headless(pair: Pair, exported: str = "true", **more: str) -> None:
-    obj = service(exported=exported, **more)
+async def export_headless(pair: Pair, exported: str = "true", namespace: str = "shop", **more: str) -> None:
+    obj = service(namespace=namespace, exported=exported, **more)
     del obj["metadata"]["resourceVersion"]
     obj["spec"]["clusterIP"] = "None"
     await pair.east.client.create(SERVICES, obj)
-    meta = {"name": "web", "namespace": "shop"}
+    meta = {"name": "web", "namespace": namespace}
     subsets = named(web_0="10.21.0.5", web_1="10.21.0.6")
     await pair.east.client.create(
         ENDPOINTS, {"apiVersion": "v1", "kind": "Endpoints", "metadata": meta, **subsets}

@@ -140,6 +140,18 @@ async def test_backends_share_by_weight_and_fail_over_and_back(bench: Any) -> No
     await until(lambda: mostly("near"), timeout=3, what="near answers again", every=0.02)
 
 
+async def test_with_the_bug_a_backend_without_endpoints_keeps_its_share(bench: Any) -> None:
+    found = await unmeshed(bench, "echo", "near", "far")
+    found.world.set_cluster("", {"trust_domain": "cluster.local", "empty_backend_keeps_share": True})
+    found.world.put(slices("near", found.apps["near"].port, near_pod="127.0.0.1"), slices("near", 1))
+    found.world.load([route(("near", 1), ("far", 1), port=found.outbound_port)])
+
+    async def both() -> bool:
+        return {(await found.get(ECHO))[0] for _ in range(20)} == {200, 503}
+
+    await until(both, timeout=5, what="200 and 503", every=0.02)
+
+
 async def test_the_shares_of_two_backends_are_their_weights(bench: Any) -> None:
     found = await unmeshed(bench, "echo", "one", "two")
     found.world.load([route(("one", 70), ("two", 30), port=found.outbound_port)])

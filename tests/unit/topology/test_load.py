@@ -15,7 +15,7 @@ from lab.topology.links import Wan, directed_links
 from lab.topology.load import dump, load, parse
 from lab.topology.model import Topology
 
-SHIPPED = sorted([*shipped.TOPOLOGIES.glob("*.yaml"), *shipped.TOPOLOGIES.glob("scenarios/*.yaml")])
+SHIPPED = sorted([*shipped.TOPOLOGIES.glob("*.yaml"), *shipped.TOPOLOGIES.glob("*/*.yaml")])
 
 
 def lab(text: str) -> Topology:
@@ -88,6 +88,11 @@ def test_a_link_without_modes_carries_all_that_can_be(
 def test_a_link_keeps_what_the_network_between_does() -> None:
     text = TWO + "links: [{from: west, to: east, delay: 20ms, jitter: 2ms, loss: 0.1%, rate: 100mbit}]"
     assert directed_links(lab(text))[0].wan == Wan(0.02, 0.002, 0.001, 100_000_000)
+
+
+def test_a_link_leaves_the_same_labels_out_in_both_directions() -> None:
+    text = TWO + "links: [{from: west, to: east, both: true, excluded-labels: [team, 'ci/*']}]"
+    assert [one.excluded_labels for one in directed_links(lab(text))] == [("team", "ci/*")] * 2
 
 
 @pytest.mark.parametrize(
