@@ -156,7 +156,7 @@ class Deaths:
     lab: RunningLab
     kind: str
     kill: Callable[[], None]
-    after: Callable[[], object] = lambda: None
+    after: Callable[[], object] = lambda: None  # each death
     stride: int = 1
 
     def each_heals(self) -> None:
@@ -166,7 +166,8 @@ class Deaths:
                 if work is healing:
                     asyncio.run(making(find(self.lab.name).site, self.kind))
                 going = dies_at(step, self.kill, lambda site, work=work: work(site, self.kind))  # type: ignore[misc]
-                self.after()
+                if going:
+                    self.after()
                 assert_as_up_left_it()
                 if not going:
                     break
