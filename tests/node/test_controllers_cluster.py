@@ -8,6 +8,8 @@ from lab.kube.kinds import CLUSTER_ROLES, NODES, PODS, SECRETS, SERVICE_ACCOUNTS
 from lab.pocket.controllers import evictions, nodes
 from lab.pocket.controllers.aggregation import aggregated
 from lab.pocket.controllers.taints import leaves_at, wanted_taints
+from lab.pocket.controllers.watches import Watches
+from lab.pocket.events import Recorder
 from tests.node.cluster import Cluster, is_ready
 
 Object = dict[str, Any]
@@ -139,6 +141,29 @@ async def test_silent_node_is_unknown_and_its_pods_are_not_ready(bare: Cluster) 
     [condition] = found["status"]["conditions"]
     assert (condition["status"], condition["reason"]) == ("Unknown", "NodeStatusNeverUpdated")
     await bare.until(PODS, "web", lambda p: not is_ready(p))
+
+
+@pytest.mark.usefixtures("_hasty")
+async def test_a_node_is_not_given_up_for_the_time_that_the_server_was_away(
+    bare: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await bare.stop_controllers()
+    await bare.client.create(NODES, {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "mute"}})
+    watches = Watches.of(bare.client)
+    watches.nodes.items["", "mute"] = await bare.get(NODES, "mute", "")
+    rounds = []
+
+    async def next_round(_seconds: float) -> None:
+        rounds.append((await bare.get(NODES, "mute", "")).get("status", {}).get("conditions"))
+        watches.leases.is_live = len(rounds) > 20
+        if len(rounds) == 40:
+            raise EOFError("enough")
+
+    monkeypatch.setattr(nodes, "pause", next_round)
+    with pytest.raises(ExceptionGroup):
+        await nodes.NodeLifecycle(bare.client, watches, Recorder(bare.client, "test")).run()
+    assert not any(rounds[:21])
+    assert rounds[-1][0]["status"] == "Unknown"
 
 
 @pytest.mark.usefixtures("_hasty")

@@ -18,6 +18,15 @@ async def test_pod_becomes_ready_with_its_address_in_the_status(cluster: Cluster
     assert pod["spec"]["nodeName"] == "west-node"
 
 
+async def test_what_somebody_else_says_of_a_pods_readiness_is_written_over(cluster: Cluster) -> None:
+    """As the node controller does when it has not heard of a node."""
+    await cluster.make_pod("web")
+    pod = await cluster.ready("web")
+    told = [{**c, "status": "False"} if c["type"] == "Ready" else c for c in pod["status"]["conditions"]]
+    await cluster.client.patch(PODS, "web", {"status": {"conditions": told}}, "default", "status")
+    await cluster.ready("web")
+
+
 async def test_deleted_pod_is_terminated_and_leaves_nothing(cluster: Cluster) -> None:
     await cluster.make_pod("web")
     await cluster.ready("web")

@@ -48,6 +48,8 @@ class NodeLifecycle:
         """Look at all leases, round after round, until cancelled."""
         while True:
             await pause(ROUND)
+            if not self._watches.leases.is_live:
+                self._silent.clear()  # nobody can renew anything while the server is away
             for node in self._watches.nodes.list():
                 try:
                     await self._look(node)

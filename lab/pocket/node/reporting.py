@@ -34,6 +34,7 @@ class Reporter:
     def publish(self, pod: Object, ip: str, *, over: bool = False) -> None:
         """Have the status as it is now written soon; `over` when nothing of the pod runs any more."""
         views = {n: tracked.view() for n, tracked in self._containers.items()}
+        self._writer.saw(pod)
         seen = self.seen(pod, ip)
         for tracked in self._containers.values():
             if backs_off(seen, tracked.spec, views[tracked.name]) and not tracked.announced:

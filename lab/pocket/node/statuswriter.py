@@ -12,7 +12,7 @@ from lab.base.wait import Backoff
 from lab.kube.client import Client
 from lab.kube.errors import NotFound
 from lab.kube.kinds import PODS
-from lab.kube.objects import Object, name, namespace
+from lab.kube.objects import Object, name, namespace, resource_version
 
 log = get_logger(__name__)
 CLEARED = ("reason", "message", "nominatedNodeName")
@@ -26,12 +26,23 @@ class StatusWriter:
         self._client, self._pod = client, pod
         self._written: dict[str, Any] = dict(pod.get("status") or {})
         self._wanted: dict[str, Any] = self._written
+        self._version = _version(pod)
         self._task: asyncio.Task[None] | None = None
 
     @property
     def wanted(self) -> dict[str, Any]:
         """The status as it will be seen once written."""
         return self._wanted
+
+    def saw(self, pod: Object) -> None:
+        """Take note of what the server has: what others said of the node's own conditions is written over, as
+        the node controller's word on a node that it had not heard of for a while.
+        """
+        if self._task is None or self._task.done():
+            theirs = {c["type"]: c["status"] for c in (pod.get("status") or {}).get("conditions") or ()}
+            mine = {c["type"]: c["status"] for c in self._written.get("conditions") or ()}
+            if _version(pod) > self._version and any(theirs.get(kind) != mine[kind] for kind in mine):
+                self._written = dict(pod["status"])
 
     def want(self, status: dict[str, Any]) -> None:
         """Have `status` written soon."""
@@ -57,10 +68,14 @@ class StatusWriter:
             status = self._wanted
             patch = {"status": {**{key: None for key in CLEARED if key in self._written}, **status}}
             try:
-                await self._client.patch(PODS, name(self._pod), patch, namespace(self._pod), "status")
-                self._written = status
+                done = await self._client.patch(PODS, name(self._pod), patch, namespace(self._pod), "status")
+                self._written, self._version = status, _version(done)
             except NotFound:
                 return
             except LabError as error:
                 log.warning("pod status not written", pod=name(self._pod), error=error)
                 await backoff.pause()
+
+
+def _version(pod: Object) -> int:
+    return int(resource_version(pod) or 0)
