@@ -170,7 +170,7 @@ async def _course(lab: Lab, seed: int, say: Callable[[str, str], None]) -> Round
         say("heal", "all")
         await asyncio.to_thread(fault.heal, tuple(standing), lab=lab.name)
     say("lab", "reading what was recorded")
-    fetched = await fetch(lab.connect, clusters, played.begin - BASELINE, played.end)
+    fetched = await fetch(lab.connect, clusters, played.begin - BASELINE, (played.begin, played.end))
     course = Course(
         played.begin,
         played.end,
