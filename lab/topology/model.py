@@ -95,11 +95,12 @@ class Mesh(Part):
     """Create a mirrored service's namespace in clusters that lack it, instead of skipping the service."""
     emulate: tuple[Bug, ...] = ()
     """Bugs of Linkerd to reproduce on the embedded engine, beside those that the version has.
-    restart-vs-dead-gateway: a mirror controller that starts while the gateway is dead takes it for alive.
-    headless-mirrors-collected: a mirror controller that starts deletes the mirrors of single pods and makes
-    them anew (2.14 has it). headless-mirrors-mixed-up: mirrors of single pods are tidied up by the name of
-    their service, whatever its namespace. empty-backend-keeps-share: an HTTPRoute goes on sending a backend
-    without endpoints its share. federated-ports-frozen: a federated service keeps the ports it began with."""
+    restart-vs-live-gateway: a mirror controller that starts takes the gateway for dead until it has been
+    probed. restart-vs-dead-gateway: one that starts while the gateway is dead takes it for alive.
+    headless-mirrors-collected: one that starts deletes the mirrors of single pods and makes them anew (2.14
+    has it). headless-mirrors-mixed-up: mirrors of single pods are tidied up by the name of their service,
+    whatever its namespace. empty-backend-keeps-share: an HTTPRoute goes on sending a backend without
+    endpoints its share. federated-ports-frozen: a federated service keeps the ports it began with."""
 
     @property
     def bugs(self) -> tuple[Bug, ...]:
