@@ -1,5 +1,6 @@
 """The mesh that a topology asks for."""
 
+from lab.base.errors import EngineUnavailable
 from lab.base.state import LabDir
 from lab.mesh.protocol import Mesh, MeshVersion, Say, silent
 from lab.topology.model import Topology
@@ -14,3 +15,21 @@ def mesh_of(topology: Topology, lab: LabDir, say: Say = silent) -> Mesh:
     from lab.mesh.linkerd.mesh import LinkerdMesh
 
     return LinkerdMesh(lab, topology, say)
+
+
+async def release_of(topology: Topology, *, is_plan: bool = False) -> str:
+    """The release that would be installed now; empty for the embedded mesh, which comes with the lab.
+
+    Raises EngineUnavailable where no program here installs it; for a plan it is then the one that the lab
+    would fetch.
+    """
+    if topology.engine == "embedded":
+        return ""
+    from lab.mesh.linkerd import find
+
+    try:
+        return str((await find.program(topology.mesh.version)).release)
+    except EngineUnavailable:
+        if not is_plan:
+            raise
+        return str(find.pinned(topology.mesh.version).release)
