@@ -166,8 +166,8 @@ async def test_a_lab_wishes_for_the_release_that_is_here(programs: Path, version
 async def test_without_any_program_up_says_what_is_missing_and_plan_takes_what_would_be_fetched(
     programs: Path,
 ) -> None:
-    for name in ("linkerd", "linkerd-2.14"):
-        (programs / name).unlink()
+    (programs / "linkerd").unlink()
+    (programs / "linkerd-2.14").unlink()
     topology = parse(TOPOLOGY.format(version="latest", link="west -> east"), "lab.yaml")
     with pytest.raises(EngineUnavailable, match="neither its CLI nor Helm"):
         await wished(topology)
