@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from lab.kube import objects
+from lab.kube.links import link_target, modes_of
 from lab.kube.objects import Object
 from lab.observe.facts import GatewayProbe, KubeFacts, Observation, WantedLink
 from lab.observe.mirrored import unmirrored
@@ -27,25 +28,6 @@ def links(seen: Observation, clusters: Mapping[str, Cluster]) -> tuple[Link, ...
     wanted = {(link.from_, link.to): link for link in seen.links}
     extra = {end: WantedLink(*end, modes=modes_of(obj)) for end, obj in found.items() if end not in wanted}
     return tuple(_link(link, found.get(end), seen, clusters) for end, link in {**wanted, **extra}.items())
-
-
-def link_target(obj: Object) -> str:
-    return str(objects.spec(obj).get("targetClusterName") or objects.name(obj))
-
-
-def modes_of(obj: Object) -> tuple[str, ...]:
-    """The modes a Link object carries: those whose selector selects something."""
-    spec = objects.spec(obj)
-    has = {
-        "gateway": bool(spec.get("gatewayAddress")) and _selects(spec.get("selector")),
-        "flat": _selects(spec.get("remoteDiscoverySelector")),
-        "federated": _selects(spec.get("federatedServiceSelector")),
-    }
-    return tuple(mode for mode, present in has.items() if present)
-
-
-def _selects(selector: object) -> bool:
-    return isinstance(selector, dict) and any(selector.values())
 
 
 def _link(wanted: WantedLink, obj: Object | None, seen: Observation, clusters: Mapping[str, Cluster]) -> Link:

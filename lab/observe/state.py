@@ -39,7 +39,7 @@ class Component:
 
 @dataclass(frozen=True)
 class ControlPlane:
-    state: Literal["ready", "degraded", "down", "unknown"]
+    state: Literal["ready", "degraded", "down", "unknown", "none"]
     components: tuple[Component, ...] = ()
 
 

@@ -3,16 +3,17 @@
 Colour carries nothing that the words do not say, so output without colour loses nothing.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from lab.observe.state import Check, Cluster, Fault, LabState, Link, Problem, Service
+from lab.observe.state import Check, Cluster, Component, Fault, LabState, Link, Problem, Service
 
 STYLES = {
     "ready": "green",
+    "none": "dim",
     "up": "green",
     "active": "yellow",
     "degraded": "yellow",
@@ -80,13 +81,17 @@ def clusters(rows: Iterable[Cluster]) -> Table:
             cluster.name,
             word(cluster.state),
             cluster.api.version or cluster.api.state,
-            Text.assemble(word(cluster.control_plane.state), f" {sum(c.healthy for c in core)}/{len(core)}"),
+            Text.assemble(word(cluster.control_plane.state), _ready_of(core)),
             f"{sum(node.ready for node in cluster.nodes)}/{len(cluster.nodes)}",
             f"{cluster.pods.ready}/{cluster.pods.total}",
             str(cluster.restarts),
             cluster.network or "-",
         )
     return table
+
+
+def _ready_of(components: Sequence[Component]) -> str:
+    return f" {sum(c.healthy for c in components)}/{len(components)}" if components else ""
 
 
 def links(rows: Iterable[Link]) -> Table:

@@ -15,7 +15,8 @@ from lab.faults import model
 from lab.faults.impair import suffered
 from lab.faults.ledger import Ledger
 from lab.observe import build, state, table
-from lab.observe.facts import ClusterFacts, Observation, WantedLink
+from lab.observe.clusters import MESH_NAMESPACES
+from lab.observe.facts import ClusterFacts, Observation, Scope, WantedLink
 from lab.observe.gather import Gatherer
 from lab.observe.state import LabState
 from lab.ops.answer import Answer
@@ -137,8 +138,11 @@ def _fault(fault: model.Fault) -> state.Fault:
 
 def _facts(lab: Lab, name: str, engine: EngineState) -> ClusterFacts:
     seen = engine.clusters.get(name)
+    mesh = lab.topology.mesh.provider
+    scope = Scope((*lab.plan.visit.namespaces, *MESH_NAMESPACES), mesh) if lab.is_guest else Scope(mesh=mesh)
     if seen is None:
-        return ClusterFacts(name, running=False, api_running=False, network=lab.topology.network_of(name))
+        network = lab.topology.network_of(name)
+        return ClusterFacts(name, running=False, api_running=False, network=network, scope=scope)
     return ClusterFacts(
         name,
         running=seen.is_running,
@@ -146,4 +150,5 @@ def _facts(lab: Lab, name: str, engine: EngineState) -> ClusterFacts:
         paused=seen.paused,
         restarts=seen.restarts,
         network=seen.network,
+        scope=scope,
     )

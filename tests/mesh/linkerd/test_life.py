@@ -26,6 +26,7 @@ from lab.kube.objects import name, spec
 from lab.mesh.linkerd import find
 from lab.mesh.linkerd.uninstall import uninstall
 from lab.mesh.protocol import LinkSpec, MeshCluster, Mode, Task
+from lab.mesh.select import mesh_of, release_of
 from lab.mesh.trust import is_good, lab_anchor
 from lab.ops.inventory import wished
 from lab.topology.load import parse
@@ -155,6 +156,16 @@ async def test_helm_installs_and_links_the_same_where_there_is_no_cli(rig: Rig, 
     assert all(one.ok for one in await rig.mesh().ready(rig.west))
     await uninstall(rig.west, rig.dir)
     assert await everything(rig.west.client) - before == {"configmaps kube-system/multicluster-lab"}
+
+
+@pytest.mark.slow
+async def test_a_lab_that_wants_no_mesh_any_more_has_it_taken_out(rig: Rig) -> None:
+    before = await everything(rig.west.client)
+    await rig.mesh().install(rig.west)
+    topology = parse("{name: lab, engine: existing, mesh: none, clusters: {west: {}}}", "lab.yaml")
+    await mesh_of(topology, rig.dir).install(rig.west)
+    assert await everything(rig.west.client) - before == {"configmaps kube-system/multicluster-lab"}
+    assert await release_of(topology) == ""
 
 
 @pytest.mark.parametrize(("version", "release"), [("latest", LATEST), ("2.14", OLD)])
