@@ -167,7 +167,7 @@ def _wanted(plan: LabPlan) -> dict[str, Found]:
                 f"set clusters.{cluster.name}.api to an address they can"
             )
     if problems:
-        raise UsageError("\n".join(problems), remedy=remedy)
+        raise UsageError("\n".join(dict.fromkeys(problems)), remedy=remedy)
     return found
 
 
