@@ -29,7 +29,7 @@ from lab.topology.fault_words import PROBLEMS
 ANSWERS_WITHIN = 10.0
 RENEWED_WITHIN = 30.0
 """Seconds for a proxy to use the certificate that it should have."""
-SLACK = 5.0
+SLACK = 15.0
 """Seconds that a clock may seem to be off because signing and writing take time."""
 
 

@@ -1,4 +1,5 @@
-"""Faults that the lab's own mesh makes, asked for by objects of its API group: failing HTTP requests.
+"""Faults that the lab's own mesh makes, asked for by objects of its API group: failing HTTP requests here,
+certificates in a module of their own.
 
 Real Linkerd has no such kinds. There one would send a share of a Service's requests by an HTTPRoute to a
 backend that answers errors only, which holds for callers with a proxy that follow that route.

@@ -12,6 +12,7 @@ from lab.kube import objects
 from lab.kube.links import link_target, modes_of
 from lab.kube.objects import Object
 from lab.observe.facts import GatewayProbe, KubeFacts, Observation, WantedLink
+from lab.observe.mirrored import unmirrored
 from lab.observe.state import Cluster, Fault, Link, LinkState
 
 Judgement = tuple[LinkState, str]
@@ -41,7 +42,7 @@ def _link(wanted: WantedLink, obj: Object | None, seen: Observation, clusters: M
         to=wanted.to,
         modes=modes,
         state=state,
-        reason=reason,
+        reason=reason or (unmirrored(obj) if obj is not None else ""),
         latency_ms=probe.latency_ms if probe and probe.alive else None,
         gateway_alive=probe.alive if probe else None,
         mirrors=mirror_counts(kube.mirrors, wanted.to),

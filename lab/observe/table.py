@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from lab.observe.state import Cluster, Component, Fault, LabState, Link, Problem, Service
+from lab.observe.state import Check, Cluster, Component, Fault, LabState, Link, Problem, Service
 
 STYLES = {
     "ready": "green",
@@ -22,6 +22,7 @@ STYLES = {
     "applying": "yellow",
     "overdue": "yellow",
     "healing": "yellow",
+    "warning": "yellow",
     "unknown": "dim",
 }
 BAD = "bold red"
@@ -39,6 +40,8 @@ def render(state: LabState) -> RenderableType:
         parts.append(services(state.services))
     if state.faults:
         parts.append(faults(state.faults))
+    if state.checks:
+        parts.append(checks(state.checks))
     parts.append(problems(state.problems))
     return Group(*parts)
 
@@ -141,6 +144,20 @@ def faults(rows: Iterable[Fault]) -> Table:
     table = _table("\nFAULTS", "ID", "KIND", "TARGET", "STATE")
     for fault in rows:
         table.add_row(fault.id, fault.kind, fault.target, word(fault.state))
+    return table
+
+
+def checks(rows: Iterable[Check]) -> Table:
+    """How many went well in each cluster, and each that did not."""
+    found = list(rows)
+    table = _table("\nLINKERD CHECK", "CLUSTER", "RESULT", "CHECK", "MESSAGE")
+    for cluster in dict.fromkeys(one.cluster for one in found):
+        mine = [one for one in found if one.cluster == cluster]
+        good = sum(one.result == "success" for one in mine)
+        table.add_row(cluster, Text(f"{good} of {len(mine)} ok", style="green"))
+        for one in mine:
+            if one.result != "success":
+                table.add_row(cluster, word(one.result), one.what, one.message)
     return table
 
 

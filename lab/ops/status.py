@@ -20,6 +20,7 @@ from lab.observe.facts import ClusterFacts, Observation, Scope, WantedLink
 from lab.observe.gather import Gatherer
 from lab.observe.state import LabState
 from lab.ops.answer import Answer
+from lab.ops.checked import checked
 from lab.ops.labs import Lab, find
 from lab.topology.links import Wan, directed_links
 
@@ -77,7 +78,7 @@ def status(name: str, clusters: tuple[str, ...] = ()) -> Answer:
 
     async def once() -> LabState:
         async with observer(lab) as eyes:
-            return await eyes.look()
+            return await checked(lab, await eyes.look())
 
     seen = only(asyncio.run(once()), chosen)
     return answer(seen)
@@ -118,6 +119,7 @@ def only(seen: LabState, clusters: tuple[str, ...]) -> LabState:
         faults=seen.faults,
         problems=tuple(p for p in seen.problems if any(name in p.where for name in clusters)),
         events=tuple(e for e in seen.events if e.cluster in clusters),
+        checks=tuple(c for c in seen.checks if c.cluster in clusters),
     )
 
 

@@ -142,6 +142,8 @@ class Kind(Part):
     """Node image of your own, instead of the one that the lab pins for this Kubernetes version."""
     python: str | None = None
     """Image of Python that the demo apps' image is built from, instead of the one that the lab pins."""
+    cache: bool = True
+    """Whether nodes ask a cache of registries first, which all labs on this Docker share."""
     subnet: Cidr | None = None
     """Addresses of the network between clusters. Default: 172.28.0.0/16; each running lab needs its own."""
     cpus: float | None = Field(default=None, gt=0)
