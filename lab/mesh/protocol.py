@@ -107,9 +107,6 @@ class Mesh(Protocol):
         """Everything that must hold for links to work, over all clusters."""
         ...
 
-    async def uninstall(self, cluster: MeshCluster) -> None:
-        """Take out all that the lab put into a cluster for the mesh, and nothing else; can be repeated."""
-
     async def commands(self, tasks: Sequence[Task], clients: Mapping[str, Client]) -> list[tuple[str, str]]:
         """(where, command line) of everything that these tasks would run now; `clients` are those of clusters
         that are there already. A mesh that runs no programs of others has none."""

@@ -15,7 +15,7 @@ from lab.mesh.protocol import Task, TaskName
 from lab.mesh.select import mesh_of
 from lab.ops.answer import Answer
 from lab.ops.created import Creation, creations
-from lab.ops.inventory import observe, wanted
+from lab.ops.inventory import observe, wished
 from lab.ops.labs import Lab, from_file
 from lab.plan.addresses import LabPlan
 from lab.plan.steps import Observed, Step, Verb, diff
@@ -54,7 +54,7 @@ async def _steps(lab: Lab, only: tuple[str, ...]) -> tuple[tuple[Step, ...], lis
         clients = await connect_running(lab, stack)
         observed = await observe(lab, clients) if clients else Observed()
         plan = restricted(lab, only, set(clients))
-        steps = diff(wanted(lab.topology), observed, only)
+        steps = diff(await wished(lab.topology, is_plan=True), observed, only)
         tasks = [Task(_TASKS[step.verb], step.clusters) for step in steps if step.verb in _TASKS]
         mesh = mesh_of(lab.topology, lab.dir)
         return steps, [

@@ -21,7 +21,7 @@ from lab.mesh.select import mesh_of
 from lab.observe.state import LabState
 from lab.ops import keeper
 from lab.ops.answer import Answer
-from lab.ops.inventory import observe, wanted
+from lab.ops.inventory import observe, wished
 from lab.ops.labs import Lab, from_file, with_consent
 from lab.ops.plan import connect_running, restricted
 from lab.ops.progress import Progress
@@ -82,11 +82,11 @@ async def converge(
     else:
         lab.site.ledger.condemn()  # the processes in which these faults were made have ended
     clients = await connect_running(lab, stack)
-    desired = wanted(lab.topology)
+    desired = await wished(lab.topology)  # fails before anything is made
     steps = diff(desired, await observe(lab, clients) if clients else Observed(), clusters)
     if not steps and _stored(lab) == dump(lab.topology):
         return ()
-    mesh = mesh_of(lab.topology, lab.dir, say)  # fails before anything is made
+    mesh = mesh_of(lab.topology, lab.dir, say)
     plan = restricted(lab, clusters, set(clients))
     if not lab.dir.topology.exists():
         write_private(lab.dir.topology, dump(lab.topology))  # from now on `down` knows of this lab

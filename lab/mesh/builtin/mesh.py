@@ -94,9 +94,6 @@ class BuiltinMesh:
             link_state(source.name, link, counts.count(spec(link).get("targetClusterName"))) for link in found
         ]
 
-    async def uninstall(self, cluster: MeshCluster) -> None:
-        """The clusters of the embedded engine go with everything in them."""
-
     async def commands(self, tasks: Sequence[Task], clients: Mapping[str, Client]) -> list[tuple[str, str]]:
         """It runs no programs of others."""
         return []
