@@ -117,7 +117,10 @@ class ExistingEngine:
     async def remove(self, lab: LabDir, *, purge: bool = False) -> None:
         """Leave every cluster. One that does not answer stays in the lab's kubeconfig, for the next try."""
         begun, joined = visitors.begun(lab), visitors.joined(lab)
-        wanted = visit(load(str(lab.topology))) if begun else Visit()
+        try:
+            wanted = visit(load(str(lab.topology)))
+        except UsageError:  # damaged or never written; the lab's own kubeconfig leads there, too
+            wanted = Visit()
         reasons = []
         for name in list(begun):
             try:
