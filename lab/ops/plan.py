@@ -52,7 +52,7 @@ def plan(
     ]
     if not rows:
         return Answer(rows, f"lab {target.name}: nothing to do")
-    view = _view(steps, commands, GUEST_WORDS if target.is_guest else {})
+    view = _view(steps, commands, _words(target))
     return Answer(rows, Group(*view, *_created(made)))
 
 
@@ -105,6 +105,11 @@ async def connect_running(lab: Lab, stack: AsyncExitStack) -> Mapping[str, Clien
             remedy="`lab fault.list` shows why; `lab fault.heal --all` brings it back",
         )
     return {name: await stack.enter_async_context(await lab.connect(name)) for name in begun}
+
+
+def _words(lab: Lab) -> Words:
+    links = {Verb.LINK: ("look for link", "must be there")} if lab.topology.mesh.provider == "user" else {}
+    return {**(GUEST_WORDS if lab.is_guest else {}), **links}
 
 
 def _view(steps: tuple[Step, ...], commands: list[tuple[str, str]], words: Words) -> list[RenderableType]:
