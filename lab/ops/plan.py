@@ -28,9 +28,10 @@ def plan(
     engine: EngineName | None = None,
     clusters: tuple[str, ...] = (),
     variant: str = "",
+    offline: bool = False,
 ) -> Answer:
     """The steps from the live state to the topology file."""
-    target = from_file(file, lab, engine, variant)
+    target = from_file(file, lab, engine, variant, offline=offline)
     target.chosen(clusters)
     steps, commands = asyncio.run(_steps(target, clusters))
     rows = [{"verb": s.verb, "target": s.target, "reason": s.reason, "after": list(s.after)} for s in steps]

@@ -43,9 +43,10 @@ def up(
     engine: EngineName | None = None,
     clusters: tuple[str, ...] = (),
     variant: str = "",
+    offline: bool = False,
 ) -> Answer:
     """Bring up what the topology file says and wait until it is healthy. Raises CheckFailed if it is not."""
-    return bring_up(from_file(file, lab, engine, variant), clusters)
+    return bring_up(from_file(file, lab, engine, variant, offline=offline), clusters)
 
 
 def bring_up(target: Lab, clusters: tuple[str, ...] = ()) -> Answer:
@@ -81,7 +82,8 @@ async def converge(
     steps = diff(desired, await observe(lab, clients) if clients else Observed(), clusters)
     if not steps and _stored(lab) == dump(lab.topology):
         return ()
-    mesh = mesh_of(lab.topology, lab.dir, say)  # fails before anything is made
+    mesh = mesh_of(lab.topology, lab.dir, say)
+    await mesh.available()  # fails before anything is made
     plan = restricted(lab, clusters, set(clients))
     if not lab.dir.topology.exists():
         write_private(lab.dir.topology, dump(lab.topology))  # from now on `down` knows of this lab
