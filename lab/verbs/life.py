@@ -1,5 +1,6 @@
 """Verbs that bring labs up and down and show what is there."""
 
+from functools import partial
 from typing import TYPE_CHECKING, cast
 
 from invoke.context import Context
@@ -25,7 +26,10 @@ def engine_name(word: str) -> "EngineName | None":
     return cast("EngineName | None", word or None)
 
 
-@verb(help=FILE | OFFLINE | {"dry-run": "print the steps, change nothing"}, iterable=["cluster"])
+YES = {"yes": "engine existing: also into clusters that look like production"}
+
+
+@verb(help=FILE | OFFLINE | YES | {"dry-run": "print the steps, change nothing"}, iterable=["cluster"])
 def up(
     c: Context,
     file: str = "two-clusters",
@@ -35,13 +39,14 @@ def up(
     variant: str = "",
     offline: bool = False,
     dry_run: bool = False,
+    yes: bool = False,
     json: bool = False,
 ) -> None:
     """Bring a lab up, or bring it in line with its topology file."""
     from lab.ops.plan import plan
     from lab.ops.up import up
 
-    act = plan if dry_run or c.config.run.dry else up
+    act = plan if dry_run or c.config.run.dry else partial(up, consent=yes)
     name = engine_name(engine)
     chosen = act(file, lab=lab, engine=name, clusters=tuple(cluster), variant=variant, offline=offline)
     show(chosen, json)

@@ -2,7 +2,7 @@
 
 from invoke.collection import Collection
 
-from lab.verbs import evidence, faults, images, life, links, project, reach, scenarios
+from lab.verbs import evidence, faults, images, life, links, project, reach, scenarios, tools
 
 namespace = Collection(
     life.up,
@@ -12,13 +12,16 @@ namespace = Collection(
     life.list_,
     life.kubeconfig,
     life.doctor,
+    tools.tools,
     life.schema,
     scenarios.run,
     scenarios.matrix,
+    scenarios.search,
     evidence.bundle,
     evidence.repro,
     reach.logs,
     reach.exec_,
+    reach.capture,
     reach.tui,
     project.bench,
     project.test,

@@ -54,12 +54,17 @@ def _outcomes(verdict: Mapping[str, Any]) -> dict[tuple[str, ...], tuple[str, st
         for outcome in one["expectations"]:
             found.setdefault(tuple(str(outcome[word]) for word in KEY), []).append(outcome)
     return {
-        key: (
-            "held" if all(one["ok"] for one in outcomes) else "failed",
-            " · ".join(dict.fromkeys(str(one["seen"]) for one in outcomes)),
-        )
+        key: (_word(outcomes), " · ".join(dict.fromkeys(str(one["seen"]) for one in outcomes)))
         for key, outcomes in found.items()
     }
+
+
+def _word(outcomes: Sequence[Mapping[str, Any]]) -> str:
+    """As a verdict words it: what was not shown to hold was not always shown to fail."""
+    missed = [one for one in outcomes if not one["ok"]]
+    if not missed:
+        return "held"
+    return "inconclusive" if all(one.get("doubt") for one in missed) else "failed"
 
 
 def states(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[Row]:
