@@ -20,6 +20,9 @@ NAMESPACE = "linkerd"
 class NoMesh:
     """Implements lab.mesh.protocol.Mesh for clusters without one."""
 
+    async def available(self) -> None:
+        """Nothing is needed."""
+
     async def install(self, cluster: MeshCluster) -> None:
         """Nothing to do."""
 

@@ -24,6 +24,7 @@ def lab(cli: Cli) -> Iterator[RunningLab]:
     yield from bring_up(cli, BROKEN, NAME)
 
 
+@pytest.mark.any_engine
 @pytest.mark.parametrize("name", SHIPPED)
 def test_a_shipped_scenario_holds_and_its_lab_is_gone_afterwards(cli: Cli, name: str, tmp_path: Path) -> None:
     report = tmp_path / "junit.xml"
