@@ -26,6 +26,9 @@ class NoMesh:
     def __init__(self, lab: LabDir) -> None:
         self._lab = lab
 
+    async def available(self) -> None:
+        """Nothing is needed."""
+
     async def install(self, cluster: MeshCluster) -> None:
         """Take out the mesh that the lab had here before, if its topology asked for one."""
         await uninstall(cluster, self._lab)

@@ -89,6 +89,9 @@ class Task:
 class Mesh(Protocol):
     """A mesh that can be installed into clusters and link them."""
 
+    async def available(self) -> None:
+        """Raises EngineUnavailable where a program is missing that the mesh is installed with."""
+
     async def install(self, cluster: MeshCluster) -> None:
         """Install the control plane and the multicluster extension; returns when pods can be injected."""
 

@@ -85,9 +85,14 @@ class Lab:
         return name
 
 
-def from_file(file: str, name: str = "", engine: EngineName | None = None, variant: str = "") -> Lab:
-    """The lab that a topology file describes, whether it is up or not."""
-    return from_topology(load(file, engine, name, variant))
+def from_file(
+    file: str, name: str = "", engine: EngineName | None = None, variant: str = "", *, offline: bool = False
+) -> Lab:
+    """The lab that a topology file describes, whether it is up or not; `offline` as if the file said so."""
+    topology = load(file, engine, name, variant)
+    if offline:
+        topology = topology.model_copy(update={"kind": topology.kind.model_copy(update={"offline": True})})
+    return from_topology(topology)
 
 
 def with_consent(lab: Lab) -> Lab:

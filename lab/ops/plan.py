@@ -36,9 +36,10 @@ def plan(
     engine: EngineName | None = None,
     clusters: tuple[str, ...] = (),
     variant: str = "",
+    offline: bool = False,
 ) -> Answer:
     """The steps from the live state to the topology file."""
-    target = from_file(file, lab, engine, variant)
+    target = from_file(file, lab, engine, variant, offline=offline)
     target.chosen(clusters)
     steps, commands = asyncio.run(_steps(target, clusters))
     made = asyncio.run(creations(target, target.chosen(clusters))) if target.is_guest and steps else []

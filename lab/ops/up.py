@@ -44,12 +44,13 @@ def up(
     clusters: tuple[str, ...] = (),
     variant: str = "",
     consent: bool = False,
+    offline: bool = False,
 ) -> Answer:
     """Bring up what the topology file says and wait until it is healthy. Raises CheckFailed if it is not.
 
-    `consent`: also in existing clusters that look like production.
+    `consent`: also in existing clusters that look like production. `offline`: only with images that are here.
     """
-    target = from_file(file, lab, engine, variant)
+    target = from_file(file, lab, engine, variant, offline=offline)
     return bring_up(with_consent(target) if consent else target, clusters)
 
 
@@ -87,6 +88,7 @@ async def converge(
     if not steps and _stored(lab) == dump(lab.topology):
         return ()
     mesh = mesh_of(lab.topology, lab.dir, say)
+    await mesh.available()  # fails before anything is made
     plan = restricted(lab, clusters, set(clients))
     if not lab.dir.topology.exists():
         write_private(lab.dir.topology, dump(lab.topology))  # from now on `down` knows of this lab

@@ -146,6 +146,8 @@ class Kind(Part):
     """Node image of your own, instead of the one that the lab pins for this Kubernetes version."""
     python: str | None = None
     """Image of Python that the demo apps' image is built from, instead of the one that the lab pins."""
+    offline: bool = False
+    """Use only images that Docker has here: nothing is pulled or built. `lab up --offline` sets it."""
     cache: bool = True
     """Whether nodes ask a cache of registries first, which all labs on this Docker share."""
     subnet: Cidr | None = None

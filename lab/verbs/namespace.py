@@ -2,7 +2,7 @@
 
 from invoke.collection import Collection
 
-from lab.verbs import evidence, faults, life, links, project, reach, scenarios, tools
+from lab.verbs import evidence, faults, images, life, links, project, reach, scenarios, tools
 
 namespace = Collection(
     life.up,
@@ -28,6 +28,7 @@ namespace = Collection(
     project.test,
     project.check,
     project.conformance,
+    images=Collection(images.save, images.load),
     link=Collection(links.add, links.remove, links.list_),
     fault=Collection(
         faults.partition,

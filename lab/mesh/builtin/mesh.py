@@ -46,6 +46,9 @@ class BuiltinMesh:
         self._version = version or MeshVersion()
         self._anchor = lab_anchor(lab)
 
+    async def available(self) -> None:
+        """It is part of this program."""
+
     async def install(self, cluster: MeshCluster) -> None:
         """Install everything; returns when the injector answers and all objects are in place."""
         client = cluster.client

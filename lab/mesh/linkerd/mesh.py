@@ -58,6 +58,9 @@ class LinkerdMesh:
         """Made when it is needed first: a plan alone makes nothing."""
         return lab_anchor(self._lab)
 
+    async def available(self) -> None:
+        await self._program()
+
     async def install(self, cluster: MeshCluster) -> None:
         """Install, or bring to this program's release; returns when the control plane runs."""
         program = await self._program()
