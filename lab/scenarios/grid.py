@@ -88,6 +88,14 @@ class Grid:
         return all(one.as_expected for one in self.results)
 
     @property
+    def axis(self) -> str:
+        """What its rows differ in."""
+        variants, faults = (
+            any(getattr(one.cell, what) for one in self.results) for what in ("variant", "fault")
+        )
+        return " and ".join(["variant"] * variants + ["fault"] * faults) or "scenario"
+
+    @property
     def columns(self) -> list[str]:
         return list(dict.fromkeys(one.cell.column for one in self.results))
 
@@ -127,8 +135,9 @@ class Grid:
 def render(grid: Grid) -> RenderableType:
     """The grid, why cells cannot be, and what runs each cell alone."""
     table = Table(show_lines=True, title=grid.title, title_justify="left", title_style="bold")
-    for name in ("fault", *grid.columns):
-        table.add_column(name, overflow="fold", ratio=None if name == "fault" else 1)
+    table.add_column(grid.axis, overflow="fold")
+    for name in grid.columns:
+        table.add_column(name, overflow="fold", ratio=1)
     for name, results in grid.rows.items():
         table.add_row(name, *map(_cell, results))
     lines = [f"{mark(one)} {one.command}" for one in grid.results if one.word != "impossible"]

@@ -21,12 +21,12 @@ _SUCCESS_FILL = "rgba(0,158,115,.15)"
 _NEUTRAL = "#808891"
 _SHADE = "rgba(213,94,0,.12)"
 _BAR_ROW, _HEAD, _FOOT = 34, 26, 38
-_ROWS = (("Success", 76), ("Latency", 150), ("Share of answers", 60))
+_ROWS = (("Success", 64), ("Latency", 130), ("Share of answers", 60))
 LEAST = 0.1
 """Milliseconds below which calls are drawn as if they had taken this."""
 ROOM = 50
 """How many times the least the greatest may be for an axis to have more marks than powers of ten."""
-_GAP = 30
+_GAP = 28
 """Pixels above each row, for its title."""
 
 

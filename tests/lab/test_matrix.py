@@ -1,7 +1,6 @@
 """`lab matrix` on real labs: two modes by two faults, one of them the loss of what only one mode needs."""
 
 import json
-import re
 from pathlib import Path
 
 import pytest
@@ -31,6 +30,6 @@ def test_only_calls_through_a_gateway_fail_with_it_and_each_mode_needs_one_lab(
     (failed,) = (cell for cell in found["cells"] if not cell["asExpected"])
     assert (failed["key"]["measure"], failed["key"]["window"]) == ("success", "during loss")
     assert failed["command"] == f"lab matrix {FILE} --mode gateway --fault gateway"
-    assert len(re.findall("start cluster|cluster starts", done.stderr)) == 4, done.stderr
+    assert done.stderr.count("starting the sandbox") == 2, done.stderr
     assert page.read_text().count('class="chart"') == 4
     assert cli.json("list") == []

@@ -88,3 +88,9 @@ def test_the_data_of_a_cell_say_how_it_differs_what_came_of_it_and_what_runs_it(
 
 def test_versions_in_which_cells_differ_are_all_told() -> None:
     assert Grid("t", [FAILED, HELD], "").versions == {"lab": "1", "mesh": "2.14, latest"}
+
+
+def test_variants_are_rows_too() -> None:
+    text = drawn(*(replace(HELD, cell=Cell(name, "", "", "")) for name in ("old", "new")))
+    assert [line.split("│")[1].strip() for line in text.splitlines() if "✓ held" in line] == ["old", "new"]
+    assert "variant" in text

@@ -58,7 +58,7 @@ def test_without_flags_a_file_without_variants_is_run_in_both_modes() -> None:
 
 def test_without_flags_a_file_with_variants_is_run_in_each_with_its_known_verdict() -> None:
     found = planned(VARIANTS)
-    assert [(cell.column, cell.expected) for cell in found] == [
+    assert [(cell.row, cell.expected) for cell in found] == [
         ("bad", "failed"),
         ("good", "held"),
         ("old", "failed"),
