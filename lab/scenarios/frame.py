@@ -1,4 +1,4 @@
-"""The frame of every chart: an axis of time, the faults and steps on top, and rows below for what was measured.
+"""The frame of every chart: an axis of time, the faults and steps on top, below them rows for measures.
 
 Colours of text, grid and background are the page's (`report.css`), so that light, dark and paper each get
 their own. `plots` fills the rows.
