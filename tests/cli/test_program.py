@@ -35,6 +35,9 @@ def lab(*words: str, cwd: Path = ROOT, home: Path | None = None) -> "subprocess.
         (["run", "flat"], 2, "flat has no scenario"),
         (["run", "scenarios/identity", "--junit", "gone/x.xml"], 2, "there is no folder gone"),
         (["run", "scenarios/identity", "--repeat", "0"], 2, "at least one round"),
+        (["search", "flat"], 2, "expects nothing of a whole run"),
+        (["repro", "gone.tar.gz"], 2, "no bundle gone.tar.gz"),
+        (["capture", "west", "--port", "99999"], 2, "use one from 1 to 65535"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
