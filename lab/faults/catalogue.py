@@ -34,13 +34,16 @@ ENGINE_PARTS: Mapping[FaultKind, Callable[[Fault], Parts]] = {
 """Kinds that the engine makes, and what they are in its words."""
 ENGINE = EngineMade(ENGINE_PARTS)
 SCALED = Scaled()
+HTTP = MeshMade(HTTP_FAULTS, http)
 CERTIFIED = CertificateFaults(CERTIFICATE_FAULTS, certificate)
+MESH = (HTTP, CERTIFIED)
+"""What makes faults by objects that the mesh acts on."""
 CATALOGUE: Mapping[FaultKind, Row] = {
     **dict.fromkeys(ENGINE_PARTS, Row(ENGINE)),
     "gateway": Row(SCALED),
     "control-plane": Row(SCALED),
     "scale": Row(SCALED),
-    "http": Row(MeshMade(HTTP_FAULTS, http)),
+    "http": Row(HTTP),
     "certificate": Row(CERTIFIED),
     "clock": Row(CERTIFIED),
     "kill": Row(Killed()),

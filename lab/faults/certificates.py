@@ -15,21 +15,21 @@ from lab.controlplane.faults import Flaw, flaw_of
 from lab.controlplane.proxy.certificate import COMMAND
 from lab.faults.actuator import Others
 from lab.faults.meshmade import MeshMade
-from lab.faults.model import Fault
+from lab.faults.model import Fault, Target
 from lab.faults.settings import value
 from lab.faults.site import Site
 from lab.faults.workloads import PROXY, is_meshed
 from lab.kube.client import Client
 from lab.kube.exec import Container, output
 from lab.kube.kinds import CERTIFICATE_FAULTS, PODS
-from lab.kube.objects import Object, labels, name, namespace, status
+from lab.kube.objects import Object, labels, name, namespace, spec, status
 from lab.kube.selectors import from_label_selector
 from lab.topology.fault_words import PROBLEMS
 
 ANSWERS_WITHIN = 10.0
 RENEWED_WITHIN = 30.0
 """Seconds for a proxy to use the certificate that it should have."""
-SLACK = 5.0
+SLACK = 15.0
 """Seconds that a clock may seem to be off because signing and writing take time."""
 
 
@@ -45,6 +45,12 @@ class CertificateFaults(MeshMade):
     async def clear(self, site: Site, fault: Fault, others: Others) -> None:
         await super().clear(site, fault, others)
         await together(*(_settle(site, fault, cluster) for cluster in fault.target.clusters))
+
+    async def lift(self, site: Site, cluster: str, stray: Object) -> None:
+        await super().lift(site, cluster, stray)
+        place = f"{namespace(stray)}/{name(stray)}"
+        before = {cluster: {place: spec(stray).get("podSelector") or {}}}
+        await _settle(site, Fault("", "certificate", Target((cluster,)), 0.0, before=before), cluster)
 
     async def actual(self, site: Site, fault: Fault, others: Others) -> bool | None:
         async def one(cluster: str) -> bool:

@@ -34,12 +34,21 @@ class Lab:
         return self.dir.name
 
     @property
+    def is_guest(self) -> bool:
+        """Whether its clusters are somebody else's."""
+        return self.topology.engine == "existing"
+
+    @property
     def inspector(self) -> Inspector | None:
         """What looks into this lab; None where its engine has no such thing."""
         return inspector_of(self.topology.engine)
 
     async def connect(self, cluster: str) -> "Client":
-        """A client of one cluster's API server, as its administrator."""
+        """A client of one cluster's API server: its administrator, or the guest that the lab is there."""
+        if self.is_guest:
+            from lab.engines.existing import visitors
+
+            return await visitors.connect(self.dir, cluster, self.plan.visit)
         from lab.kube.client import Client  # the official client takes half a second to import
 
         return await Client.from_kubeconfig(self.dir.kubeconfig, self.dir.context(cluster))
@@ -72,6 +81,11 @@ class Lab:
 def from_file(file: str, name: str = "", engine: EngineName | None = None, variant: str = "") -> Lab:
     """The lab that a topology file describes, whether it is up or not."""
     return from_topology(load(file, engine, name, variant))
+
+
+def with_consent(lab: Lab) -> Lab:
+    """The same lab, whose user has agreed to clusters that look like production."""
+    return replace(lab, engine=engine_of(lab.topology.engine, consent=True))
 
 
 def find(name: str = "") -> Lab:

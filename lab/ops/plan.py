@@ -1,7 +1,7 @@
 """Prints what `up` would do now, against the live state of the lab."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import replace
 
@@ -14,6 +14,7 @@ from lab.kube.client import Client
 from lab.mesh.protocol import Task, TaskName
 from lab.mesh.select import mesh_of
 from lab.ops.answer import Answer
+from lab.ops.created import Creation, creations
 from lab.ops.inventory import observe, wanted
 from lab.ops.labs import Lab, from_file
 from lab.plan.addresses import LabPlan
@@ -33,9 +34,18 @@ def plan(
     target = from_file(file, lab, engine, variant)
     target.chosen(clusters)
     steps, commands = asyncio.run(_steps(target, clusters))
-    rows = [{"verb": s.verb, "target": s.target, "reason": s.reason, "after": list(s.after)} for s in steps]
+    made = asyncio.run(creations(target, target.chosen(clusters))) if target.is_guest and steps else []
+    rows: list[dict[str, object]] = [
+        {"verb": s.verb, "target": s.target, "reason": s.reason, "after": list(s.after)} for s in steps
+    ]
     rows += [{"verb": "command", "target": where, "command": line} for where, line in commands]
-    return Answer(rows, _view(steps, commands) if rows else f"lab {target.name}: nothing to do")
+    rows += [
+        {"verb": "create", "target": one.cluster, "object": one.object, "outside": one.is_outside}
+        for one in made
+    ]
+    if not rows:
+        return Answer(rows, f"lab {target.name}: nothing to do")
+    return Answer(rows, Group(*_view(steps, commands), *_created(made)))
 
 
 async def _steps(lab: Lab, only: tuple[str, ...]) -> tuple[tuple[Step, ...], list[tuple[str, str]]]:
@@ -89,10 +99,17 @@ async def connect_running(lab: Lab, stack: AsyncExitStack) -> Mapping[str, Clien
     return {name: await stack.enter_async_context(await lab.connect(name)) for name in begun}
 
 
-def _view(steps: tuple[Step, ...], commands: list[tuple[str, str]]) -> RenderableType:
+def _view(steps: tuple[Step, ...], commands: list[tuple[str, str]]) -> list[RenderableType]:
     said = "".join(f"\n# {where}\n{line}" for where, line in commands)
-    table = [_table(steps)] if steps else []
-    return Group(*table, *([Text(f"\nCOMMANDS{said}")] if commands else []))
+    return [*([_table(steps)] if steps else []), *([Text(f"\nCOMMANDS{said}")] if commands else [])]
+
+
+def _created(made: list[Creation]) -> Iterator[RenderableType]:
+    """What would be created, a block for each cluster and side of the lab's namespaces."""
+    for is_outside, title in ((True, "outside the lab's namespaces"), (False, "in the lab's namespaces")):
+        if rows := [one for one in made if one.is_outside == is_outside]:
+            said = "".join(f"\n{one.cluster}  {one.object}" for one in rows)
+            yield Text(f"\nWOULD BE CREATED {title}{said}")
 
 
 def _table(steps: tuple[Step, ...]) -> Table:

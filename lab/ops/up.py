@@ -22,7 +22,7 @@ from lab.observe.state import LabState
 from lab.ops import keeper
 from lab.ops.answer import Answer
 from lab.ops.inventory import observe, wanted
-from lab.ops.labs import Lab, from_file
+from lab.ops.labs import Lab, from_file, with_consent
 from lab.ops.plan import connect_running, restricted
 from lab.ops.progress import Progress
 from lab.ops.status import answer, observer, only
@@ -43,9 +43,14 @@ def up(
     engine: EngineName | None = None,
     clusters: tuple[str, ...] = (),
     variant: str = "",
+    consent: bool = False,
 ) -> Answer:
-    """Bring up what the topology file says and wait until it is healthy. Raises CheckFailed if it is not."""
-    return bring_up(from_file(file, lab, engine, variant), clusters)
+    """Bring up what the topology file says and wait until it is healthy. Raises CheckFailed if it is not.
+
+    `consent`: also in existing clusters that look like production.
+    """
+    target = from_file(file, lab, engine, variant)
+    return bring_up(with_consent(target) if consent else target, clusters)
 
 
 def bring_up(target: Lab, clusters: tuple[str, ...] = ()) -> Answer:

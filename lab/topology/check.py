@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from lab.topology.check_addresses import cluster_count, flat_ranges, ranges
+from lab.topology.check_engines import kind_names, mesh_of_others, no_slow_links, one_node
 from lab.topology.check_exports import app_places, exports, services
 from lab.topology.check_scenario import scenario_names, scenario_parts
 from lab.topology.links import DirectedLink, expand
@@ -116,29 +117,6 @@ def _traffic(topology: Topology) -> Iterator[Problem]:
             yield Problem(("traffic", index), found, hint="give one of them another name")
 
 
-def _one_node(topology: Topology) -> Iterator[Problem]:
-    if topology.engine != "embedded":
-        return
-    for name in topology.clusters:
-        if topology.nodes_of(name) > 1:
-            path: Path = ("clusters", name, "nodes")
-            yield Problem(path, f"{topology.nodes_of(name)} nodes on the embedded engine", "1",
-                          "engine kind runs clusters of several nodes")  # fmt: skip
-
-
-# A host name has at most 64 characters, and kind adds "-control-plane" to the cluster's name.
-_LONGEST_KIND_NAME = 50
-
-
-def _kind_names(topology: Topology) -> Iterator[Problem]:
-    if topology.engine != "kind":
-        return
-    for name in topology.clusters:
-        if len(full := f"{topology.name}-{name}") > _LONGEST_KIND_NAME:
-            found = f"{full} is too long for the name of a kind cluster ({len(full)} characters)"
-            yield Problem(("clusters", name), found, f"at most {_LONGEST_KIND_NAME}, with the lab's name")
-
-
 def _namespace_creation(topology: Topology) -> Iterator[Problem]:
     if topology.mesh.create_namespaces and topology.mesh.version == "2.14":
         found, hint = "true with mesh.version 2.14", 'it came later: use mesh.version "latest"'
@@ -156,8 +134,10 @@ _RULES = (
     *_NAMES,
     cluster_count,
     ranges,
-    _one_node,
-    _kind_names,
+    one_node,
+    kind_names,
+    no_slow_links,
+    mesh_of_others,
     _link_modes,
     _exclusions,
     flat_ranges,

@@ -29,7 +29,8 @@ class Condition(ObjectOf):
     """The status of a condition of an object: True, False or Unknown."""
 
     type: str
-    """The condition, such as Available or Ready. Of a route, it must be the same for all parents."""
+    """The condition, such as Available or Ready. Of a route, it must be the same for all parents; of a Link
+    (Mirrored), for all services."""
 
 
 class ValueOf(ObjectOf):

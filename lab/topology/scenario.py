@@ -128,17 +128,19 @@ class Step(Part):
         """Whether this is a fault that stands until it is healed."""
         return self.fault is not None and lasts(self.fault, {"restart": self.restart})
 
+    def _told(self, option: str) -> str:
+        flag, word = f"--{option.replace('_', '-')}", str(getattr(self, option))
+        if option in FLAGS:
+            return flag
+        return f"{flag}={word}" if word.startswith("-") else f"{flag} {word}"
+
     @property
     def words(self) -> str:
         """What is done, as the command line would say it."""
         if self.fault:
             values = [getattr(self, word) for word in FAULT_WORDS[self.fault] if getattr(self, word)]
             flags = [word for word in FAULT_OPTIONS.get(self.fault, ()) if getattr(self, word)]
-            told = [
-                f"--{word.replace('_', '-')}" + ("" if word in FLAGS else f" {getattr(self, word)}")
-                for word in flags
-            ]
-            return " ".join([f"fault.{self.fault}", *values, *told])
+            return " ".join([f"fault.{self.fault}", *values, *map(self._told, flags)])
         if self.heal:
             return f"heal {self.heal}"
         if self.apply:

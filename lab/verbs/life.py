@@ -1,5 +1,6 @@
 """Verbs that bring labs up and down and show what is there."""
 
+from functools import partial
 from typing import TYPE_CHECKING, cast
 
 from invoke.context import Context
@@ -22,7 +23,10 @@ def engine_name(word: str) -> "EngineName | None":
     return cast("EngineName | None", word or None)
 
 
-@verb(help=FILE | {"dry-run": "print the steps, change nothing"}, iterable=["cluster"])
+YES = {"yes": "engine existing: also into clusters that look like production"}
+
+
+@verb(help=FILE | YES | {"dry-run": "print the steps, change nothing"}, iterable=["cluster"])
 def up(
     c: Context,
     file: str = "two-clusters",
@@ -31,13 +35,14 @@ def up(
     cluster: list[str] = [],  # noqa: B006 - how Invoke declares a repeatable flag
     variant: str = "",
     dry_run: bool = False,
+    yes: bool = False,
     json: bool = False,
 ) -> None:
     """Bring a lab up, or bring it in line with its topology file."""
     from lab.ops.plan import plan
     from lab.ops.up import up
 
-    act = plan if dry_run or c.config.run.dry else up
+    act = plan if dry_run or c.config.run.dry else partial(up, consent=yes)
     chosen = act(file, lab=lab, engine=engine_name(engine), clusters=tuple(cluster), variant=variant)
     show(chosen, json)
 

@@ -2,7 +2,7 @@
 
 from invoke.collection import Collection
 
-from lab.verbs import evidence, faults, life, links, project, reach, scenarios
+from lab.verbs import evidence, faults, life, links, project, reach, scenarios, tools
 
 namespace = Collection(
     life.up,
@@ -12,6 +12,7 @@ namespace = Collection(
     life.list_,
     life.kubeconfig,
     life.doctor,
+    tools.tools,
     life.schema,
     scenarios.run,
     scenarios.matrix,

@@ -21,7 +21,6 @@ from lab.engines.protocol import (
     impaired_by,
 )
 from lab.faults.ledger import Ledger
-from lab.faults.meshmade import OWN_MESH
 from lab.faults.model import Fault
 from lab.faults.site import Site
 from lab.faults.workloads import PROXY
@@ -142,7 +141,7 @@ class MemoryEngine:
     """Keeps the parts in force; as the real one, it moves an impairment applied again over the others."""
 
     world: World
-    name: str = OWN_MESH
+    name: str = "embedded"
 
     def is_running(self, lab: LabDir) -> bool:
         return self.world.is_up
@@ -203,6 +202,9 @@ class MemoryClient:
 
     async def __aexit__(self, *_why: object) -> None:
         """Nothing to close."""
+
+    def owns(self, obj: Object) -> bool:
+        return True
 
     async def list(self, kind: Kind, namespace: str = "", labels: str = "") -> list[Object]:
         rows = [place for place in self.world.replicas if place.startswith(f"{self.cluster}/")]

@@ -87,14 +87,6 @@ def resolve(lab: RunningLab, cluster: str, code: int = 0) -> str:
     return lab.kubectl(cluster, "exec", *where, "--", "python3", "-c", RESOLVE, code=code)
 
 
-@pytest.mark.parametrize("problem", ["expired", "foreign-root"])
-def test_an_app_whose_certificate_nobody_believes_is_not_spoken_to(lab: RunningLab, problem: str) -> None:
-    lab.run("fault.certificate", "east/echo/app=echo", "--problem", problem)
-    assert in_force(lab) == [("certificate", "in force")]
-    lab.eventually("no answers", lambda: success(lab, "west", "echo-east") == 0)
-    assert success(lab, "west", "front") == success(lab, "east", "front") == 1
-
-
 def test_a_cluster_with_expired_certificates_is_cut_off_and_healing_one_fault_leaves_the_other(
     lab: RunningLab,
 ) -> None:

@@ -49,12 +49,13 @@ async def bring_up(lab: LabDir, plan: LabPlan, progress: Progress) -> None:
             _refuse_limits(await limits(daemon, [act.where for act in todo.acts if act.where != "lab"]))
         await _carry_out(daemon, todo, progress)
         await settle(daemon, lab, plan)
-        await _load(daemon, lab, images, progress)
+        await _load(daemon, lab, plan, images, progress)
 
 
-async def _load(daemon: Daemon, lab: LabDir, images: Images, progress: Progress) -> None:
-    nodes = await daemon.nodes(lab)
-    seen = design.Present(nodes=nodes, loaded=await look.loaded(daemon, nodes))
+async def _load(daemon: Daemon, lab: LabDir, plan: LabPlan, images: Images, progress: Progress) -> None:
+    seen = await look.present(daemon, lab, plan)
+    for act in design.mirroring(plan, seen):
+        await perform(daemon, act)
     await _carry_out(daemon, design.loading(lab, images, seen), progress)
 
 
@@ -204,6 +205,7 @@ async def lines(lab: LabDir, plan: LabPlan) -> list[tuple[str, str]]:
         images = await images_of(plan, NEWEST)
     todo = design.creation(lab, plan, images, seen)
     nodes = await with_pods(lab, plan, design.expected(plan, by_cluster(seen.nodes)))
-    load = design.loading(lab, images, replace(seen, nodes=nodes))
-    acts = [*todo.acts, *design.wiring(plan, nodes, seen.wiring), *load.acts]
+    there = replace(seen, nodes=nodes)
+    load = [*design.mirroring(plan, there), *design.loading(lab, images, there).acts]
+    acts = [*todo.acts, *design.wiring(plan, nodes, seen.wiring), *load]
     return [(act.where, act.line) for act in acts]

@@ -9,19 +9,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lab.base.state import LabDir
-from lab.engines.kind import config, names, rules
+from lab.engines.kind import cache, config, names, rules
 from lab.engines.kind.acts import (
     Act,
     InNode,
     LimitNode,
-    MakeNetwork,
-    PullImage,
     RemoveFile,
     RunDocker,
     RunKind,
     StartNode,
     WriteFile,
 )
+from lab.engines.kind.cache import Cache
 from lab.engines.kind.images import Images, canonical, full_name
 from lab.engines.kind.nodes import Node, Wiring, by_cluster
 from lab.kube.quantity import quantity
@@ -46,6 +45,9 @@ class Present:
     """By node."""
     marks: Mapping[str, str] = field(default_factory=dict)
     """By cluster: what each was made from, where that is known."""
+    cache: Cache = field(default_factory=Cache)
+    mirrored: frozenset[str] = frozenset()
+    """Nodes that ask the cache."""
     loaded: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """By node: the images that its containers can be started from, name -> digest."""
 
@@ -70,7 +72,9 @@ def creation(lab: LabDir, plan: LabPlan, images: Images, present: Present) -> De
     network = names.network(lab.name)
     first: list[Act] = []
     if not present.network:
-        first.append(MakeNetwork("lab", network, plan.lab_cidr, tuple(names.labels(lab).items())))
+        first.append(_make_network(lab, network, plan.lab_cidr))
+    if plan.kind.cache:
+        first += [RunDocker("lab", argv, IMAGE_SECONDS) for argv in cache.serve(network, present.cache)]
     missing = [
         name
         for name, cluster in wanted.items()
@@ -78,7 +82,7 @@ def creation(lab: LabDir, plan: LabPlan, images: Images, present: Present) -> De
         or present.marks.get(name, config.mark(plan, cluster)) != config.mark(plan, cluster)
     ]
     if missing and images.node and canonical(images.node) not in present.images:
-        first.append(PullImage("lab", images.node))
+        first.append(RunDocker("lab", ("pull", images.node), IMAGE_SECONDS))
     if images.apps.tag not in present.images:
         first.append(RunDocker("lab", images.apps.build, IMAGE_SECONDS))
     acts: dict[str, tuple[Act, ...]] = {}
@@ -90,6 +94,18 @@ def creation(lab: LabDir, plan: LabPlan, images: Images, present: Present) -> De
     for name in wanted.keys() - set(missing):
         acts[name] = _keep(plan, groups[name])
     return Design(tuple(first), {name: done for name, done in acts.items() if done})
+
+
+def _make_network(lab: LabDir, name: str, subnet: str) -> RunDocker:
+    labels = [f"--label={key}={value}" for key, value in names.labels(lab).items()]
+    argv = ("network", "create", "--driver=bridge", f"--subnet={subnet}", *labels, name)
+    return RunDocker("lab", argv, DELETE_SECONDS)
+
+
+def mirroring(plan: LabPlan, present: Present) -> list[Act]:
+    """Lets every running node ask the cache for images."""
+    nodes = [node for node in present.nodes if node.state == "running"] if plan.kind.cache else []
+    return [InNode(one.cluster, one.name, cache.use()) for one in nodes if one.name not in present.mirrored]
 
 
 def loading(lab: LabDir, images: Images, present: Present) -> Design:

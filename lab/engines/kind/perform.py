@@ -10,8 +10,6 @@ from lab.engines.kind.acts import (
     Act,
     InNode,
     LimitNode,
-    MakeNetwork,
-    PullImage,
     RemoveFile,
     RunDocker,
     RunKind,
@@ -34,10 +32,6 @@ async def perform(daemon: Daemon, act: Act) -> None:
             await _run(act, ("kind", *argv), timeout, env)
         case RunDocker(argv=argv, timeout=timeout):
             await _run(act, ("docker", *argv), timeout, {})
-        case MakeNetwork(name=name, subnet=subnet, labels=labels):
-            await daemon.make_network(name, subnet, dict(labels))
-        case PullImage(image=image):
-            await daemon.pull(image)
         case LimitNode():
             await _limit(daemon, act)
         case StartNode(node=node):

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lab.base import process
+from lab.base import process, programs
 from lab.base.errors import LabError
 from lab.engines.kind.daemon import Daemon
 from lab.engines.kind.images import DIGESTS, release_of
@@ -68,8 +68,8 @@ def memory_available() -> int:
 
 
 async def _kind() -> Finding:
-    if not shutil.which("kind"):
-        return Finding("kind", False, "not on PATH", f"install it: {KIND_PAGE}")
+    if not programs.which("kind"):
+        return Finding("kind", False, "not on PATH", f"`lab tools kind` fetches it; or see {KIND_PAGE}")
     try:
         said = (await process.run(("kind", "version"), timeout=10)).stdout.strip()
     except LabError as error:

@@ -73,11 +73,11 @@ def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return cache
 
 
-def install(cache: Path, name: str, release: str) -> None:
-    """Put the stand-in there as one release of the CLI."""
-    place = cache / release / "linkerd"
-    place.parent.mkdir(parents=True)
-    stand_in = Path(__file__).parent / "stand_in.py"
+def install(cache: Path, name: str, release: str, program: str = "stand_in") -> None:
+    """Put a stand-in there, as one release of the CLI or as Helm."""
+    place = cache / release / name
+    place.parent.mkdir(parents=True, exist_ok=True)
+    stand_in = Path(__file__).parent / f"{program}.py"
     place.write_text(f'#!/bin/sh\nexec {sys.executable} {stand_in} {release} "$@"\n')
     place.chmod(0o755)
     (cache / name).symlink_to(place)

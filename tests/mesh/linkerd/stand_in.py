@@ -107,14 +107,18 @@ def control_plane(flags: dict[str, str], *, upgrade: bool) -> list[Object]:
         assert there is not None
         data = issuer["data"]
         anchors = yaml.safe_load(there["data"]["values"])["identityTrustAnchorsPEM"]
+    return [*shipped("linkerd/namespace.yaml"), *rendered(data, anchors)]
+
+
+def rendered(issuer: dict[str, str], anchors: str) -> list[Object]:
+    """The control plane without its namespace, which Helm does not print."""
     values = {"linkerdVersion": RELEASE, "identityTrustAnchorsPEM": anchors}
     marks = {"linkerd.io/control-plane-ns": "linkerd"}
     return [
-        *shipped("linkerd/namespace.yaml"),
         *(obj("v1", "ServiceAccount", name) for name in COMPONENTS),
         {**obj("v1", "ConfigMap", "linkerd-config"), "data": {"values": yaml.safe_dump(values)}},
         {**obj("v1", "ConfigMap", "linkerd-identity-trust-roots"), "data": {"ca-bundle.crt": anchors}},
-        {**obj("v1", "Secret", "linkerd-identity-issuer"), "data": data},
+        {**obj("v1", "Secret", "linkerd-identity-issuer"), "data": issuer},
         *(deployment(name, "linkerd", marks) for name in COMPONENTS),
         *([obj("v1", "ConfigMap", "only-in-this-release")] if not MANAGED else []),
     ]
@@ -126,13 +130,19 @@ COMPONENTS = ("linkerd-identity", "linkerd-destination", "linkerd-proxy-injector
 def multicluster(flags: dict[str, str]) -> list[Object]:
     if get(flags, f"{CORE}/linkerd/configmaps/linkerd-config") is None:
         raise Refused("you need Linkerd to be installed in order to install multicluster addons")
+    extension = rendered_extension(flags.get("set", ""), gateway=flags.get("gateway") != "false")
+    return [*shipped(f"{EXTENSION}/namespace.yaml"), *extension]
+
+
+def rendered_extension(values: str, *, gateway: bool) -> list[Object]:
+    """The extension without its namespace."""
     (links,) = shipped("crds/links.yaml")
     if not MANAGED:
         links["spec"]["versions"] = [{**links["spec"]["versions"][0], "storage": True}]
-    gateway = shipped(f"{EXTENSION}/gateway.yaml") if flags.get("gateway") != "false" else []
-    core = [one for one in gateway if one["kind"] in ("ServiceAccount", "Service", "Deployment")]
-    access = shipped(f"{EXTENSION}/namespace.yaml", f"{EXTENSION}/remote-access.yaml")
-    targets = re.findall(r"link\.ref\.name=(\S+)", flags.get("set", ""))
+    parts = shipped(f"{EXTENSION}/gateway.yaml") if gateway else []
+    core = [one for one in parts if one["kind"] in ("ServiceAccount", "Service", "Deployment")]
+    access = shipped(f"{EXTENSION}/remote-access.yaml")
+    targets = re.findall(r"link\.ref\.name=(\S+)", values)
     return [links, *access, *core, *(one for target in targets for one in controller(target))]
 
 

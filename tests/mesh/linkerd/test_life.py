@@ -3,18 +3,22 @@
 The CLI is a stand-in that holds what it is called with against the CLI's own reference of flags.
 """
 
+import base64
 import json
+from pathlib import Path
 
 import pytest
+import yaml
 
-from lab.base.errors import LabError
-from lab.kube.client import Request
+from lab.base.errors import EngineUnavailable, LabError
+from lab.kube.client import Client, Request
 from lab.kube.errors import NotFound
 from lab.kube.kinds import CONFIG_MAPS, DEPLOYMENTS, LINKS, NAMESPACES, SECRETS, SERVICES
 from lab.kube.objects import name, spec
+from lab.mesh.linkerd import find
 from lab.mesh.protocol import LinkSpec, MeshCluster, Mode, Task
 from lab.mesh.trust import is_good, lab_anchor
-from tests.mesh.linkerd.conftest import LATEST, OLD, Rig, everything
+from tests.mesh.linkerd.conftest import LATEST, OLD, Rig, everything, install
 
 FLAT: frozenset[Mode] = frozenset({"flat"})
 
@@ -114,6 +118,41 @@ async def test_a_link_without_a_gateway_needs_none_and_selects_only_what_it_carr
     assert await rig.east.client.list(SERVICES, "linkerd-multicluster") == []
     (state,) = await mesh.links(rig.west)
     assert (state.spec.modes, state.gateway_addresses) == (FLAT, ())
+
+
+@pytest.mark.slow
+async def test_helm_installs_and_links_the_same_where_there_is_no_cli(rig: Rig, programs: Path) -> None:
+    before = await everything(rig.west.client)
+    (programs / "linkerd").unlink()
+    install(programs, "helm", LATEST, "helm_stand_in")
+    await up(rig)
+    called = [words[:4] for words in rig.calls() if words[0] == "helm"]
+    charts = ["linkerd-crds", "linkerd-control-plane", "linkerd-multicluster"]
+    assert called == 2 * [["helm", "template", chart, chart] for chart in charts]
+    assert await controllers(rig.west) == {"controller-east"}
+    (link,) = await rig.west.client.list(LINKS, "linkerd-multicluster")
+    assert spec(link)["gatewayAddress"] == "172.28.0.20"
+    secret = await rig.west.client.get(SECRETS, "cluster-credentials-east", "linkerd")
+    config = base64.b64decode(secret["data"]["kubeconfig"]).decode()
+    async with await Client.from_kubeconfig_data(yaml.safe_load(config)) as remote:
+        assert await remote.list(SERVICES)
+    issuer = await rig.west.client.get(SECRETS, "linkerd-identity-issuer", "linkerd")
+    assert is_good(issuer, lab_anchor(rig.dir), ("crt.pem", "key.pem"))
+    assert all(one.ok for one in await rig.mesh().ready(rig.west))
+    await rig.mesh().uninstall(rig.west)
+    assert await everything(rig.west.client) - before == {"configmaps kube-system/multicluster-lab"}
+
+
+async def test_links_of_2_14_need_its_cli_and_the_user_is_told_what_was_found(
+    programs: Path, tmp_path: Path
+) -> None:
+    (programs / "linkerd-2.14").unlink()
+    install(programs, "helm", LATEST, "helm_stand_in")
+    with pytest.raises(EngineUnavailable) as caught:
+        await find.program("2.14")
+    assert "linkerd is edge-26.8.3" in str(caught.value)
+    assert "Helm has no chart for its links" in str(caught.value)
+    assert "lab tools linkerd-2.14" in caught.value.remedy
 
 
 async def test_the_checks_of_the_cli_become_findings_with_its_hints(rig: Rig) -> None:
