@@ -103,13 +103,13 @@ def matrix(
 def search(
     c: Context,
     file: str,
+    output: str = "",
     seed: int = 0,
     tries: int = 20,
     for_: str = "10m",
     max_faults: int = 3,
     kind: list[str] = [],  # noqa: B006 - how Invoke declares a repeatable flag
     cluster: list[str] = [],  # noqa: B006
-    output: str = "",
     lab: str = "",
     engine: str = "",
     variant: str = "",
