@@ -32,8 +32,9 @@ def check_all(topology: Topology) -> list[Problem]:
 
 def _written(path: Path, topology: Topology, variant: str) -> Path:
     """Where a variant's own part is written, or the path as it is."""
-    parts = path[1:] if path[:1] == ("scenario",) and path[1:2] and path[1] in OF_SCENARIO else path
-    own = [part for part in (*VARIABLE, *OF_SCENARIO) if getattr(topology.variants[variant], part) is not None]
+    parts = path[1:] if path[:1] == ("scenario",) and set(path[1:2]) & {*OF_SCENARIO} else path
+    chosen = topology.variants[variant]
+    own = [part for part in (*VARIABLE, *OF_SCENARIO) if getattr(chosen, part) is not None]
     return ("variants", variant, *parts) if parts and parts[0] in own else path
 
 
