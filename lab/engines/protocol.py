@@ -30,7 +30,11 @@ class Component:
 
 @dataclass(frozen=True)
 class ClusterState:
-    """One cluster as the engine sees it; `components` by name, such as `apiserver` and `node`."""
+    """One cluster as the engine sees it; `components` by name, such as `apiserver` and `node`.
+
+    `settled` is whether what was set around it still fits it: one that came back with another address, or
+    without the routes to others, is there and yet has to be brought up again.
+    """
 
     name: str
     api: str
@@ -38,11 +42,12 @@ class ClusterState:
     network: str
     paused: bool = False
     components: Mapping[str, Component] = field(default_factory=dict)
+    settled: bool = True
 
     @property
     def is_complete(self) -> bool:
         """Whether all its components have been started once, whatever became of them since."""
-        return {"apiserver", "node"} <= self.components.keys()
+        return self.settled and {"apiserver", "node"} <= self.components.keys()
 
     @property
     def is_running(self) -> bool:

@@ -79,7 +79,7 @@ def _remedy(lab: str, place: str, before: str) -> str:
 
 async def _replicas(site: Site, cluster: str) -> dict[str, str]:
     async with await site.connect(cluster) as client:
-        found = await client.list(DEPLOYMENTS)
+        found = [one for one in await client.list(DEPLOYMENTS) if client.owns(one)]
     return {
         f"{cluster}/{objects.namespace(one)}/{objects.name(one)}": f"{workloads.replicas(one)} {REPLICAS}"
         for one in found

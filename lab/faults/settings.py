@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from lab.base.errors import UsageError
 from lab.faults.model import Fault, FaultKind
 from lab.topology import grammar
-from lab.topology.fault_words import FAULT_OPTIONS, FLAGS, NEEDS_ONE_OF, Said
+from lab.topology.fault_words import FAULT_OPTIONS, FLAGS, NEEDS_ONE_OF, PROBLEMS, Said
 
 MILLION = 1_000_000
 
@@ -28,12 +28,14 @@ class Unit:
 TIME = Unit("_us", MILLION, grammar.parse_duration, grammar.format_duration)
 SHARE = Unit("_ppm", MILLION, grammar.parse_percent, grammar.format_percent)
 RATE = Unit("_bps", 1, grammar.parse_bandwidth, lambda bits: grammar.format_bandwidth(round(bits)))
+PROBLEM = Unit("", 1, grammar.parse_problem, lambda number: PROBLEMS[round(number)])
 SKEW = Unit("_s", 1, grammar.parse_skew, grammar.format_skew)
 UNITS: Mapping[str, Unit] = {
     "delay": TIME,
     "jitter": TIME,
     "rate": RATE,
     "skew": SKEW,
+    "problem": PROBLEM,
     **dict.fromkeys(("loss", "duplicate", "corrupt", "share"), SHARE),
 }
 """All others are whole numbers, or flags that are 1 when they are set."""

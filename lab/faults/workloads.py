@@ -46,7 +46,8 @@ def selection(fault: Fault) -> Selection:
 
 
 async def deployments(client: Client, chosen: Selection) -> list[Object]:
-    """The selected Deployments. Raises UsageError, naming what is there, when none fits."""
+    """The selected Deployments. Raises UsageError, naming what is there, when none fits, or when one is not
+    the lab's, which then must not be broken."""
     everything = await client.list(DEPLOYMENTS, chosen.namespace)
     if not chosen.name:
         found = everything
@@ -60,6 +61,9 @@ async def deployments(client: Client, chosen: Selection) -> list[Object]:
         raise UsageError(
             f"no Deployment {chosen.namespace}/{chosen.name or '*'} on {client.server}; there: {there}"
         )
+    if others := [objects.name(one) for one in found if not client.owns(one)]:
+        where = f"{chosen.namespace}/{others[0]} on {client.server}"
+        raise UsageError(f"{where} was not made by this lab, which breaks only what is its own")
     return found
 
 

@@ -54,11 +54,15 @@ class Request:
 class Client:
     """A connection to one API server; use it as an async context manager or call `close`."""
 
+    record = "multicluster-lab"
+    """Name of the ConfigMap in which the lab writes down what it made (`lab.kube.record`)."""
+
     def __init__(self, configuration: Any) -> None:
         configuration.connection_pool_maxsize = 0  # every watch holds a connection: no limit
-        configuration.client_session_kwargs = {"trust_env": False}  # a proxy of the host never sees the lab
+        configuration.client_session_kwargs = {"trust_env": self.uses_proxy(str(configuration.host))}
         configuration.retries = None
         thrifty()
+        self.configuration = configuration
         self._api = ApiClient(configuration)
 
     @classmethod
@@ -90,10 +94,18 @@ class Client:
         load_incluster_config(configuration)
         return cls(configuration)
 
+    def uses_proxy(self, server: str) -> bool:
+        """Whether a proxy that the environment names is used: never on the way to a lab of this machine."""
+        return False
+
+    def owns(self, obj: Object) -> bool:
+        """Whether the lab may change and remove an object: all of them, in clusters of its own."""
+        return True
+
     @property
     def server(self) -> str:
         """The API server's URL."""
-        return str(self._api.configuration.host)
+        return str(self.configuration.host)
 
     async def __aenter__(self) -> Self:
         return self

@@ -99,6 +99,7 @@ NETWORK_AUTHENTICATIONS = Kind(
 )
 TRAFFIC_SPLITS = Kind("split.smi-spec.io", "v1alpha2", "TrafficSplit", "trafficsplits")
 HTTP_FAULTS = Kind("fault.multicluster.lab", "v1alpha1", "HTTPFault", "httpfaults")
+CERTIFICATE_FAULTS = Kind("fault.multicluster.lab", "v1alpha1", "CertificateFault", "certificatefaults")
 POLICY_HTTP_ROUTES = Kind("policy.linkerd.io", "v1beta3", "HTTPRoute", "httproutes")
 
 KNOWN = tuple(value for value in list(globals().values()) if isinstance(value, Kind))

@@ -15,40 +15,35 @@ from lab.kube.kinds import CONFIG_MAPS
 from lab.kube.manifests import Unserved, apply_all, resolve
 from lab.kube.objects import Object
 
-PLACE = ("kube-system", "multicluster-lab")
-"""Namespace and name of the ConfigMap."""
+NAMESPACE = "kube-system"
 LISTS = "-objects"
 
 
 async def read(client: Client) -> Mapping[str, str]:
     """All entries; none where the lab has written nothing."""
-    space, name = PLACE
     try:
-        return (await client.get(CONFIG_MAPS, name, space)).get("data") or {}
+        return (await client.get(CONFIG_MAPS, client.record, NAMESPACE)).get("data") or {}
     except NotFound:
         return {}
 
 
 async def note(client: Client, data: Mapping[str, str | None]) -> None:
     """Write entries; None forgets one."""
-    space, name = PLACE
     try:
-        await client.patch(CONFIG_MAPS, name, {"data": data}, space)
+        await client.patch(CONFIG_MAPS, client.record, {"data": data}, NAMESPACE)
     except NotFound:
         fresh = {key: value for key, value in data.items() if value is not None}
-        body = {"metadata": {"name": name, "namespace": space}, "data": fresh}
-        await client.create(CONFIG_MAPS, body, space)
+        body = {"metadata": {"name": client.record, "namespace": NAMESPACE}, "data": fresh}
+        await client.create(CONFIG_MAPS, body, NAMESPACE)
 
 
-async def converge(client: Client, entry: str, wanted: Sequence[Object], *, prune: bool = True) -> None:
+async def converge(client: Client, entry: str, wanted: Sequence[Object]) -> None:
     """Apply objects and delete those that an earlier call with the same entry created and are not wanted
-    any more (unless `prune` is false). The list is written first: an interrupted call is completed later."""
+    any more. The list is written first: an interrupted call is completed later."""
     before = listed(await read(client), entry)
-    known = [*before, *await _missing(client, [obj for obj in wanted if reference(obj) not in before])]
+    known = [*before, *await missing(client, [obj for obj in wanted if reference(obj) not in before])]
     await note(client, {entry: json.dumps(known)})
     await apply_all(client, wanted)
-    if not prune:
-        return
     kept = [reference(obj) for obj in wanted]
     for one in known:
         if one not in kept:
@@ -69,16 +64,18 @@ def reference(obj: Object) -> Object:
 
 
 async def delete(client: Client, obj: Object) -> None:
-    """Delete an object, or the one a reference is about; fine if it, or its kind, is gone."""
+    """Delete an object, or the one a reference is about; fine if it, or its kind, is gone, or if it is
+    another's by now."""
     try:
         kind = await resolve(client, obj)
         space = objects.namespace(obj) or ("default" if kind.namespaced else "")
-        await client.delete(kind, objects.name(obj), space)
+        if client.owns(await client.get(kind, objects.name(obj), space)):
+            await client.delete(kind, objects.name(obj), space)
     except (NotFound, Unserved):
         return  # its owner's deletion, or that of its definition, was faster
 
 
-async def _missing(client: Client, objs: Sequence[Object]) -> list[Object]:
+async def missing(client: Client, objs: Sequence[Object]) -> list[Object]:
     """References to those that do not exist."""
     there = await together(*(_exists(client, obj) for obj in objs))
     return [reference(obj) for obj, exists in zip(objs, there, strict=True) if not exists]

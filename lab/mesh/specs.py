@@ -18,6 +18,8 @@ def link_spec(topology: Topology, source: str, target: str) -> LinkSpec:
     mesh = topology.mesh
     return LinkSpec(
         frozenset(wanted.modes),
+        wanted.excluded_labels,
+        wanted.excluded_annotations,
         headless=mesh.headless,
         creates_namespaces=mesh.create_namespaces,
         emulate=mesh.bugs,

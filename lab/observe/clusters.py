@@ -19,6 +19,8 @@ def cluster(fact: ClusterFacts, kube: KubeFacts, faults: Iterable[Fault]) -> Clu
     api = _api(fact, kube)
     components = tuple(sorted(map(component, filter(_is_mesh, kube.deployments)), key=_component_key))
     control_plane = _control_plane(components) if api.state == "ready" else ControlPlane("unknown")
+    if fact.scope.mesh == "none":
+        control_plane = ControlPlane("none")
     nodes = tuple(map(node, kube.nodes))
     pods = count_pods(kube.pods)
     return Cluster(
@@ -53,7 +55,8 @@ def _state(
         return "unreachable"
     if not nodes:
         return "starting"
-    if control_plane.state != "ready" or not all(n.ready for n in nodes) or pods.ready < pods.total:
+    is_meshed = control_plane.state in ("ready", "none")
+    if not is_meshed or not all(n.ready for n in nodes) or pods.ready < pods.total:
         return "degraded"
     return "ready"
 

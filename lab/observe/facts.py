@@ -6,10 +6,24 @@ Kubernetes part comes from `gather`. A cluster that did not answer has `error` s
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from lab.kube.objects import Object
 from lab.observe.state import Fault
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What of a cluster is the lab's business: everything, or (`namespaces`) only some of somebody's cluster,
+    which may be far away; whose the mesh there is."""
+
+    namespaces: tuple[str, ...] | None = None
+    mesh: Literal["lab", "user", "none"] = "lab"
+
+    @property
+    def patience(self) -> float:
+        """How much longer answers may take than on this machine."""
+        return 1.0 if self.namespaces is None else 5.0
 
 
 @dataclass(frozen=True)
@@ -24,6 +38,7 @@ class ClusterFacts:
     paused: bool = False
     restarts: int = 0
     network: str = ""
+    scope: Scope = Scope()
 
 
 @dataclass(frozen=True)

@@ -17,9 +17,20 @@ from lab.base.errors import LabError
 from lab.kube import objects
 from lab.kube.client import Client, Request
 from lab.kube.errors import NotFound
-from lab.kube.kinds import CONFIG_MAPS, DEPLOYMENTS, EVENTS, LINKS, LINKS_2_14, NODES, PODS, SECRETS, SERVICES
+from lab.kube.kinds import (
+    CONFIG_MAPS,
+    DEPLOYMENTS,
+    EVENTS,
+    LINKS,
+    LINKS_2_14,
+    NODES,
+    PODS,
+    SECRETS,
+    SERVICES,
+    Kind,
+)
 from lab.kube.objects import Object
-from lab.observe.facts import ClusterFacts, GatewayProbe, KubeFacts, Trust
+from lab.observe.facts import ClusterFacts, GatewayProbe, KubeFacts, Scope, Trust
 from lab.observe.metrics import gateway_probes
 
 LIMIT = 1.5
@@ -55,15 +66,16 @@ class Gatherer:
             return KubeFacts(error="its API server does not run")
         if not fact.running:
             return KubeFacts(error="its node does not run")
+        limit = LIMIT * fact.scope.patience
         try:
-            async with asyncio.timeout(LIMIT):
+            async with asyncio.timeout(limit):
                 client = await self._client(fact.name)
-                facts = await read_objects(client)
+                facts = await read_objects(client, fact.scope)
         except TimeoutError:
-            return KubeFacts(error=f"no answer within {LIMIT:g} s")
+            return KubeFacts(error=f"no answer within {limit:g} s")
         except (LabError, OSError) as error:
             return KubeFacts(error=str(error))
-        return await read_programs(client, facts, self._window)
+        return await read_programs(client, facts, self._window, PROXY_LIMIT * fact.scope.patience)
 
     async def _client(self, cluster: str) -> Client:
         if cluster not in self._clients:
@@ -71,21 +83,24 @@ class Gatherer:
         return self._clients[cluster]
 
 
-async def read_objects(client: Client) -> KubeFacts:
+async def read_objects(client: Client, scope: Scope) -> KubeFacts:
     """Everything that is an object; the API server's failure is raised."""
     version, trust, lists = await asyncio.gather(
-        client.raw(Request("GET", "/version", timeout=LIMIT)),
-        _trust(client),
+        client.raw(Request("GET", "/version")),
+        _trust(client) if scope.mesh == "lab" else _nothing(),
         asyncio.gather(
             client.list(NODES),
-            client.list(PODS),
-            client.list(DEPLOYMENTS),
-            client.list(EVENTS),
-            client.list(SERVICES, labels="mirror.linkerd.io/mirrored-service=true"),
-            links_of(client),
+            _within(client, PODS, scope),
+            _within(client, DEPLOYMENTS, scope),
+            _within(client, EVENTS, scope),
+            _within(client, SERVICES, scope, labels="mirror.linkerd.io/mirrored-service=true"),
+            links_of(client) if scope.mesh != "none" else _no_objects(),
         ),
     )
     nodes, pods, deployments, events, mirrors, links = map(tuple, lists)
+    if scope.namespaces is not None:  # other nodes are none of the lab's business
+        hosts = {objects.spec(pod).get("nodeName") for pod in pods}
+        nodes = tuple(node for node in nodes if not hosts - {None} or objects.name(node) in hosts)
     return KubeFacts(
         version=str(json.loads(version).get("gitVersion", "")),
         nodes=nodes,
@@ -96,6 +111,20 @@ async def read_objects(client: Client) -> KubeFacts:
         events=events,
         trust=trust,
     )
+
+
+async def _within(client: Client, kind: Kind, scope: Scope, labels: str = "") -> list[Object]:
+    spaces = ("",) if scope.namespaces is None else scope.namespaces
+    answers = await asyncio.gather(*(client.list(kind, space, labels) for space in spaces))
+    return [obj for answer in answers for obj in answer]
+
+
+async def _nothing() -> None:
+    return None
+
+
+async def _no_objects() -> list[Object]:
+    return []
 
 
 async def _trust(client: Client) -> Trust | None:
@@ -120,13 +149,13 @@ async def links_of(client: Client) -> list[Object]:
     return []
 
 
-async def read_programs(client: Client, facts: KubeFacts, window: float) -> KubeFacts:
-    """Add what load generators and mirrors tell about themselves; one that is silent is noted."""
+async def read_programs(client: Client, facts: KubeFacts, window: float, limit: float) -> KubeFacts:
+    """Add what load generators and mirrors tell about themselves; one silent for `limit` seconds is noted."""
     generators = [p for p in facts.pods if _runs(p, TRAFFIC_NAMESPACE) and is_generator(p)]
     mirrors = [p for p in facts.pods if _runs(p, MIRROR_NAMESPACE) and is_mirror(p)]
     traffic, measured = await asyncio.gather(
-        _each(generators, lambda pod: _traffic(client, pod, window)),
-        _each(mirrors, lambda pod: _probes(client, pod)),
+        _each(generators, lambda pod: _traffic(client, pod, window), limit),
+        _each(mirrors, lambda pod: _probes(client, pod), limit),
     )
     probes: dict[str, GatewayProbe] = {}
     for answer in measured[0]:
@@ -147,15 +176,17 @@ def _runs(pod: Object, namespace: str) -> bool:
     return objects.namespace(pod) == namespace and objects.status(pod).get("phase") == "Running"
 
 
-async def _each(pods: Iterable[Object], read: Callable[[Object], Awaitable[T]]) -> tuple[list[T], list[str]]:
+async def _each(
+    pods: Iterable[Object], read: Callable[[Object], Awaitable[T]], limit: float
+) -> tuple[list[T], list[str]]:
     """Read all pods at once; the answers, and a line for each that gave none."""
 
     async def one(pod: Object) -> T | str:
         try:
-            async with asyncio.timeout(PROXY_LIMIT):
+            async with asyncio.timeout(limit):
                 return await read(pod)
         except (TimeoutError, LabError, OSError, ValueError) as error:
-            return f"{objects.name(pod)}: {error or f'no answer within {PROXY_LIMIT:g} s'}"
+            return f"{objects.name(pod)}: {error or f'no answer within {limit:g} s'}"
 
     answers = await asyncio.gather(*(one(pod) for pod in pods))
     silent = [answer for answer in answers if isinstance(answer, str)]
@@ -169,13 +200,11 @@ def proxy_path(pod: Object, port: int, path: str) -> str:
 
 async def _traffic(client: Client, pod: Object, window: float) -> Mapping[str, Any]:
     path = proxy_path(pod, 8080, "/stats")
-    body = await client.raw(Request("GET", path, {"window": f"{window:g}"}, timeout=PROXY_LIMIT))
+    body = await client.raw(Request("GET", path, {"window": f"{window:g}"}))
     answer: Mapping[str, Any] = json.loads(body)
     return answer
 
 
 async def _probes(client: Client, pod: Object) -> Mapping[str, GatewayProbe]:
     path = proxy_path(pod, MIRROR_ADMIN_PORT, "/metrics")
-    return gateway_probes(
-        (await client.raw(Request("GET", path, accept="text/plain", timeout=PROXY_LIMIT))).decode()
-    )
+    return gateway_probes((await client.raw(Request("GET", path, accept="text/plain"))).decode())

@@ -9,8 +9,10 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from lab.kube import objects
+from lab.kube.links import link_target, modes_of
 from lab.kube.objects import Object
 from lab.observe.facts import GatewayProbe, KubeFacts, Observation, WantedLink
+from lab.observe.mirrored import unmirrored
 from lab.observe.state import Cluster, Fault, Link, LinkState
 
 Judgement = tuple[LinkState, str]
@@ -28,25 +30,6 @@ def links(seen: Observation, clusters: Mapping[str, Cluster]) -> tuple[Link, ...
     return tuple(_link(link, found.get(end), seen, clusters) for end, link in {**wanted, **extra}.items())
 
 
-def link_target(obj: Object) -> str:
-    return str(objects.spec(obj).get("targetClusterName") or objects.name(obj))
-
-
-def modes_of(obj: Object) -> tuple[str, ...]:
-    """The modes a Link object carries: those whose selector selects something."""
-    spec = objects.spec(obj)
-    has = {
-        "gateway": bool(spec.get("gatewayAddress")) and _selects(spec.get("selector")),
-        "flat": _selects(spec.get("remoteDiscoverySelector")),
-        "federated": _selects(spec.get("federatedServiceSelector")),
-    }
-    return tuple(mode for mode, present in has.items() if present)
-
-
-def _selects(selector: object) -> bool:
-    return isinstance(selector, dict) and any(selector.values())
-
-
 def _link(wanted: WantedLink, obj: Object | None, seen: Observation, clusters: Mapping[str, Cluster]) -> Link:
     kube = seen.kube.get(wanted.from_, KubeFacts(error="not asked"))
     hits = [f for f in seen.faults if f.state in ACTIVE and touches(f, wanted.from_, wanted.to)]
@@ -59,7 +42,7 @@ def _link(wanted: WantedLink, obj: Object | None, seen: Observation, clusters: M
         to=wanted.to,
         modes=modes,
         state=state,
-        reason=reason,
+        reason=reason or (unmirrored(obj) if obj is not None else ""),
         latency_ms=probe.latency_ms if probe and probe.alive else None,
         gateway_alive=probe.alive if probe else None,
         mirrors=mirror_counts(kube.mirrors, wanted.to),

@@ -39,7 +39,7 @@ class Component:
 
 @dataclass(frozen=True)
 class ControlPlane:
-    state: Literal["ready", "degraded", "down", "unknown"]
+    state: Literal["ready", "degraded", "down", "unknown", "none"]
     components: tuple[Component, ...] = ()
 
 
@@ -129,6 +129,17 @@ class Problem:
 
 
 @dataclass(frozen=True)
+class Check:
+    """One check that the mesh's own program made of a cluster; `hint` says where to read about it."""
+
+    cluster: str
+    what: str
+    result: Literal["success", "warning", "error"]
+    message: str = ""
+    hint: str = ""
+
+
+@dataclass(frozen=True)
 class Event:
     time: str
     cluster: str
@@ -152,6 +163,8 @@ class LabState:
     faults: tuple[Fault, ...] = ()
     problems: tuple[Problem, ...] = ()
     events: tuple[Event, ...] = ()
+    checks: tuple[Check, ...] = ()
+    """Of `linkerd check`, where the mesh is Linkerd; only in a single look, as they take seconds."""
 
     def to_json(self) -> dict[str, Any]:
         """The contract form: camelCase names, lists and objects only."""

@@ -3,16 +3,17 @@
 Colour carries nothing that the words do not say, so output without colour loses nothing.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from lab.observe.state import Cluster, Fault, LabState, Link, Problem, Service
+from lab.observe.state import Check, Cluster, Component, Fault, LabState, Link, Problem, Service
 
 STYLES = {
     "ready": "green",
+    "none": "dim",
     "up": "green",
     "active": "yellow",
     "degraded": "yellow",
@@ -21,6 +22,7 @@ STYLES = {
     "applying": "yellow",
     "overdue": "yellow",
     "healing": "yellow",
+    "warning": "yellow",
     "unknown": "dim",
 }
 BAD = "bold red"
@@ -38,6 +40,8 @@ def render(state: LabState) -> RenderableType:
         parts.append(services(state.services))
     if state.faults:
         parts.append(faults(state.faults))
+    if state.checks:
+        parts.append(checks(state.checks))
     parts.append(problems(state.problems))
     return Group(*parts)
 
@@ -77,13 +81,17 @@ def clusters(rows: Iterable[Cluster]) -> Table:
             cluster.name,
             word(cluster.state),
             cluster.api.version or cluster.api.state,
-            Text.assemble(word(cluster.control_plane.state), f" {sum(c.healthy for c in core)}/{len(core)}"),
+            Text.assemble(word(cluster.control_plane.state), _ready_of(core)),
             f"{sum(node.ready for node in cluster.nodes)}/{len(cluster.nodes)}",
             f"{cluster.pods.ready}/{cluster.pods.total}",
             str(cluster.restarts),
             cluster.network or "-",
         )
     return table
+
+
+def _ready_of(components: Sequence[Component]) -> str:
+    return f" {sum(c.healthy for c in components)}/{len(components)}" if components else ""
 
 
 def links(rows: Iterable[Link]) -> Table:
@@ -136,6 +144,20 @@ def faults(rows: Iterable[Fault]) -> Table:
     table = _table("\nFAULTS", "ID", "KIND", "TARGET", "STATE")
     for fault in rows:
         table.add_row(fault.id, fault.kind, fault.target, word(fault.state))
+    return table
+
+
+def checks(rows: Iterable[Check]) -> Table:
+    """How many went well in each cluster, and each that did not."""
+    found = list(rows)
+    table = _table("\nLINKERD CHECK", "CLUSTER", "RESULT", "CHECK", "MESSAGE")
+    for cluster in dict.fromkeys(one.cluster for one in found):
+        mine = [one for one in found if one.cluster == cluster]
+        good = sum(one.result == "success" for one in mine)
+        table.add_row(cluster, Text(f"{good} of {len(mine)} ok", style="green"))
+        for one in mine:
+            if one.result != "success":
+                table.add_row(cluster, word(one.result), one.what, one.message)
     return table
 
 

@@ -12,8 +12,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
 from lab.controlplane.identity.certificates import is_signed_by, why_not_now
+from lab.kube.links import link_target
 from lab.observe.facts import Observation, Trust
-from lab.observe.links import link_target
 from lab.observe.state import Problem
 
 _ISSUER = "Secret linkerd/linkerd-identity-issuer"

@@ -5,21 +5,17 @@ An engine is usable when none of its needs is unmet; the verdict of the command 
 """
 
 import asyncio
-import re
-import shutil
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from lab.base.errors import LabError
-from lab.base.process import Completed, run
 from lab.ops.answer import Answer
+from lab.ops.tools.run import Seen, look
+from lab.ops.tools.table import chosen
 from lab.topology.model import EngineName
-
-_PATIENCE = 10.0
 
 
 @dataclass(frozen=True)
@@ -67,42 +63,46 @@ async def _embedded() -> list[Finding]:
 async def _kind() -> list[Finding]:
     from lab.engines.kind.preflight import preflight
 
-    programs = {
-        "kubectl": (["kubectl", "version", "--client"], "https://kubernetes.io/docs/tasks/tools"),
-        "linkerd": (["linkerd", "version", "--client", "--short"], "https://linkerd.io/2/getting-started"),
-    }
-    asked = [_program("kind", name, argv, page) for name, (argv, page) in programs.items()]
     machine = [Finding("kind", row.need, row.ok, row.seen, row.remedy) for row in await preflight()]
-    return [*machine, *await asyncio.gather(*asked)]
+    return [*machine, await _kubectl("kind"), await _linkerd("kind")]
 
 
 async def _existing() -> list[Finding]:
-    linkerd = _program(
-        "existing", "linkerd", ["linkerd", "version", "--client", "--short"], "https://linkerd.io/2/getting-started"
-    )  # fmt: skip
-    return [await asyncio.to_thread(_contexts), await linkerd]
+    return [await asyncio.to_thread(_contexts), await _linkerd("existing")]
 
 
-async def _program(engine: EngineName, name: str, argv: list[str], page: str) -> Finding:
-    if not shutil.which(name):
-        return Finding(engine, name, False, "not on PATH", f"install it: {page}")
-    try:
-        done = await run(argv, timeout=_PATIENCE, check=False)
-    except LabError as error:
-        return Finding(engine, name, False, str(error), f"see {page}")
-    if done.code:
-        return Finding(engine, name, False, _first_line(done), f"see {page}")
-    return Finding(engine, name, True, _version(done.stdout))
+async def _kubectl(engine: EngineName) -> Finding:
+    """The lab does without it; its users hardly."""
+    (tool,) = chosen(["kubectl"])
+    seen = await look(tool)
+    missing = Finding(engine, tool.name, True, f"not on PATH; {tool.purpose}; `lab tools kubectl` fetches it")
+    return _finding(engine, seen) if seen.path else missing
 
 
-def _first_line(done: Completed) -> str:
-    lines = (done.stderr.strip() or done.stdout.strip()).splitlines()
-    return lines[0] if lines else f"ended with code {done.code}"
+async def _linkerd(engine: EngineName) -> Finding:
+    """Its CLI, or Helm in its place."""
+    cli, old, helm = [await look(tool) for tool in chosen(["linkerd", "linkerd-2.14", "helm"])]
+    if cli.path and not cli.problem and old.path and old.path != cli.path:
+        return replace(_finding(engine, cli), seen=f"{_where(cli)}, and {_where(old)}")
+    if not cli.path and helm.path and not helm.problem:
+        return replace(
+            _finding(engine, helm), need="linkerd", seen=f"no CLI; {_where(helm)} stands in for it"
+        )
+    return _finding(engine, cli)
 
 
-def _version(text: str) -> str:
-    match = re.search(r"v?\d+\.\d+\S*|(edge|stable)-\S+", text)
-    return match[0] if match else (text.strip().splitlines() or ["present"])[0]
+def _finding(engine: EngineName, seen: Seen) -> Finding:
+    name, purpose = seen.tool.name, seen.tool.purpose
+    if not seen.path:
+        return Finding(engine, name, False, f"not on PATH ({purpose})", f"`lab tools {name}` fetches it")
+    if seen.problem:
+        remedy = f"remove it, then `lab tools {name}`"
+        return Finding(engine, name, False, f"{seen.path} does not run: {seen.problem}", remedy)
+    return Finding(engine, name, True, f"{_where(seen)}: {purpose}")
+
+
+def _where(seen: Seen) -> str:
+    return f"{seen.version} in {seen.path}"
 
 
 def _contexts() -> Finding:

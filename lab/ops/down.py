@@ -41,7 +41,8 @@ def _take_down(name: str, *, purge: bool) -> dict[str, str]:
         Ledger(folder.ledger).keep_only(lambda fault: fault.kind not in ENGINE_PARTS)
     if purge:
         _forget(folder)
-    return {"lab": name, "was": was, "now": "gone" if purge else "down (its objects are kept)"}
+    kept = " (its objects are kept)" if engine.name == "embedded" else ""
+    return {"lab": name, "was": was, "now": "gone" if purge else f"down{kept}"}
 
 
 def _forget(folder: LabDir) -> None:

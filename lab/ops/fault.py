@@ -12,11 +12,11 @@ from lab.base.wait import until
 from lab.engines.lock import held
 from lab.faults import settings
 from lab.faults.baseline import Difference, compare
-from lab.faults.catalogue import ENGINE
 from lab.faults.inject import heal_each, recover
 from lab.faults.inject import inject as inject_one
 from lab.faults.model import Fault, FaultKind, Target, Tenure, next_id, unfinished
 from lab.faults.site import Site
+from lab.faults.strays import of_engine, of_mesh
 from lab.ops import keeper
 from lab.ops.answer import Answer
 from lab.ops.fault_list import row
@@ -160,9 +160,12 @@ async def _heal(site: Site, doomed: list[Fault], *, everything: bool) -> Healing
     healed = tuple(fault.id for fault in doomed)
     if not everything:
         return Healing(healed)
-    strays = await ENGINE.strays(site, ())
-    await ENGINE.lift(site, strays)
-    return Healing(healed, tuple(sorted(map(str, strays))), await _differences(site))
+    lifted = []
+    for find_strays in (of_engine, of_mesh):  # clusters that the engine holds back cannot be asked
+        for stray in await find_strays(site, ()):
+            await stray.lift()
+            lifted.append(str(stray))
+    return Healing(healed, tuple(lifted), await _differences(site))
 
 
 async def _differences(site: Site) -> tuple[Difference, ...]:

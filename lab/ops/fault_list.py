@@ -5,12 +5,11 @@ import time
 
 from rich.table import Table
 
-from lab.engines.protocol import EngineFault
 from lab.faults import settings
-from lab.faults.catalogue import ENGINE
 from lab.faults.inject import actual
 from lab.faults.model import Fault
 from lab.faults.site import Site
+from lab.faults.strays import Stray, of_engine, of_mesh
 from lab.ops.answer import Answer
 from lab.ops.labs import find
 
@@ -28,7 +27,7 @@ def faults(name: str) -> Answer:
     rows = asyncio.run(_look(lab.site, is_running=is_running))
     table = Table(box=None, pad_edge=False)
     for column in COLUMNS:
-        table.add_column(column)
+        table.add_column(column, no_wrap=column == "ID", overflow="fold")  # an id is typed again to heal
     for one in rows:
         table.add_row(
             *(str(one[key]) for key in ("id", "what", "target", "state", "actual", "owner")), _left(one)
@@ -42,13 +41,12 @@ async def _look(site: Site, *, is_running: bool) -> list[dict[str, object]]:
     if not is_running:
         return [{**row(fault), "actual": "lab is down"} for fault in known]
     rows = [{**row(fault), "actual": ACTUAL[await actual(site, fault)]} for fault in known]
-    return rows + [_stray(part) for part in sorted(await ENGINE.strays(site, known), key=str)]
+    return rows + [_stray(one) for one in [*await of_engine(site, known), *await of_mesh(site, known)]]
 
 
-def _stray(part: EngineFault) -> dict[str, object]:
-    kind, _, target = str(part).partition(" ")
+def _stray(one: Stray) -> dict[str, object]:
     state = {"state": "unrecorded", "actual": ACTUAL[True], "owner": "nobody", "leftSeconds": None}
-    return {"id": "-", "kind": kind, "what": kind, "target": target, **state}
+    return {"id": "-", "kind": one.kind, "what": one.kind, "target": one.target, **state}
 
 
 def row(fault: Fault) -> dict[str, object]:

@@ -15,10 +15,11 @@ from lab.faults import model
 from lab.faults.impair import suffered
 from lab.faults.ledger import Ledger
 from lab.observe import build, state, table
-from lab.observe.facts import ClusterFacts, Observation, WantedLink
+from lab.observe.facts import ClusterFacts, Observation, Scope, WantedLink
 from lab.observe.gather import Gatherer
 from lab.observe.state import LabState
 from lab.ops.answer import Answer
+from lab.ops.checked import checked
 from lab.ops.labs import Lab, find
 from lab.topology.links import Wan, directed_links
 
@@ -76,7 +77,7 @@ def status(name: str, clusters: tuple[str, ...] = ()) -> Answer:
 
     async def once() -> LabState:
         async with observer(lab) as eyes:
-            return await eyes.look()
+            return await checked(lab, await eyes.look())
 
     seen = only(asyncio.run(once()), chosen)
     return answer(seen)
@@ -117,6 +118,7 @@ def only(seen: LabState, clusters: tuple[str, ...]) -> LabState:
         faults=seen.faults,
         problems=tuple(p for p in seen.problems if any(name in p.where for name in clusters)),
         events=tuple(e for e in seen.events if e.cluster in clusters),
+        checks=tuple(c for c in seen.checks if c.cluster in clusters),
     )
 
 
@@ -135,8 +137,11 @@ def _fault(fault: model.Fault) -> state.Fault:
 
 def _facts(lab: Lab, name: str, engine: EngineState) -> ClusterFacts:
     seen = engine.clusters.get(name)
+    mesh = lab.topology.mesh.provider
+    scope = Scope(lab.namespaces, mesh) if lab.is_guest else Scope(mesh=mesh)
     if seen is None:
-        return ClusterFacts(name, running=False, api_running=False, network=lab.topology.network_of(name))
+        network = lab.topology.network_of(name)
+        return ClusterFacts(name, running=False, api_running=False, network=network, scope=scope)
     return ClusterFacts(
         name,
         running=seen.is_running,
@@ -144,4 +149,5 @@ def _facts(lab: Lab, name: str, engine: EngineState) -> ClusterFacts:
         paused=seen.paused,
         restarts=seen.restarts,
         network=seen.network,
+        scope=scope,
     )

@@ -13,7 +13,7 @@ from lab.kube.manifests import apply_all
 from lab.kube.objects import Object
 from lab.mesh.protocol import Mesh, MeshCluster
 from lab.mesh.specs import link_spec
-from lab.ops.inventory import hashes, shipped_manifests, user_manifests
+from lab.ops.inventory import hashes, list_served, shipped_manifests, user_manifests
 from lab.ops.labs import Lab
 from lab.ops.progress import Progress
 from lab.plan.desired import Desired
@@ -31,8 +31,7 @@ from lab.plan.workloads import (
 )
 
 MANIFESTS = f"manifest{record.LISTS}"
-NAMESPACES = f"namespace{record.LISTS}"
-"""Entries of the record: what was applied of the user's manifests, and for apps and traffic to live in."""
+"""Entry of the record: what was applied of the user's manifests."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +78,7 @@ async def _install_mesh(world: World, step: Step) -> None:
     (cluster,) = step.clusters
     client = world.client(cluster)
     await world.mesh.install(world.clusters[cluster])
-    await record.converge(client, NAMESPACES, namespaces(world.lab.topology, world.manifests), prune=False)
+    await apply_all(client, namespaces(world.lab.topology, world.manifests))
     state = world.desired.mesh[cluster]
     await record.note(client, {"mesh": f"{state.version} {state.config}"})
 
@@ -134,7 +133,7 @@ async def _converge(world: World, cluster: str, part: str, wanted: tuple[Object,
     await apply_all(client, wanted)
     kept = hashes(wanted)
     for kind in PART_KINDS:
-        for obj in await client.list(kind, labels=f"{OWN},{PART_LABEL}={part}"):
+        for obj in await list_served(client, kind, f"{OWN},{PART_LABEL}={part}"):
             if (obj["kind"], *objects.key(obj)) not in kept:
                 await record.delete(client, obj)
 
@@ -158,6 +157,7 @@ ACTIONS: Mapping[Verb, Action] = {
     Verb.REMOVE_APP: _remove_app,
     Verb.UNLINK: _unlink,
     Verb.INSTALL_MESH: _install_mesh,
+    Verb.PREPARE: _install_mesh,
     Verb.LINK: _link,
     Verb.APPLY_MANIFESTS: _apply_manifests,
     Verb.DEPLOY_APP: _deploy_app,

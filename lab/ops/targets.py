@@ -5,11 +5,10 @@ from lab.faults.model import Target
 from lab.faults.workloads import is_selector
 from lab.ops.labs import Lab
 from lab.topology import grammar
+from lab.topology.fault_words import OF_WHOLE_CLUSTERS
 
 LINKED = ("partition", "impair")
 WORKLOADS = ("scale", "kill", "http")
-ANY = ("certificate",)
-"""Kinds that hit either workloads or whole clusters."""
 SHAPE = "such as west/shop/front, west,east/shop/front,stock or west/shop/app=front"
 
 
@@ -21,7 +20,7 @@ def read_target(lab: Lab, kind: str, word: str) -> Target:
         if set(sides[0]) & set(sides[1]):
             raise UsageError(f'"{word}": a cluster cannot be on both sides')
         return Target(clusters=sides[0], others=sides[1])
-    if kind in WORKLOADS or (kind in ANY and "/" in word):
+    if kind in WORKLOADS or (kind in OF_WHOLE_CLUSTERS and "/" in word):
         return _workloads(lab, word)
     return Target(clusters=_clusters(lab, word))
 

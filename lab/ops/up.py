@@ -5,7 +5,7 @@ Running it again touches only what differs. Ctrl-C leaves a lab that `up` comple
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 
 from lab.base.concurrent import together
@@ -21,8 +21,8 @@ from lab.mesh.select import mesh_of
 from lab.observe.state import LabState
 from lab.ops import keeper
 from lab.ops.answer import Answer
-from lab.ops.inventory import observe, wanted
-from lab.ops.labs import Lab, from_file
+from lab.ops.inventory import observe, wished
+from lab.ops.labs import Lab, from_file, with_consent
 from lab.ops.plan import connect_running, restricted
 from lab.ops.progress import Progress
 from lab.ops.status import answer, observer, only
@@ -31,8 +31,8 @@ from lab.plan.steps import Observed, Step, Verb, diff
 from lab.topology.load import dump
 from lab.topology.model import EngineName
 
-HEALTHY_WITHIN = 90.0
-"""Seconds for a lab whose steps are all done to become healthy."""
+HEALTHY_WITHIN: Mapping[EngineName, float] = {"embedded": 90.0, "kind": 300.0, "existing": 300.0}
+"""Seconds for a lab whose steps are all done to become healthy; others than the embedded one pull images."""
 ENGINE_VERBS = frozenset({Verb.START_CLUSTER, Verb.STOP_CLUSTER})
 
 
@@ -43,9 +43,15 @@ def up(
     engine: EngineName | None = None,
     clusters: tuple[str, ...] = (),
     variant: str = "",
+    consent: bool = False,
+    offline: bool = False,
 ) -> Answer:
-    """Bring up what the topology file says and wait until it is healthy. Raises CheckFailed if it is not."""
-    return bring_up(from_file(file, lab, engine, variant), clusters)
+    """Bring up what the topology file says and wait until it is healthy. Raises CheckFailed if it is not.
+
+    `consent`: also in existing clusters that look like production. `offline`: only with images that are here.
+    """
+    target = from_file(file, lab, engine, variant, offline=offline)
+    return bring_up(with_consent(target) if consent else target, clusters)
 
 
 def bring_up(target: Lab, clusters: tuple[str, ...] = ()) -> Answer:
@@ -77,18 +83,20 @@ async def converge(
     else:
         lab.site.ledger.condemn()  # the processes in which these faults were made have ended
     clients = await connect_running(lab, stack)
-    desired = wanted(lab.topology)
+    desired = await wished(lab.topology)  # fails before anything is made
     steps = diff(desired, await observe(lab, clients) if clients else Observed(), clusters)
     if not steps and _stored(lab) == dump(lab.topology):
         return ()
-    mesh = mesh_of(lab.topology, lab.dir, say)  # fails before anything is made
+    mesh = mesh_of(lab.topology, lab.dir, say)
+    await mesh.available()  # fails before anything is made
     plan = restricted(lab, clusters, set(clients))
     if not lab.dir.topology.exists():
         write_private(lab.dir.topology, dump(lab.topology))  # from now on `down` knows of this lab
     await lab.engine.ensure(lab.dir, plan, say)
     write_private(lab.dir.topology, dump(lab.topology))
     rest = [step for step in steps if step.verb not in ENGINE_VERBS]
-    reached = await together(*(_reach(lab, one.name, stack) for one in plan.clusters))
+    nodes = {name: one.node_ip for name, one in (await lab.engine.observe(lab.dir)).clusters.items()}
+    reached = await together(*(_reach(lab, one.name, nodes, stack) for one in plan.clusters))
     world = World(lab, mesh, {one.name: one for one in reached}, desired, say)
     lab.site.ledger.keep_only(lambda fault: bool(set(fault.target.clusters) & set(lab.topology.clusters)))
     await recover(lab.site, {one.name for one in plan.clusters})
@@ -105,10 +113,11 @@ def _stored(lab: Lab) -> str:
     return lab.dir.topology.read_text() if lab.dir.topology.exists() else ""
 
 
-async def _reach(lab: Lab, cluster: str, stack: AsyncExitStack) -> MeshCluster:
+async def _reach(lab: Lab, cluster: str, nodes: Mapping[str, str], stack: AsyncExitStack) -> MeshCluster:
+    """A cluster for the mesh; where nodes have addresses, its gateway is reached at theirs."""
     client = await stack.enter_async_context(await lab.connect(cluster))
     url, ca = server_of(lab.dir.inside_kubeconfig, lab.dir.context(cluster))
-    return MeshCluster(cluster, client, url, ca)
+    return MeshCluster(cluster, client, url, ca, (node,) if (node := nodes.get(cluster)) else ())
 
 
 async def _healthy(
@@ -124,7 +133,8 @@ async def _healthy(
     """
     chosen = lab.chosen(clusters)
     expected = [(one.from_, one.label) for one in lab.topology.traffic if one.from_ in chosen]
-    deadline = time.monotonic() + HEALTHY_WITHIN
+    limit = HEALTHY_WITHIN[lab.topology.engine]
+    deadline = time.monotonic() + limit
     said = ""
     async with observer(lab) as eyes:
         while True:
@@ -139,7 +149,7 @@ async def _healthy(
                 remedy = next((one.remedy for one in seen.problems), "`lab status` shows the whole state")
                 listed = "".join(f"\n  {line}" for line in wrong)
                 raise CheckFailed(
-                    f"lab {lab.name} is up but not healthy after {HEALTHY_WITHIN:g} s:{listed}", remedy=remedy
+                    f"lab {lab.name} is up but not healthy after {limit:g} s:{listed}", remedy=remedy
                 )
             await pause(0.1)
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network
 
+from lab.plan.visit import Visit, visit
 from lab.topology.links import Wan, directed_links, wans
 from lab.topology.model import Kind, Topology
 from lab.topology.ranges import lab_range, pod_ranges, service_ranges
@@ -37,20 +38,10 @@ class ClusterPlan:
 
 
 @dataclass(frozen=True)
-class Reach:
-    """Where engine `existing` finds a cluster: a context, the file it is in ("" for what kubectl would read),
-    and the URL at which pods of other clusters reach its API server ("" for that of the context)."""
-
-    context: str
-    kubeconfig: str = ""
-    api: str = ""
-
-
-@dataclass(frozen=True)
 class LabPlan:
     """The lab's names and addresses. `flat_pairs` are the clusters whose pods reach each other; `wans` says
     what packets from one cluster to another suffer, by (source, target); `nodes` how many a cluster has;
-    `contexts` where each is, for engine `existing`; `namespaces` where apps and traffic live."""
+    `visit` what engine `existing` must know."""
 
     name: str
     lab_cidr: str
@@ -60,8 +51,7 @@ class LabPlan:
     wans: Mapping[tuple[str, str], Wan]
     nodes: Mapping[str, int] = field(default_factory=dict)
     kind: Kind = field(default_factory=Kind)
-    contexts: Mapping[str, Reach] = field(default_factory=dict)
-    namespaces: tuple[str, ...] = ()
+    visit: Visit = field(default_factory=Visit)
 
     def cluster(self, name: str) -> ClusterPlan:
         """The plan of one cluster; KeyError when the topology has none of that name."""
@@ -99,11 +89,7 @@ def addresses(topology: Topology) -> LabPlan:
         wans=wans(topology),
         nodes={name: topology.nodes_of(name) for name in topology.clusters},
         kind=topology.kind,
-        contexts={
-            name: Reach(one.context or name, one.kubeconfig or "", one.api or "")
-            for name, one in topology.clusters.items()
-        },
-        namespaces=tuple(dict.fromkeys([*(str(app.app) for app in topology.apps), "traffic"])),
+        visit=visit(topology),
     )
 
 

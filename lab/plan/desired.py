@@ -54,7 +54,7 @@ def desired(topology: Topology, manifests: str = "") -> Desired:
     names = tuple(topology.clusters)
     return Desired(
         clusters={one.name: digest(_cluster_parts(topology, plan, one.name)) for one in plan.clusters},
-        mesh={name: MeshState(topology.mesh.version, _mesh_config(topology)) for name in names},
+        mesh={name: MeshState(_mesh_version(topology), _mesh_config(topology)) for name in names},
         links={
             (link.source, link.target): LinkState(link.modes, _settings(topology, link)) for link in links
         },
@@ -104,12 +104,18 @@ def digest(value: Any) -> str:
 
 def _cluster_parts(topology: Topology, plan: LabPlan, name: str) -> Any:
     """What a running cluster cannot change: its addresses and its size. Links and images can."""
+    if topology.engine == "existing":  # addresses and size are its owner's
+        return asdict(plan.visit.reach[name])
     parts = [asdict(plan.cluster(name)), topology.nodes_of(name), topology.clusters[name].context]
     if topology.engine == "kind":  # limits of nodes can change while they run
         parts.append(topology.kind.model_dump(mode="json", exclude={"cpus", "memory"}))
-    if topology.engine == "existing":
-        parts.append(asdict(plan.contexts[name]))
     return parts
+
+
+def _mesh_version(topology: Topology) -> str:
+    """The version that the lab installs, or else whose mesh it is."""
+    mesh = topology.mesh
+    return mesh.version if mesh.provider == "lab" else mesh.provider
 
 
 def _mesh_config(topology: Topology) -> str:
@@ -117,7 +123,8 @@ def _mesh_config(topology: Topology) -> str:
 
 
 def _settings(topology: Topology, link: DirectedLink) -> str:
-    return digest([asdict(link.wan), topology.mesh.model_dump(mode="json")])
+    mesh = topology.mesh.model_dump(mode="json")
+    return digest([asdict(link.wan), mesh, link.excluded_labels, link.excluded_annotations])
 
 
 def _app_parts(topology: Topology, app: App, cluster: str) -> Any:

@@ -22,6 +22,7 @@ class Verb(StrEnum):
     STOP_CLUSTER = "stop-cluster"
     START_CLUSTER = "start-cluster"
     INSTALL_MESH = "install-mesh"
+    PREPARE = "prepare"
     LINK = "link"
     APPLY_MANIFESTS = "apply-manifests"
     DEPLOY_APP = "deploy-app"
@@ -139,7 +140,10 @@ def _dropped(verb: Verb, desired: Mapping[str, str], observed: Mapping[str, str]
 def _meshes(desired: Desired, observed: Observed) -> Iterator[Step]:
     for name, wanted in desired.mesh.items():
         found = observed.mesh.get(name)
-        if found is None:
+        if wanted.version in ("none", "user"):
+            if found != wanted:
+                yield Step(Verb.PREPARE, (name,), "is not ready for apps")
+        elif found is None:
             yield Step(Verb.INSTALL_MESH, (name,), "is not installed")
         elif found.version != wanted.version:
             yield Step(Verb.INSTALL_MESH, (name,), f"is version {found.version}, wanted {wanted.version}")
@@ -149,6 +153,11 @@ def _meshes(desired: Desired, observed: Observed) -> Iterator[Step]:
 
 def _links(desired: Desired, observed: Observed) -> Iterator[Step]:
     restarted = {name for name in desired.clusters if name not in observed.clusters}
+    upgraded = {
+        name
+        for name, wanted in desired.mesh.items()
+        if name in observed.mesh and observed.mesh[name].version != wanted.version
+    }
     for ends, wanted in desired.links.items():
         found = observed.links.get(ends)
         if found is None:
@@ -160,6 +169,8 @@ def _links(desired: Desired, observed: Observed) -> Iterator[Step]:
             yield Step(Verb.LINK, ends, f"carries {carried}, wanted {now}")
         elif found != wanted:
             yield Step(Verb.LINK, ends, "its settings differ from the topology's")
+        elif changed := upgraded & set(ends):
+            yield Step(Verb.LINK, ends, f"{min(changed)} gets another version of the mesh")
     for ends in observed.links:
         if ends not in desired.links:
             yield Step(Verb.UNLINK, ends, _DROPPED)
@@ -179,10 +190,11 @@ def _apps(desired: Desired, observed: Observed) -> Iterator[Step]:
 _NEEDS: Mapping[Verb, frozenset[Verb]] = {
     Verb.START_CLUSTER: frozenset({Verb.STOP_CLUSTER}),
     Verb.INSTALL_MESH: frozenset({Verb.START_CLUSTER}),
-    Verb.LINK: frozenset({Verb.INSTALL_MESH, Verb.UNLINK}),
-    Verb.APPLY_MANIFESTS: frozenset({Verb.INSTALL_MESH}),
-    Verb.DEPLOY_APP: frozenset({Verb.INSTALL_MESH, Verb.APPLY_MANIFESTS}),
-    Verb.START_TRAFFIC: frozenset({Verb.INSTALL_MESH, Verb.APPLY_MANIFESTS}),
+    Verb.PREPARE: frozenset({Verb.START_CLUSTER}),
+    Verb.LINK: frozenset({Verb.INSTALL_MESH, Verb.PREPARE, Verb.UNLINK}),
+    Verb.APPLY_MANIFESTS: frozenset({Verb.INSTALL_MESH, Verb.PREPARE}),
+    Verb.DEPLOY_APP: frozenset({Verb.INSTALL_MESH, Verb.PREPARE, Verb.APPLY_MANIFESTS}),
+    Verb.START_TRAFFIC: frozenset({Verb.INSTALL_MESH, Verb.PREPARE, Verb.APPLY_MANIFESTS}),
     Verb.STOP_CLUSTER: frozenset({Verb.UNLINK}),
 }
 

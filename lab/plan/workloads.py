@@ -21,6 +21,8 @@ Manifests = Mapping[str, Sequence[Object]]
 LAB_LABEL = "multicluster.lab/lab"
 PART_LABEL = "multicluster.lab/part"
 """Which part of the topology an object belongs to: an app's name, or `traffic`."""
+APPS_IMAGE = "multicluster.lab/apps:dev"
+"""What the shipped manifests run; `apps-image` of the topology replaces it."""
 HASH_ANNOTATION = "multicluster.lab/hash"
 TRAFFIC = "traffic"
 PART_KINDS: tuple[Kind, ...] = (DEPLOYMENTS, SERVICES, SERVICE_ACCOUNTS, CONFIG_MAPS, HTTP_ROUTES)
@@ -42,7 +44,7 @@ def app_objects(topology: Topology, app: str, cluster: str, manifests: Manifests
             found += [_placed(obj, part) for obj in manifests[app] if obj["kind"] != "Namespace"]
             found += _lab_info(manifests[app], topology.name, cluster)
             found += _failover(topology, part, cluster)
-    return _marked(found, topology.name, app)
+    return _marked(found, topology, app)
 
 
 def namespaces(topology: Topology, manifests: Manifests) -> tuple[Object, ...]:
@@ -63,7 +65,7 @@ def traffic_objects(topology: Topology, cluster: str, manifests: Manifests) -> t
     for obj in placed:
         if obj["kind"] == "ConfigMap" and objects.name(obj) == "loadgen-targets":
             obj["data"] = {"targets.json": json.dumps({"targets": targets}, sort_keys=True)}
-    return _marked([*placed, *_lab_info(manifests[TRAFFIC], topology.name, cluster)], topology.name, TRAFFIC)
+    return _marked([*placed, *_lab_info(manifests[TRAFFIC], topology.name, cluster)], topology, TRAFFIC)
 
 
 def idle(traffic: Sequence[Object]) -> tuple[Object, ...]:
@@ -148,10 +150,19 @@ def _failover(topology: Topology, app: App, cluster: str) -> list[Object]:
     ]
 
 
-def _marked(found: Sequence[Object], lab: str, part: str) -> tuple[Object, ...]:
-    """The objects with the marks by which the lab finds them again and sees whether they changed."""
+def _marked(found: Sequence[Object], topology: Topology, part: str) -> tuple[Object, ...]:
+    """The objects with the image that is wanted, and the marks by which the lab finds them again and sees
+    whether they changed."""
     for obj in found:
+        _run_image(obj, topology.apps_image)
         digest = objects.content_hash(obj)
-        obj["metadata"].setdefault("labels", {}).update({LAB_LABEL: lab, PART_LABEL: part})
+        obj["metadata"].setdefault("labels", {}).update({LAB_LABEL: topology.name, PART_LABEL: part})
         obj["metadata"].setdefault("annotations", {})[HASH_ANNOTATION] = digest
     return tuple(found)
+
+
+def _run_image(obj: Object, image: str | None) -> None:
+    if image and obj["kind"] == DEPLOYMENTS.kind:
+        for container in obj["spec"]["template"]["spec"]["containers"]:
+            if container["image"] == APPS_IMAGE:
+                container["image"] = image

@@ -12,8 +12,6 @@ from fnmatch import fnmatchcase
 from types import TracebackType
 from typing import Any, Self
 
-from prometheus_client.parser import text_string_to_metric_families
-
 from lab.base import jsonpath, process
 from lab.base.errors import LabError
 from lab.base.wait import pause
@@ -22,6 +20,8 @@ from lab.kube.kinds import KNOWN, PODS
 from lab.kube.manifests import resolve
 from lab.kube.objects import Object, status
 from lab.observe.gather import proxy_path
+from lab.observe.metrics import series
+from lab.observe.mirrored import services
 from lab.scenarios.course import Sample
 from lab.topology.probes import Metric, ObjectOf, Output, Probe
 
@@ -105,8 +105,9 @@ def _head(group: str, kind: str, name: str) -> Object:
 
 
 def condition(obj: Object, kind: str) -> str:
-    """The status of a condition, also of a route's for its parents; Unknown when there is none. Pure."""
-    holders = [status(obj), *(status(obj).get("parents") or ())]
+    """The status of a condition, also of a route's for its parents and of a link's for its services; Unknown
+    when there is none. Pure."""
+    holders = [status(obj), *(status(obj).get("parents") or ()), *services(obj)]
     found = [one for holder in holders for one in holder.get("conditions") or () if one.get("type") == kind]
     return ",".join(sorted({str(one.get("status")) for one in found})) or "Unknown"
 
@@ -122,11 +123,9 @@ def listed(values: Iterable[Any]) -> Value:
 def total(text: str, metric: Metric) -> float | None:
     """The sum of the series of a Prometheus text that fit; None when there is none. Pure."""
     found = [
-        sample.value
-        for family in text_string_to_metric_families(text)
-        for sample in family.samples
-        if sample.name == metric.name
-        and all(fnmatchcase(sample.labels.get(key, ""), value) for key, value in metric.labels.items())
+        value
+        for labels, value in series(text, metric.name)
+        if all(fnmatchcase(labels.get(key, ""), wanted) for key, wanted in metric.labels.items())
     ]
     return float(sum(found)) if found else None
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from lab.topology.check_addresses import cluster_count, flat_ranges, ranges
+from lab.topology.check_engines import kind_names, mesh_of_others, no_slow_links, one_node
 from lab.topology.check_exports import app_places, exports, services
 from lab.topology.check_scenario import scenario_names, scenario_parts
 from lab.topology.links import DirectedLink, expand
@@ -32,9 +33,10 @@ def check_all(topology: Topology) -> list[Problem]:
 
 def _written(path: Path, topology: Topology, variant: str) -> Path:
     """Where a variant's own part is written, or the path as it is."""
-    parts = path[1:] if path[:1] == ("scenario",) and set(path[1:2]) & {*OF_SCENARIO} else path
-    chosen = topology.variants[variant]
-    own = [part for part in (*VARIABLE, *OF_SCENARIO) if getattr(chosen, part) is not None]
+    parts = path[1:] if path[:1] == ("scenario",) and path[1:2] and path[1] in OF_SCENARIO else path
+    own = [
+        part for part in (*VARIABLE, *OF_SCENARIO) if getattr(topology.variants[variant], part) is not None
+    ]
     return ("variants", variant, *parts) if parts and parts[0] in own else path
 
 
@@ -80,6 +82,15 @@ def _link_modes(topology: Topology) -> Iterator[Problem]:
                               'federated services came later: use mesh.version "latest"')  # fmt: skip
 
 
+def _exclusions(topology: Topology) -> Iterator[Problem]:
+    for index, link in enumerate(topology.links):
+        for word in ("excluded_labels", "excluded_annotations"):
+            if getattr(link, word) and topology.mesh.version == "2.14":
+                path: Path = ("links", index, word.replace("_", "-"))
+                hint = 'it came later: use mesh.version "latest"'
+                yield Problem(path, "with mesh.version 2.14", "nothing", hint)
+
+
 def _flat_needs_one_network(topology: Topology, link: DirectedLink, path: Path) -> Iterator[Problem]:
     here, there = topology.network_of(link.source), topology.network_of(link.target)
     if here != there and link.crosses_pods:
@@ -111,29 +122,6 @@ def _traffic(topology: Topology) -> Iterator[Problem]:
             yield Problem(("traffic", index, "headers"), found, "none, or http://")
 
 
-def _one_node(topology: Topology) -> Iterator[Problem]:
-    if topology.engine != "embedded":
-        return
-    for name in topology.clusters:
-        if topology.nodes_of(name) > 1:
-            path: Path = ("clusters", name, "nodes")
-            yield Problem(path, f"{topology.nodes_of(name)} nodes on the embedded engine", "1",
-                          "engine kind runs clusters of several nodes")  # fmt: skip
-
-
-# A host name has at most 64 characters, and kind adds "-control-plane" to the cluster's name.
-_LONGEST_KIND_NAME = 50
-
-
-def _kind_names(topology: Topology) -> Iterator[Problem]:
-    if topology.engine != "kind":
-        return
-    for name in topology.clusters:
-        if len(full := f"{topology.name}-{name}") > _LONGEST_KIND_NAME:
-            found = f"{full} is too long for the name of a kind cluster ({len(full)} characters)"
-            yield Problem(("clusters", name), found, f"at most {_LONGEST_KIND_NAME}, with the lab's name")
-
-
 def _namespace_creation(topology: Topology) -> Iterator[Problem]:
     if topology.mesh.create_namespaces and topology.mesh.version == "2.14":
         found, hint = "true with mesh.version 2.14", 'it came later: use mesh.version "latest"'
@@ -151,9 +139,12 @@ _RULES = (
     *_NAMES,
     cluster_count,
     ranges,
-    _one_node,
-    _kind_names,
+    one_node,
+    kind_names,
+    no_slow_links,
+    mesh_of_others,
     _link_modes,
+    _exclusions,
     flat_ranges,
     _jitter,
     exports,

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 
 from lab.topology.check_measures import all_steps, given, measure_names, measure_parts
-from lab.topology.fault_words import FAULT_OPTIONS, FAULT_WORDS, NEEDS_ONE_OF
+from lab.topology.fault_words import FAULT_OPTIONS, FAULT_WORDS, NEEDS_ONE_OF, OF_WHOLE_CLUSTERS
 from lab.topology.model import Topology
 from lab.topology.problem import Path, Problem, did_you_mean, listed
 from lab.topology.scenario import Step
@@ -110,6 +110,8 @@ def _words(step: Step, action: str, path: Path) -> Iterator[Problem]:
     for word in needed:
         if getattr(step, word) in (None, "") and not (word == "b" and "->" in (step.a or "")):
             yield Problem((*path, word), "is missing", hint=f"fault {step.fault} needs {listed(needed)}")
+    if step.target and "/" not in step.target and step.fault not in OF_WHOLE_CLUSTERS:
+        yield Problem((*path, "target"), f'"{step.target}" is no workload', "CLUSTER/NAMESPACE/DEPLOYMENT")
     effects = NEEDS_ONE_OF.get(step.fault, ()) if step.fault else ()
     if effects and not given(step, effects):
         yield Problem(path, f"{step.fault} without an effect", listed(effects))

@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Literal, get_args
 
 FaultKind = Literal[
     "partition",
@@ -18,6 +18,8 @@ FaultKind = Literal[
     "kill",
     "http",
     "dns",
+    "certificate",
+    "clock",
 ]
 
 FAULT_WORDS: Mapping[FaultKind, tuple[str, ...]] = {
@@ -32,6 +34,8 @@ FAULT_WORDS: Mapping[FaultKind, tuple[str, ...]] = {
     "kill": ("target",),
     "http": ("target",),
     "dns": ("cluster",),
+    "certificate": ("target",),
+    "clock": ("target",),
 }
 """What each fault needs to be told: the words of its verb (`lab fault.partition A B`)."""
 IMPAIRMENTS = ("delay", "jitter", "loss", "duplicate", "corrupt", "rate")
@@ -43,6 +47,8 @@ FAULT_OPTIONS: Mapping[FaultKind, tuple[str, ...]] = {
     "kill": ("share", "seed"),
     "http": ("status", "grpc_status", "delay", "share"),
     "dns": ("share", "servfail"),
+    "certificate": ("problem",),
+    "clock": ("skew",),
 }
 """What a fault may be told besides: the flags of its verb."""
 FLAGS = ("one_way", "restart", "servfail")
@@ -50,8 +56,14 @@ FLAGS = ("one_way", "restart", "servfail")
 NEEDS_ONE_OF: Mapping[FaultKind, tuple[str, ...]] = {
     "impair": IMPAIRMENTS,
     "http": ("status", "grpc_status", "delay"),
+    "clock": ("skew",),
 }
 """Kinds that would do nothing without one of these options."""
+Problem = Literal["expired", "not-yet-valid", "foreign-root", "wrong-name"]
+"""What can be wrong with certificates; the first unless said."""
+PROBLEMS: tuple[Problem, ...] = get_args(Problem)
+OF_WHOLE_CLUSTERS = ("certificate", "clock")
+"""Kinds whose target may also be clusters: everything there."""
 Said = str | int | float | None
 """The value of a word or flag; a flag without a value is True or False."""
 

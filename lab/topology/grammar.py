@@ -7,6 +7,8 @@ is allowed; every format function is its parser's inverse. Pure; the model calls
 import re
 from collections.abc import Callable
 
+from lab.topology.fault_words import PROBLEMS
+
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(us|ms|s|m)", re.ASCII)
 _SKEW = re.compile(r"([+-]?)(\d+(?:\.\d+)?)(h|m|s)", re.ASCII)
 _PERCENT = re.compile(r"(\d+(?:\.\d+)?)%", re.ASCII)
@@ -36,6 +38,7 @@ _BITS = {"kbit": 10**3, "mbit": 10**6, "gbit": 10**9}
 
 DURATION = "a duration like 20ms, 1.5s, 300us or 2m"
 SKEW = "how far a clock is ahead, like 25h, or behind, like -25h (h, m or s), not 0"
+PROBLEM = ", ".join(PROBLEMS)
 PERCENT = "a share like 0.1% (0% to 100%)"
 BANDWIDTH = "a bandwidth like 512kbit, 100mbit or 1gbit, more than 0"
 FREQUENCY = "a rate like 50/s or 120/m, more than 0 and at most 10000/s"
@@ -76,6 +79,13 @@ def format_skew(seconds: float) -> str:
     """The largest unit that keeps the figure whole."""
     unit, size = next((unit, size) for unit, size in _SKEWS.items() if seconds % size == 0)
     return f"{round(seconds / size)}{unit}"
+
+
+def parse_problem(text: object) -> float:
+    """The number of a problem of certificates."""
+    if text not in PROBLEMS:
+        raise ValueError(PROBLEM)
+    return float(PROBLEMS.index(str(text)))
 
 
 def parse_percent(text: object) -> float:

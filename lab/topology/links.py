@@ -46,6 +46,8 @@ class DirectedLink:
     target: str
     modes: tuple[Mode, ...]
     wan: Wan = Wan()
+    excluded_labels: tuple[str, ...] = ()
+    excluded_annotations: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return f"{self.source} -> {self.target}"
@@ -81,9 +83,10 @@ def expand(topology: Topology, link: Link) -> Iterator[DirectedLink]:
     modes = link.modes or default_modes(topology, link)
     ordered = tuple(mode for mode in MODES if mode in modes)
     wan = Wan(link.delay, link.jitter, link.loss, link.rate)
-    yield DirectedLink(link.from_, link.to, ordered, wan)
+    excluded = (link.excluded_labels, link.excluded_annotations)
+    yield DirectedLink(link.from_, link.to, ordered, wan, *excluded)
     if link.both:
-        yield DirectedLink(link.to, link.from_, ordered, wan)
+        yield DirectedLink(link.to, link.from_, ordered, wan, *excluded)
 
 
 def default_modes(topology: Topology, link: Link) -> tuple[Mode, ...]:

@@ -27,6 +27,7 @@ EngineName = Literal["embedded", "kind", "existing"]
 Mode = Literal["gateway", "flat", "federated"]
 AppName = Literal["shop", "echo"]
 MeshVersion = Literal["latest", "2.14"]
+MeshProvider = Literal["lab", "user", "none"]
 
 # The first service of an app is its entry: what `export: flat` (without a service name) exports.
 APP_SERVICES: Mapping[AppName, tuple[str, ...]] = {
@@ -80,8 +81,11 @@ Cidr = Annotated[
 
 
 class Mesh(Part):
-    """The service mesh that every cluster gets."""
+    """The service mesh that every cluster gets. `mesh: none` and `mesh: user` name its provider alone."""
 
+    provider: MeshProvider = "lab"
+    """lab: `up` installs and links it. user: somebody has installed and linked it in clusters that exist
+    already; the lab uses it and leaves it alone. none: there is none, so nothing can be linked."""
     version: MeshVersion = "latest"
     """Behaviour profile on the embedded engine, CLI version wanted on the others."""
     headless: bool = False
@@ -91,11 +95,12 @@ class Mesh(Part):
     """Create a mirrored service's namespace in clusters that lack it, instead of skipping the service."""
     emulate: tuple[Bug, ...] = ()
     """Bugs of Linkerd to reproduce on the embedded engine, beside those that the version has.
-    restart-vs-dead-gateway: a mirror controller that starts while the gateway is dead takes it for alive.
-    headless-mirrors-collected: a mirror controller that starts deletes the mirrors of single pods and makes
-    them anew (2.14 has it). headless-mirrors-mixed-up: mirrors of single pods are tidied up by the name of
-    their service, whatever its namespace. empty-backend-keeps-share: an HTTPRoute goes on sending a backend
-    without endpoints its share. federated-ports-frozen: a federated service keeps the ports it began with."""
+    restart-vs-live-gateway: a mirror controller that starts takes the gateway for dead until it has been
+    probed. restart-vs-dead-gateway: one that starts while the gateway is dead takes it for alive.
+    headless-mirrors-collected: one that starts deletes the mirrors of single pods and makes them anew (2.14
+    has it). headless-mirrors-mixed-up: mirrors of single pods are tidied up by the name of their service,
+    whatever its namespace. empty-backend-keeps-share: an HTTPRoute goes on sending a backend without
+    endpoints its share. federated-ports-frozen: a federated service keeps the ports it began with."""
 
     @property
     def bugs(self) -> tuple[Bug, ...]:
@@ -141,6 +146,10 @@ class Kind(Part):
     """Node image of your own, instead of the one that the lab pins for this Kubernetes version."""
     python: str | None = None
     """Image of Python that the demo apps' image is built from, instead of the one that the lab pins."""
+    offline: bool = False
+    """Use only images that Docker has here: nothing is pulled or built. `lab up --offline` sets it."""
+    cache: bool = True
+    """Whether nodes ask a cache of registries first, which all labs on this Docker share."""
     subnet: Cidr | None = None
     """Addresses of the network between clusters. Default: 172.28.0.0/16; each running lab needs its own."""
     cpus: float | None = Field(default=None, gt=0)
@@ -171,6 +180,11 @@ class Link(Part):
     """Share of packets lost, such as 0.1%."""
     rate: Bandwidth | None = None
     """Bandwidth limit, such as 100mbit. Default: none."""
+    excluded_labels: tuple[str, ...] = Field(default=(), alias="excluded-labels")
+    """Labels of exported services that their mirrors do not get: by name, or all with a prefix
+    (argocd.argoproj.io/*)."""
+    excluded_annotations: tuple[str, ...] = Field(default=(), alias="excluded-annotations")
+    """The same for annotations."""
 
 
 def _link(value: object) -> object:
@@ -196,6 +210,12 @@ def _empty_is_default(value: object) -> object:
     return {} if value is None else value
 
 
+def _mesh(value: object) -> object:
+    """`none` and `user` as a mapping; other words are no shorthand."""
+    return {"provider": value} if isinstance(value, str) else value
+
+
+MeshPart = Annotated[Mesh, BeforeValidator(_mesh, json_schema_input_type=Literal["none", "user"] | Mesh)]
 Links = tuple[Annotated[Link, BeforeValidator(_link, json_schema_input_type=_LinkText | Link)], ...]
 Manifests = tuple[str, ...]
 
@@ -250,7 +270,7 @@ class Variant(Part):
 
     verdict: Verdict
     """held or failed: whether the expectations are known to hold this way."""
-    mesh: Mesh | None = None
+    mesh: MeshPart | None = None
     """Another mesh: the version without the bug, or with it."""
     links: Links | None = None
     """Other links."""
@@ -273,7 +293,7 @@ class Topology(Part):
     """The lab's name; contexts in the kubeconfig are <lab>-<cluster>."""
     engine: EngineName = "embedded"
     """What clusters are made of. `--engine` overrides it."""
-    mesh: Mesh = Mesh()
+    mesh: MeshPart = Mesh()
     """The service mesh."""
     kind: Kind = Kind()
     """How engine `kind` makes its clusters."""
@@ -285,6 +305,9 @@ class Topology(Part):
     """Which cluster sees the services of which: "west <-> east", "west -> east", or a mapping."""
     apps: tuple[App, ...] = ()
     """Demo apps."""
+    apps_image: str | None = Field(default=None, alias="apps-image", pattern=r"^\S+$")
+    """Image of the demo apps and the load generator in a registry that the nodes can pull from (engine
+    `existing`). The other engines have it already."""
     manifests: Manifests = ()
     """Kubernetes YAML, applied as it is to every cluster: files or folders relative to this file, or the YAML
     itself (a block of text, `- |`)."""

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field
 
 from lab.topology import grammar
-from lab.topology.fault_words import FAULT_OPTIONS, FAULT_WORDS, FLAGS, FaultKind, lasts
+from lab.topology.fault_words import FAULT_OPTIONS, FAULT_WORDS, FLAGS, FaultKind, Problem, lasts
 from lab.topology.measures import Expectation, Measures, When
 from lab.topology.part import Label, Part, Seconds
 from lab.topology.probes import Probe
@@ -77,8 +77,9 @@ class Step(Part):
     cluster: str | None = None
     """The cluster a fault hits, or several with commas; for `apply`, where to (default: all)."""
     target: FaultTarget | None = None
-    """scale, kill, http: CLUSTER/NAMESPACE/DEPLOYMENT, also the name of a Service; several with commas in
-    each part; or a label selector (app=front) in the place of the name."""
+    """scale, kill, http, certificate, clock: CLUSTER/NAMESPACE/DEPLOYMENT, also the name of a Service;
+    several with commas in each part; or a label selector (app=front) in the place of the name. The last two:
+    also clusters."""
     to: int | None = Field(default=None, ge=0, le=50)
     """scale: number of pods (default 0)."""
     delay: Annotated[str, written(grammar.parse_duration)] | None = None
@@ -107,6 +108,10 @@ class Step(Part):
     """http: status of a failed gRPC call, instead."""
     servfail: bool | None = None
     """dns: answer SERVFAIL instead of nothing."""
+    problem: Problem | None = None
+    """certificate: what is wrong with it (default: expired)."""
+    skew: Annotated[str, written(grammar.parse_skew)] | None = None
+    """clock: how far it is ahead, such as 25h, or behind, such as -25h."""
     hold: Seconds | None = Field(default=None, alias="for")
     """Heal the fault this long after it came into force. Without it `heal`, or the end of the run, does."""
     heal: str | None = None
@@ -115,13 +120,19 @@ class Step(Part):
     """Apply Kubernetes YAML: a file or folder, relative to this file, or the YAML itself (a block of text,
     `|`). It stays applied."""
     run: tuple[str, ...] | None = Field(default=None, min_length=1)
-    """Run a program (an argument list) that must end with code 0; KUBECONFIG is the
-    lab's, and its contexts are $LAB-<cluster>."""
+    """Run a program (an argument list) that must end with code 0. KUBECONFIG is the lab's, and its contexts
+    are $LAB-<cluster>; kubectl and lab are those of this installation."""
 
     @property
     def lasts(self) -> bool:
         """Whether this is a fault that stands until it is healed."""
         return self.fault is not None and lasts(self.fault, {"restart": self.restart})
+
+    def _told(self, option: str) -> str:
+        flag, word = f"--{option.replace('_', '-')}", str(getattr(self, option))
+        if option in FLAGS:
+            return flag
+        return f"{flag}={word}" if word.startswith("-") else f"{flag} {word}"
 
     @property
     def words(self) -> str:
@@ -129,11 +140,7 @@ class Step(Part):
         if self.fault:
             values = [getattr(self, word) for word in FAULT_WORDS[self.fault] if getattr(self, word)]
             flags = [word for word in FAULT_OPTIONS.get(self.fault, ()) if getattr(self, word)]
-            told = [
-                f"--{word.replace('_', '-')}" + ("" if word in FLAGS else f" {getattr(self, word)}")
-                for word in flags
-            ]
-            return " ".join([f"fault.{self.fault}", *values, *told])
+            return " ".join([f"fault.{self.fault}", *values, *map(self._told, flags)])
         if self.heal:
             return f"heal {self.heal}"
         if self.apply:

@@ -32,6 +32,8 @@ def written(parse: Callable[[object], object]) -> BeforeValidator:
 def _fault_target(value: object) -> object:
     """The last part may be a label selector, and keys of labels may hold a slash."""
     found = value.split("/", 2) if isinstance(value, str) else []
+    if len(found) == 1 and found[0]:
+        return value  # clusters; whether that is meant depends on the fault
     if len(found) != 3 or not all(found) or ("/" in found[2] and "=" not in found[2]):
         raise ValueError("CLUSTER/NAMESPACE/DEPLOYMENT, such as west/shop/front or west/shop/app=front")
     return value

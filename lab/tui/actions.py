@@ -14,6 +14,7 @@ CLUSTER_FAULTS = {
     "pause": "freeze every process of",
     "node": "kill the node and all pods of",
     "dns": "leave DNS queries unanswered in",
+    "certificate": "let the certificates of all pods expire in",
     "gateway": "stop the gateway of",
     "control-plane": "stop the mesh control plane of",
     "api": "stop the Kubernetes API server of",

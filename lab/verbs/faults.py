@@ -20,6 +20,11 @@ _WORKLOAD = {
 }
 
 
+_PODS = {
+    "target": "a workload such as west/shop/front (also several, or by label), or whole clusters: west,east"
+}
+
+
 def _inject(kind: str, target: str, lab: str, for_: str, **options: str | int) -> None:
     from lab.ops.fault import inject
 
@@ -162,6 +167,21 @@ def dns(
 ) -> None:
     """Fail the DNS queries of a cluster's pods."""
     _inject("dns", cluster, lab, for_, share=share, servfail=servfail)
+
+
+@verb(
+    help=_PODS
+    | {"problem": "what is wrong: expired (unless said), not-yet-valid, foreign-root or wrong-name"}
+)
+def certificate(c: Context, target: str, problem: str = "", for_: str = "", lab: str = "") -> None:
+    """Give the proxies of pods certificates that others refuse."""
+    _inject("certificate", target, lab, for_, problem=problem)
+
+
+@verb(help=_PODS | {"skew": "how far it is ahead: 25h, or behind: --skew=-25h"})
+def clock(c: Context, target: str, skew: str = "", for_: str = "", lab: str = "") -> None:
+    """Sign the certificates of pods by a clock that is wrong."""
+    _inject("clock", target, lab, for_, skew=skew)
 
 
 @verb(name="list")

@@ -2,27 +2,33 @@
 
 from invoke.collection import Collection
 
-from lab.verbs import evidence, faults, life, links, project, reach, scenarios
+from lab.verbs import evidence, faults, images, life, links, project, reach, scenarios, tools
 
 namespace = Collection(
     life.up,
     life.down,
     life.plan,
+    life.validate,
     life.status,
     life.list_,
     life.kubeconfig,
     life.doctor,
+    tools.tools,
     life.schema,
     scenarios.run,
     scenarios.matrix,
+    scenarios.search,
     evidence.bundle,
+    evidence.repro,
     reach.logs,
     reach.exec_,
+    reach.capture,
     reach.tui,
     project.bench,
     project.test,
     project.check,
     project.conformance,
+    images=Collection(images.save, images.load),
     link=Collection(links.add, links.remove, links.list_),
     fault=Collection(
         faults.partition,
@@ -37,6 +43,8 @@ namespace = Collection(
         faults.api,
         faults.http,
         faults.dns,
+        faults.certificate,
+        faults.clock,
         faults.list_,
         faults.heal,
     ),

@@ -1,10 +1,12 @@
 """Verbs that look into a running lab: logs, commands in pods, the terminal interface."""
 
+import sys
+
 from invoke.context import Context
 from invoke.exceptions import Exit
 
 from lab.base.errors import UsageError
-from lab.verbs.verb import rest, verb
+from lab.verbs.verb import rest, show, verb
 
 _POD = {
     "pod": "CLUSTER/NAMESPACE/POD, or a workload's name for one of its pods: west/shop/front",
@@ -39,3 +41,39 @@ def tui(c: Context, lab: str = "") -> None:
     from lab.tui.open import open_tui
 
     open_tui(lab)
+
+
+@verb(
+    help={
+        "target": "CLUSTER/NAMESPACE/POD or workload, CLUSTER for its node, or 'WEST->EAST' for a link",
+        "side": "of a pod: wire (eth0, encrypted; the default) or app (between app and proxy, in clear)",
+        "write": "file to write; default: standard output, for a pipe into tcpdump -r - or wireshark -k -i -",
+        "port": "only TCP and UDP from or to this port",
+        "address": "only from or to this address",
+        "for_": "end after this time: 10s",
+        "count": "end after this many packets",
+        "megabytes": "end after this much; 0 is no limit",
+    }
+)
+def capture(
+    c: Context,
+    target: str,
+    lab: str = "",
+    side: str = "",
+    write: str = "-",
+    port: int = 0,
+    address: str = "",
+    for_: str = "",
+    count: int = 0,
+    megabytes: int = 100,
+    json: bool = False,
+) -> None:
+    """Write the packets of a pod, a node or a link as pcap, until Ctrl-C."""
+    from lab.ops.capture.capture import Asked, capture, filtered, limits
+
+    asked = Asked(lab, side, write, filtered(port, address), limits(for_, count, megabytes))
+    answer = capture(target, asked)
+    if write == "-":
+        sys.stderr.write(f"{answer.view}\n")
+    else:
+        show(answer, json)

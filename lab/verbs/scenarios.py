@@ -83,3 +83,51 @@ def matrix(
     axes = Axes.parse(variant, mode, version, fault, step)
     asked = Survey(axes, engine_name(engine), keep, repeat, None if seed < 0 else seed, html)
     show(matrix(file, asked), json)
+
+
+@verb(
+    help=FILE
+    | {
+        "file": "topology file with a scenario whose expectations about the whole run are to fail",
+        "seed": "decides which sequences are tried",
+        "tries": "how many sequences, until one fails",
+        "for_": "begin no further try after this time, also while the one found is shortened",
+        "max-faults": "how many faults a sequence has at most",
+        "kind": "only this kind of fault, such as kill (may be repeated)",
+        "cluster": "only faults that hit this cluster (may be repeated)",
+        "output": "topology file to write; default: LAB-found.yaml here",
+        "keep": "leave the lab up afterwards",
+    },
+    iterable=["kind", "cluster"],
+)
+def search(
+    c: Context,
+    file: str,
+    output: str = "",
+    seed: int = 0,
+    tries: int = 20,
+    for_: str = "10m",
+    max_faults: int = 3,
+    kind: list[str] = [],  # noqa: B006 - how Invoke declares a repeatable flag
+    cluster: list[str] = [],  # noqa: B006
+    lab: str = "",
+    engine: str = "",
+    variant: str = "",
+    keep: bool = False,
+    json: bool = False,
+) -> None:
+    """Look for a sequence of faults under which a scenario fails, and shorten it; 1 if there is one."""
+    from lab.ops.search.hunt import budget
+    from lab.ops.search.search import Asked, search
+
+    asked = Asked(
+        budget(tries, for_, max_faults, seed),
+        lab,
+        engine_name(engine),
+        variant,
+        tuple(kind),
+        tuple(cluster),
+        output,
+        keep,
+    )
+    show(search(file, asked), json)

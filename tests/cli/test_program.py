@@ -35,6 +35,13 @@ def lab(*words: str, cwd: Path = ROOT, home: Path | None = None) -> "subprocess.
         (["run", "flat"], 2, "flat has no scenario"),
         (["run", "scenarios/identity", "--junit", "gone/x.xml"], 2, "there is no folder gone"),
         (["run", "scenarios/identity", "--repeat", "0"], 2, "at least one round"),
+        (["search", "flat"], 2, "expects nothing of a whole run"),
+        (["repro", "gone.tar.gz"], 2, "no bundle gone.tar.gz"),
+        (["capture", "west", "--port", "99999"], 2, "use one from 1 to 65535"),
+        (["run", "scenarios/identity", "--html", "."], 2, "this is a folder"),
+        (["matrix", "-"], 2, "a matrix needs a file"),
+        (["matrix", "scenarios/identity", "--mode", "federated"], 2, '--mode "federated" is unknown'),
+        (["matrix", "scenarios/failover-gateway", "--mode", "flat"], 2, "pods of different networks"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
@@ -107,6 +114,13 @@ def test_listing_verbs_imports_nothing_heavy() -> None:
 )
 def test_a_bare_word_goes_to_the_flag_it_stands_for(words: str, result: str) -> None:
     assert " ".join(named(words.split())) == result
+
+
+def test_no_flag_takes_the_short_form_of_help() -> None:
+    taken = [
+        name for name in namespace.task_names for one in namespace[name].get_arguments() if "h" in one.names
+    ]
+    assert taken == []
 
 
 @pytest.mark.parametrize("words", ["logs --help", "exec -h", "up --help", "fault.pause --help"])

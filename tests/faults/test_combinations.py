@@ -13,6 +13,7 @@ from lab.faults.catalogue import ENGINE
 from lab.faults.impair import to_repeat
 from lab.faults.inject import actual, heal, inject
 from lab.faults.model import Fault, Target
+from lab.faults.strays import of_mesh
 from tests.faults.world import World
 
 PAIRS = (Target(("west",), ("east",)), Target(("east",), ("west",)), Target(("west",), ("east", "asia")))
@@ -31,6 +32,9 @@ ANY: st.SearchStrategy[tuple[str, Target, dict[str, int]]] = st.one_of(
     ),
     st.sampled_from([("pause", Target(("east",)), {}), ("api", Target(("east", "asia")), {})]),
     st.builds(lambda count: ("scale", WORKLOAD, {"replicas": count}), st.integers(0, 3)),
+    st.builds(lambda problem: ("certificate", WORKLOAD, {"problem": problem}), st.integers(0, 3)),
+    st.sampled_from([("clock", Target(("west",)), {"skew_s": 7200}), ("dns", Target(("asia",)), {})]),
+    st.builds(lambda status: ("http", WORKLOAD, {"status": status}), st.integers(500, 503)),
 )
 
 
@@ -44,7 +48,8 @@ def effective(world: World) -> object:
     last: dict[object, float] = {}
     for part in world.parts:
         last |= {(part.clusters, part.others, name): value for name, value in part.settings}
-    return {part for part in world.parts if part.kind != "impair"}, last, world.replicas
+    others = {part for part in world.parts if part.kind != "impair"}
+    return others, last, world.replicas, world.objects, world.flaws()
 
 
 @settings(deadline=None, max_examples=60)
@@ -107,3 +112,18 @@ def test_what_was_lifted_behind_our_back_is_seen_to_be_missing(tmp_path: Path) -
     made = asyncio.run(inject(world.site, fault(1, ("partition", PAIRS[2], {}))))
     world.parts.pop()
     assert asyncio.run(actual(world.site, made)) is False
+
+
+def test_objects_that_no_record_knows_are_found_and_lifted_with_what_came_of_them(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    for number, (kind, parameters) in enumerate((("http", {"status": 500}), ("certificate", {}))):
+        asyncio.run(inject(world.site, fault(number, (kind, WORKLOAD, parameters))))
+        world.site.ledger.drop(f"{kind}-{number}")
+    lost = asyncio.run(of_mesh(world.site, ()))
+    assert [str(one) for one in lost] == [
+        "HTTPFault west/shop/http-0-front",
+        "CertificateFault west/shop/certificate-1-front",
+    ]
+    for one in lost:
+        asyncio.run(one.lift())
+    assert world.found() == World(tmp_path).found()

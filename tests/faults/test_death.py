@@ -14,26 +14,32 @@ from typing import get_args
 import pytest
 
 from lab.base.errors import LabError
-from lab.faults import enginemade, workloads
+from lab.faults import certificates, enginemade, workloads
 from lab.faults.inject import heal, inject, recover
 from lab.faults.model import Fault, Target
 from tests.faults.world import Death, Died, Victim, World
 
 BOTH = Target(("west", "east"))
 BETWEEN = Target(("west",), ("east", "asia"))
+FRONT = Target(("west",), (), "shop", "front")
 FAULTS = {
     "partition": Fault("partition-1", "partition", BETWEEN, 1.0),
     "impair": Fault("impair-1", "impair", BETWEEN, 1.0, parameters={"delay_us": 50_000}),
     "pause": Fault("pause-1", "pause", BOTH, 1.0),
     "api": Fault("api-1", "api", BOTH, 1.0),
-    "scale": Fault(
-        "scale-1", "scale", Target(("west",), (), "shop", "front"), 1.0, parameters={"replicas": 0}
-    ),
+    "scale": Fault("scale-1", "scale", FRONT, 1.0, parameters={"replicas": 0}),
+    "node": Fault("node-1", "node", BOTH, 1.0),
+    "dns": Fault("dns-1", "dns", BOTH, 1.0, parameters={"servfail": 1}),
+    "http": Fault("http-1", "http", FRONT, 1.0, parameters={"status": 503}),
+    "certificate": Fault("certificate-1", "certificate", FRONT, 1.0),
+    "clock": Fault("clock-1", "clock", Target(("west",)), 1.0, parameters={"skew_s": 7200}),
 }
 OTHERS = (
     Fault("partition-9", "partition", Target(("west",), ("east",)), 0.1),
     Fault("impair-9", "impair", Target(("west",), ("east",)), 0.2, parameters={"loss_ppm": 1000}),
-    Fault("scale-9", "scale", Target(("west",), (), "shop", "front"), 0.3, parameters={"replicas": 1}),
+    Fault("scale-9", "scale", FRONT, 0.3, parameters={"replicas": 1}),
+    Fault("http-9", "http", FRONT, 0.4, parameters={"status": 500}),
+    Fault("certificate-9", "certificate", FRONT, 0.5, parameters={"problem": 2}),
 )
 MOST_STEPS = 60
 
@@ -44,6 +50,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(enginemade, "API_BACK_WITHIN", 0.02)
     monkeypatch.setattr(workloads, "GONE_WITHIN", 0.02)
     monkeypatch.setattr(workloads, "BACK_WITHIN", 0.02)
+    monkeypatch.setattr(certificates, "RENEWED_WITHIN", 0.02)
 
 
 def attempt(work: Awaitable[object]) -> None:
@@ -159,7 +166,7 @@ def test_a_command_that_dies_leaves_the_other_faults_as_they_were(
 
 def test_what_has_outlived_its_lease_is_healed_and_what_has_not_stands(tmp_path: Path) -> None:
     world = World(tmp_path)
-    asyncio.run(inject(world.site, replace(FAULTS["pause"], expires=5.0)))
+    asyncio.run(inject(world.site, replace(FAULTS["pause"], expires=1.0)))
     asyncio.run(inject(world.site, replace(FAULTS["partition"], expires=1e12)))
     asyncio.run(recover(world.site))
     assert list(world.site.ledger.read()) == ["partition-1"]
@@ -176,6 +183,13 @@ def test_a_fault_that_another_keeps_from_healing_is_healed_after_it(tmp_path: Pa
     asyncio.run(recover(world.site))
     assert world.site.ledger.read() == {}
     assert world.found() == World(tmp_path).found()
+
+
+def test_a_lease_begins_when_the_fault_is_in_force(tmp_path: Path) -> None:
+    asked = replace(FAULTS["scale"], since=100.0, expires=130.0)
+    made = asyncio.run(inject(World(tmp_path).site, asked))
+    assert made.expires is not None
+    assert 28 < made.expires - time.time() <= 30
 
 
 def test_a_fault_is_in_force_since_its_effect_began_however_long_the_ledger_took(tmp_path: Path) -> None:

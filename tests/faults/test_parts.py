@@ -1,15 +1,20 @@
 """What a fault means to an engine, what healing restores, and how targets are read."""
 
+from datetime import timedelta
+
 import pytest
 
 from lab.base.errors import UsageError
+from lab.controlplane.faults import Flaw
 from lab.engines.protocol import EngineFault
 from lab.faults.catalogue import ENGINE, ENGINE_PARTS
+from lab.faults.certificates import certificate, fits
 from lab.faults.kubemade import original, restored
-from lab.faults.meshmade import http_faults
+from lab.faults.meshmade import MeshMade, http
 from lab.faults.model import Fault, Target
-from lab.faults.settings import parameters
+from lab.faults.settings import parameters, words
 from lab.faults.workloads import drawn
+from lab.kube.kinds import HTTP_FAULTS
 from lab.ops.labs import Lab, from_file
 from lab.ops.targets import of_link, read_target
 
@@ -114,8 +119,9 @@ def test_a_share_of_pods_is_the_same_for_the_same_seed_and_at_least_one() -> Non
 def test_an_http_fault_is_one_object_for_each_workload_that_was_found() -> None:
     said = parameters("http", {"status": 503, "delay": "200ms", "share": "30%"})
     target = Target(("west",), (), "shop", "front")
-    before = {"west": {"front": {"matchLabels": {"app": "front"}}}}
-    (made,) = http_faults(Fault("http-1", "http", target, 0.0, parameters=said, before=before), "west")
+    before = {"west": {"shop/front": {"matchLabels": {"app": "front"}}}}
+    asked = Fault("http-1", "http", target, 0.0, parameters=said, before=before)
+    (made,) = MeshMade(HTTP_FAULTS, http).objects(asked, "west")
     assert (made["metadata"]["name"], made["metadata"]["namespace"]) == ("http-1-front", "shop")
     assert made["spec"] == {
         "podSelector": {"matchLabels": {"app": "front"}},
@@ -126,10 +132,51 @@ def test_an_http_fault_is_one_object_for_each_workload_that_was_found() -> None:
 
 
 @pytest.mark.parametrize(
+    ("kind", "said", "asked", "shown"),
+    [
+        ("certificate", {}, {"problem": "expired"}, {}),
+        ("certificate", {"problem": "wrong-name"}, {"problem": "wrong-name"}, {"problem": "wrong-name"}),
+        ("clock", {"skew": "-25h"}, {"clockSkewSeconds": -90000}, {"skew": "-25h"}),
+    ],
+)
+def test_a_flaw_of_certificates_reads_back_as_it_was_asked_for(
+    kind: str, said: dict[str, str], asked: dict[str, object], shown: dict[str, str]
+) -> None:
+    made = fault(kind, parameters=parameters(kind, said))  # type: ignore[arg-type]
+    assert (certificate(made), words(made)) == (asked, shown)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "problem", "skew", "does"),
+    [
+        (Flaw(), "", 1.0, True),
+        (Flaw(), "foreign-root", 0.0, False),
+        (Flaw(), "", 60.0, False),
+        (Flaw("expired"), "expired", -90_000.0, True),
+        (Flaw("expired"), "", 0.0, False),
+        (Flaw(skew=timedelta(hours=2)), "not-yet-valid", 7201.0, True),
+        (Flaw(skew=timedelta(minutes=-2)), "", -119.0, True),
+        (Flaw(skew=timedelta(minutes=-2)), "", 0.0, False),
+    ],
+)
+def test_a_certificate_is_compared_with_the_flaw_that_is_wanted(
+    wanted: Flaw, problem: str, skew: float, does: bool
+) -> None:
+    assert fits(wanted, problem, skew) == does
+
+
+def test_certificates_are_of_workloads_or_of_whole_clusters(lab: Lab) -> None:
+    assert read_target(lab, "certificate", "west,east") == Target(("west", "east"))
+    assert read_target(lab, "clock", "west/shop/front") == Target(("west",), (), "shop", "front")
+
+
+@pytest.mark.parametrize(
     ("kind", "said", "wrong"),
     [
         ("http", {"share": "30%"}, "at least one of --status, --grpc-status, --delay"),
         ("dns", {"share": "30"}, '--share: found "30"; allowed: a share'),
+        ("clock", {}, "at least one of --skew"),
+        ("certificate", {"problem": "odd"}, '--problem: found "odd"; allowed: expired, not-yet-valid'),
     ],
 )
 def test_flags_that_do_not_do_are_refused_with_what_would(

@@ -2,18 +2,31 @@
 the lab's host or an API server ends at the n-th step. Every call of ledger, engine or cluster is a step.
 """
 
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from lab.base.errors import LabError
 from lab.base.state import LabDir
-from lab.engines.protocol import ActualFaults, ClusterState, EngineFault, EngineState, drops_of, impaired_by
+from lab.controlplane.faults import NO_FLAW, Flaw, flaw_of
+from lab.engines.protocol import (
+    ActualFaults,
+    ClusterState,
+    EngineFault,
+    EngineState,
+    dns_failures_of,
+    drops_of,
+    impaired_by,
+)
 from lab.faults.ledger import Ledger
 from lab.faults.model import Fault
 from lab.faults.site import Site
-from lab.kube.kinds import DEPLOYMENTS, NAMESPACES, Kind
+from lab.faults.workloads import PROXY
+from lab.kube.exec import Container
+from lab.kube.kinds import DEPLOYMENTS, NAMESPACES, PODS, Kind
+from lab.kube.objects import Object, key, labels
 
 Victim = Literal["command before", "command after", "host", "api"]
 """A command dies before or after the effect of its step. Of an API server's death it sees an error."""
@@ -45,6 +58,10 @@ class World:
     folder: Path
     parts: list[EngineFault] = field(default_factory=list)
     replicas: dict[str, int] = field(default_factory=lambda: {f"{name}/shop/front": 2 for name in NAMES})
+    objects: dict[tuple[str, str, str, str], Object] = field(default_factory=dict)
+    """By cluster, kind, namespace and name."""
+    certificates: dict[str, Flaw] = field(default_factory=dict)
+    """What is wrong with those that proxies got since they started, by the place of their Deployment."""
     is_up: bool = True
     death: Death = field(default_factory=Death)
 
@@ -61,6 +78,7 @@ class World:
             if death.victim == "host":
                 self.is_up = False
                 self.parts.clear()
+                self.certificates.clear()
             if death.victim == "api":
                 raise LabError("connection refused")
         result = effect()
@@ -72,11 +90,25 @@ class World:
         if not self.is_up:
             raise LabError("lab has ended")
 
-    def found(self) -> tuple[list[EngineFault], dict[str, int]]:
+    def found(self) -> tuple[object, ...]:
         """The state that faults change; only the order of impairments on one path matters."""
-        return sorted(
-            self.parts, key=lambda part: (part.kind, sorted(part.clusters), sorted(part.others))
-        ), dict(self.replicas)
+        parts = sorted(self.parts, key=lambda part: (part.kind, sorted(part.clusters), sorted(part.others)))
+        return parts, dict(self.replicas), dict(self.objects), self.flaws()
+
+    def flaws(self) -> dict[str, Flaw]:
+        """The pods whose proxies use certificates with a flaw."""
+        found = {place: self.flaw(place) for place, count in self.replicas.items() if count}
+        return {place: flaw for place, flaw in found.items() if flaw != NO_FLAW}
+
+    def flaw(self, place: str) -> Flaw:
+        """What is wrong with the certificate of the pod of a Deployment; it got one when it started."""
+        return self.certificates.get(place) or self.asked(place)
+
+    def asked(self, place: str) -> Flaw:
+        """What is to be wrong with it."""
+        cluster, namespace, _ = place.split("/")
+        here = [obj for where, obj in self.objects.items() if (where[0], where[2]) == (cluster, namespace)]
+        return flaw_of(_pod(place), here)
 
     @property
     def site(self) -> Site:
@@ -109,7 +141,7 @@ class MemoryEngine:
     """Keeps the parts in force; as the real one, it moves an impairment applied again over the others."""
 
     world: World
-    name: str = "memory"
+    name: str = "embedded"
 
     def is_running(self, lab: LabDir) -> bool:
         return self.world.is_up
@@ -145,18 +177,21 @@ class MemoryEngine:
                 paused=frozenset(name for part in kinds["pause"] for name in part.clusters),
                 stopped=frozenset((n, part.component) for part in kinds["component"] for n in part.clusters),
                 impaired=tuple(one for part in kinds["impair"] for one in impaired_by(part)),
+                dead=frozenset(name for part in kinds["node"] for name in part.clusters),
+                dns=frozenset(one for part in kinds["dns"] for one in dns_failures_of(part)),
             )
 
         result: ActualFaults = self.world.step(effect)
         return result
 
 
-FAULT_KINDS = ("partition", "pause", "component", "impair")
+FAULT_KINDS = ("partition", "pause", "component", "impair", "node", "dns")
 
 
 @dataclass
 class MemoryClient:
-    """Deployments that are at once as they are wanted; a stopped cluster does not answer."""
+    """Deployments that are at once as they are wanted, each with one pod that has a proxy, and objects of
+    other kinds; a stopped cluster does not answer."""
 
     world: World
     cluster: str
@@ -168,11 +203,46 @@ class MemoryClient:
     async def __aexit__(self, *_why: object) -> None:
         """Nothing to close."""
 
-    async def list(self, kind: Kind, namespace: str = "") -> list[dict[str, Any]]:
+    def owns(self, obj: Object) -> bool:
+        return True
+
+    async def list(self, kind: Kind, namespace: str = "", labels: str = "") -> list[Object]:
         rows = [place for place in self.world.replicas if place.startswith(f"{self.cluster}/")]
-        found = {DEPLOYMENTS: lambda: [self._object(place) for place in rows], NAMESPACES: lambda: [{}]}
-        rows_found: list[dict[str, Any]] = self._answer(found.get(kind, list))
+        found = {
+            DEPLOYMENTS: lambda: [self._object(place) for place in rows],
+            PODS: lambda: [_pod(place) for place in rows if self.world.replicas[place]],
+            NAMESPACES: lambda: [{}],
+        }
+        rows_found: list[Object] = self._answer(found.get(kind, lambda: self._stored(kind, labels)))
         return rows_found
+
+    async def apply(self, kind: Kind, obj: Object) -> None:
+        place = (self.cluster, kind.kind, *key(obj))
+        self._answer(lambda: self.world.objects.update({place: obj}))
+
+    async def delete(self, kind: Kind, name: str, namespace: str) -> None:
+        self._answer(lambda: self.world.objects.pop((self.cluster, kind.kind, namespace, name)))
+
+    async def certificate(self, where: Container, command: Sequence[str]) -> str:
+        """What `proxy-certificate` would print."""
+
+        def answer() -> str:
+            place = f"{self.cluster}/{where.namespace}/{where.pod.removesuffix('-1')}"
+            if "--renew" in command:
+                self.world.certificates[place] = self.world.asked(place)
+            found = self.world.flaw(place)
+            return json.dumps({"problem": found.problem, "skewSeconds": found.skew.total_seconds()})
+
+        result: str = self._answer(answer)
+        return result
+
+    def _stored(self, kind: Kind, wanted: str) -> Sequence[Object]:
+        return [
+            obj
+            for (cluster, name, *_), obj in self.world.objects.items()
+            if (cluster, name) == (self.cluster, kind.kind)
+            and (not wanted or tuple(wanted.split("=")) in labels(obj).items())
+        ]
 
     async def get(self, kind: Kind, name: str, namespace: str) -> dict[str, Any]:
         result: dict[str, Any] = self._answer(lambda: self._object(f"{self.cluster}/{namespace}/{name}"))
@@ -180,7 +250,13 @@ class MemoryClient:
 
     async def patch(self, kind: Kind, name: str, patch: Mapping[str, Any], namespace: str) -> None:
         place = f"{self.cluster}/{namespace}/{name}"
-        self._answer(lambda: self.world.replicas.update({place: patch["spec"]["replicas"]}))
+
+        def effect() -> None:
+            self.world.replicas[place] = patch["spec"]["replicas"]
+            if not self.world.replicas[place]:
+                self.world.certificates.pop(place, None)  # what comes after are other pods
+
+        self._answer(effect)
 
     def _object(self, place: str) -> dict[str, Any]:
         _, namespace, name = place.split("/")
@@ -199,3 +275,12 @@ class MemoryClient:
             return effect()
 
         return self.world.step(answer)
+
+
+def _pod(place: str) -> Object:
+    _, namespace, name = place.split("/")
+    return {
+        "metadata": {"name": f"{name}-1", "namespace": namespace, "labels": {"app": name}},
+        "spec": {"initContainers": [{"name": PROXY}]},
+        "status": {"initContainerStatuses": [{"name": PROXY, "state": {"running": {}}}]},
+    }

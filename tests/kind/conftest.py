@@ -22,7 +22,7 @@ TOPOLOGY = f"""
 name: two
 engine: kind
 kind:
-  {{image: "{node_image.TAG}", python: "{python_image.SMALL}", subnet: 172.31.7.0/24,
+  {{image: "{node_image.TAG}", python: "{python_image.SMALL}", subnet: 172.31.7.0/24, cache: false,
     cpus: 1.5, memory: 256Mi}}
 clusters: {{west: {{}}, east: {{}}, far: {{network: other}}}}
 links: [west <-> east, far -> west]
@@ -95,14 +95,13 @@ def environment(engine_of_docker: Dockerd, tmp_path_factory: pytest.TempPathFact
 
 
 @pytest.fixture
-def rig(engine_of_docker: Dockerd, environment: Path, tmp_path: Path) -> Iterator[Rig]:
+def rig(
+    engine_of_docker: Dockerd, environment: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Rig]:
     topology = parse(TOPOLOGY, "two.yaml")
     folder = LabDir(make_private(tmp_path / "two"))
     write_private(folder.topology, dump(topology))
     environment.write_text("")
+    monkeypatch.setenv("LAB_HOME", str(tmp_path))
     yield Rig(engine_of_docker, folder, addresses(topology), KindEngine(), environment)
-    with engine_of_docker.client() as client:
-        for container in client.containers.list(all=True):
-            container.remove(force=True, v=True)
-        for network in client.networks.list(filters={"type": "custom"}):
-            network.remove()
+    dockerd.sweep(engine_of_docker)

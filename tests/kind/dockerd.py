@@ -68,13 +68,20 @@ def start(folder: Path) -> Dockerd:
 
 def end(engine: Dockerd) -> None:
     """Containers first: an engine that is killed leaves their processes running."""
+    sweep(engine)
+    engine.stop()
+    shutil.rmtree(engine.folder)
+
+
+def sweep(engine: Dockerd) -> None:
+    """Remove everything but images."""
     with engine.client() as client:
         for container in client.containers.list(all=True):
             container.remove(force=True, v=True)
         for network in client.networks.list(filters={"type": "custom"}):
             network.remove()
-    engine.stop()
-    shutil.rmtree(engine.folder)
+        for volume in client.volumes.list():
+            volume.remove()
 
 
 def _start(folder: Path) -> subprocess.Popen[bytes]:

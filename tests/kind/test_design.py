@@ -9,9 +9,10 @@ import yaml
 
 from lab.base.errors import TopologyError, UsageError
 from lab.base.state import LabDir
-from lab.engines.kind import config, design
+from lab.engines.kind import cache, config, design
 from lab.engines.kind.acts import InNode, LimitNode, RunKind, StartNode
 from lab.engines.kind.apps import AppsImage
+from lab.engines.kind.cache import NAME, Cache
 from lab.engines.kind.design import Present
 from lab.engines.kind.images import Images, canonical, full_name, node_image, release_of
 from lab.engines.kind.nodes import Node, Wiring
@@ -48,6 +49,12 @@ def plan(text: str = TOPOLOGY) -> LabPlan:
     return addresses(parse(text, "two.yaml"))
 
 
+def there(nodes: tuple[Node, ...], **more: Any) -> Present:
+    """A machine with everything but for what a test says."""
+    cache = Cache(exists=True, runs=True, networks=frozenset({"multicluster-lab-two"}))
+    return Present(network=True, nodes=nodes, images=HERE, cache=cache, **more)
+
+
 def acts(present: Present, of: LabPlan | None = None) -> list[Any]:
     return list(design.creation(LAB, of or plan(), IMAGES, present).acts)
 
@@ -59,6 +66,7 @@ def test_the_commands_for_an_empty_machine_are_those_of_the_golden_file() -> Non
     said = [
         *design.creation(LAB, plan(), IMAGES, nothing).acts,
         *design.wiring(plan(), nodes, {}),
+        *design.mirroring(plan(), Present(nodes=nodes[:1])),
         *load.acts,
     ]
     text = "".join(f"# {act.where}\n{act.line}\n" for act in said)
@@ -68,39 +76,37 @@ def test_the_commands_for_an_empty_machine_are_those_of_the_golden_file() -> Non
 
 
 def test_clusters_that_are_right_are_left_alone() -> None:
-    assert acts(Present(True, ALL, HERE)) == []
+    assert acts(there(ALL)) == []
 
 
 def test_a_cluster_of_another_size_is_made_anew_and_no_other_is_touched() -> None:
-    done = acts(Present(True, (WEST, EAST, FAR), HERE))
+    done = acts(there((WEST, EAST, FAR)))
     assert {act.where for act in done} == {"east"}
     assert [act.argv[0] for act in done if isinstance(act, RunKind)] == ["delete", "create"]
 
 
 def test_a_cluster_of_other_addresses_is_made_anew() -> None:
     marks = {"west": config.mark(plan(), plan().cluster("west")), "far": "# plan of before"}
-    done = acts(Present(True, ALL, HERE, marks=marks))
+    done = acts(there(ALL, marks=marks))
     assert {act.where for act in done} == {"far"}
 
 
 def test_a_cluster_that_left_the_topology_is_deleted() -> None:
     smaller = plan("{name: two, engine: kind, clusters: {west: {}, east: {nodes: 2}}}")
-    done = acts(Present(True, ALL, HERE), smaller)
+    done = acts(there(ALL), smaller)
     assert [(act.where, act.argv[:3]) for act in done] == [("far", ("delete", "cluster", "--name=two-far"))]
 
 
 def test_a_node_that_ended_is_started_and_one_that_a_fault_holds_down_is_not() -> None:
     ended = Node(**{**vars(EAST_2), "state": "exited"})
     held = Node(**{**vars(WEST), "state": "stopped"})
-    done = acts(Present(True, (held, EAST, ended, FAR), HERE))
+    done = acts(there((held, EAST, ended, FAR)))
     assert done == [StartNode("east", "two-east-worker")]
 
 
 def test_limits_are_set_on_nodes_that_have_others() -> None:
     free = Node(**{**vars(WEST), "cpus": 0.0, "memory": 1 << 30})
-    assert acts(Present(True, (free, EAST, EAST_2, FAR), HERE)) == [
-        LimitNode("west", free.name, 1.5, 2 << 30)
-    ]
+    assert acts(there((free, EAST, EAST_2, FAR))) == [LimitNode("west", free.name, 1.5, 2 << 30)]
 
 
 def test_every_node_of_linked_clusters_gets_a_route_to_every_node_of_the_other() -> None:
@@ -209,3 +215,27 @@ def test_a_name_in_manifests_that_means_another_build_is_loaded_anew() -> None:
     loaded = {WEST.name: {IMAGES.apps.tag: "sha256:1", "multicluster.lab/apps:dev": "sha256:2"}}
     done = design.loading(LAB, IMAGES, Present(nodes=(WEST,), loaded=loaded))
     assert list(done.clusters) == ["west"]
+
+
+def test_the_cache_is_made_once_and_joins_the_network_of_every_lab() -> None:
+    assert [argv[0] for argv in cache.serve("one", Cache())] == ["run"]
+    others = frozenset({"one"})
+    assert cache.serve("two", Cache(True, False, others)) == [
+        ("start", NAME),
+        ("network", "connect", "two", NAME),
+    ]
+    assert cache.serve("one", Cache(True, True, others)) == []
+
+
+def test_the_cache_leaves_with_a_lab_and_goes_with_the_last_one() -> None:
+    both = Cache(True, True, frozenset({"one", "two"}))
+    assert cache.leave("one", both) == [("network", "disconnect", "one", NAME)]
+    assert cache.leave("two", Cache(True, True, frozenset({"two"}))) == [("rm", "--force", NAME)]
+    assert cache.leave("three", both) == []
+
+
+def test_a_topology_may_do_without_the_cache() -> None:
+    off = plan(TOPOLOGY.replace("cpus: 1.5", "cache: false, cpus: 1.5"))
+    made = design.creation(LAB, off, IMAGES, Present())
+    assert not any(NAME in act.line for act in made.acts)
+    assert design.mirroring(off, there(ALL)) == []

@@ -170,7 +170,10 @@ async def test_nodes_that_come_back_with_other_addresses_are_found_and_wired_ane
             nodes[name].start()
     after = {name: rig.address(name) for name in before}
     assert after == {"west": before["east"], "east": before["west"]}
+    state = await rig.engine.observe(rig.dir)
+    assert {name for name, one in state.clusters.items() if not one.is_complete} == {"west", "east"}
     await rig.up()
+    assert all(one.is_complete for one in (await rig.engine.observe(rig.dir)).clusters.values())
     assert f"via {after['east']}" in rig.inside("west", "ip", "route", "show", "10.21.0.0/16")
     inside = yaml.safe_load(rig.dir.inside_kubeconfig.read_text())
     servers = {one["name"]: one["cluster"]["server"] for one in inside["clusters"]}

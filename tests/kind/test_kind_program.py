@@ -13,15 +13,18 @@ import pytest
 
 from lab.base.errors import LabError
 from lab.engines.kind import config, design
-from lab.engines.kind.acts import RunKind
+from lab.engines.kind.acts import RunDocker, RunKind
+from lab.engines.kind.apps import apps_image
 from lab.engines.kind.daemon import Daemon
 from lab.engines.kind.design import Present
-from lab.engines.kind.images import DIGESTS, NEWEST, release_of
+from lab.engines.kind.images import DIGESTS, NEWEST, Images, release_of
 from lab.engines.kind.perform import perform
+from tests.kind import python_image
 from tests.kind.conftest import Rig
 
 pytestmark = pytest.mark.slow
 ABSENT = "lab.test/absent:1"
+IMAGES = Images(ABSENT, apps_image(python_image.SMALL))
 
 
 @pytest.fixture(scope="module")
@@ -54,27 +57,29 @@ def test_its_release_and_default_image_are_those_of_the_table(kind: Path) -> Non
 
 @pytest.mark.netns
 def test_it_knows_every_verb_and_flag_that_the_lab_uses(kind: Path, rig: Rig) -> None:
-    acts = [*design.creation(rig.dir, rig.plan, ABSENT, Present()).acts, design.delete_cluster(rig.dir, "x")]
+    acts = [*design.creation(rig.dir, rig.plan, IMAGES, Present()).acts, design.delete_cluster(rig.dir, "x")]
+    nodes = design.expected(rig.plan, {})
+    acts += design.loading(rig.dir, IMAGES, Present(nodes=nodes)).acts
     calls = [act.argv for act in acts if isinstance(act, RunKind)]
-    assert {call[0] for call in calls} == {"create", "delete"}
+    assert {call[0] for call in calls} == {"create", "delete", "load"}
     for verb, noun, *flags in calls:
         usage = said(kind, verb, noun, "--help")
         assert f"kind {verb} {noun}" in usage
-        for flag in flags:
+        for flag in (one for one in flags if one.startswith("--")):
             assert f" {flag.partition('=')[0]} " in usage, (verb, flag)
 
 
 @pytest.mark.netns
 async def test_it_takes_our_configuration_and_its_failure_to_pull_is_explained(real: Rig) -> None:
     file = real.dir.cluster("west").root / "kind.yaml"
-    acts = design.creation(real.dir, real.plan, ABSENT, Present(network=True)).clusters["west"]
+    acts = design.creation(real.dir, real.plan, IMAGES, Present(network=True)).clusters["west"]
     async with await Daemon.connect() as daemon:
         await perform(daemon, acts[0])
         with pytest.raises(LabError) as caught:
             await perform(daemon, acts[1])
     assert f'failed to pull image "{ABSENT}"' in str(caught.value)
     assert f"--config={file}" in str(caught.value)
-    assert "docker load" in caught.value.remedy
+    assert "images.load" in caught.value.remedy
 
 
 @pytest.mark.netns
@@ -107,7 +112,7 @@ async def test_it_finds_and_removes_what_the_engine_takes_for_its_nodes(
 async def test_an_image_that_cannot_be_pulled_is_named_before_any_cluster_is_made(real: Rig) -> None:
     async with await Daemon.connect() as daemon:
         with pytest.raises(LabError, match=f"pull {ABSENT}") as caught:
-            await daemon.pull(ABSENT)
-    assert "docker save" in caught.value.remedy
+            await perform(daemon, RunDocker("lab", ("pull", ABSENT), 60))
+    assert "images.save" in caught.value.remedy
     with real.docker.client() as client, pytest.raises(docker.errors.NotFound):
         client.networks.get("kind")

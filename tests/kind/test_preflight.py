@@ -1,5 +1,8 @@
 """What this machine must have before clusters are made, and what kubectl needs of the files. No Docker."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -73,6 +76,24 @@ async def test_without_docker_the_commands_are_those_for_an_empty_machine(
 def test_a_network_in_the_way_is_named(lab: LabDir, other: Network, words: str) -> None:
     with pytest.raises(LabError, match=words):
         converge.refuse_conflicts([other], lab, plan())
+
+
+def test_a_lab_that_wants_other_addresses_than_its_network_has_is_told_to_go_down_first(lab: LabDir) -> None:
+    own = Network("1", "multicluster-lab-two", ("172.29.0.0/16",), "two", str(lab.root))
+    with pytest.raises(LabError, match=r"172.29.0.0/16, and now 172.28.0.0/16 is wanted"):
+        converge.refuse_conflicts([own], lab, plan())
+
+
+@pytest.mark.netns
+@pytest.mark.skipif(os.geteuid() != 0, reason="a network of its own with few ports needs root")
+def test_ports_that_this_machine_does_not_have_are_missing_with_a_remedy() -> None:
+    few = "echo 40000 40001 > /proc/sys/net/ipv4/ip_local_port_range"
+    asked = (
+        "from lab.engines.kind.preflight import _ports; print(_ports(2).ok, _ports(5).ok, _ports(5).remedy)"
+    )
+    argv = ["unshare", "--net", "sh", "-c", f"{few} && exec {sys.executable} -c '{asked}'"]
+    said = subprocess.run(argv, text=True, capture_output=True, check=True).stdout
+    assert said.startswith("True False widen net.ipv4.ip_local_port_range")
 
 
 def test_the_labs_own_network_and_ipv6_are_not_in_the_way(lab: LabDir) -> None:

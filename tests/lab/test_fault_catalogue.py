@@ -87,6 +87,32 @@ def resolve(lab: RunningLab, cluster: str, code: int = 0) -> str:
     return lab.kubectl(cluster, "exec", *where, "--", "python3", "-c", RESOLVE, code=code)
 
 
+def test_a_cluster_with_expired_certificates_is_cut_off_and_healing_one_fault_leaves_the_other(
+    lab: RunningLab,
+) -> None:
+    lab.run("fault.certificate", "east")
+    lab.run("fault.http", "west/shop/front", "--delay", "300ms")
+    for cluster, service in (("west", "echo-east"), ("east", "front"), ("east", "echo-west")):
+        lab.eventually(f"{cluster} fails", lambda c=cluster, s=service: success(lab, c, s) == 0)
+    lab.run("fault.heal", "certificate-1")
+    assert in_force(lab) == [("http", "in force")]
+    lab.eventually("east is back", lambda: success(lab, "east", "echo-west") == 1)
+    assert lab.traffic("west", "front")["p50Ms"] >= 300
+
+
+def test_certificates_by_a_clock_that_is_a_day_ahead_are_refused_and_those_of_a_late_one_are_not(
+    lab: RunningLab,
+) -> None:
+    lab.run("fault.clock", "east/echo/echo", "--skew=-2h")
+    assert in_force(lab) == [("clock", "in force")]
+    assert success(lab, "west", "echo-east") == 1  # they have 22 hours to go
+    lab.run("fault.clock", "east/echo/echo", "--skew", "25h")
+    lab.eventually("no answers", lambda: success(lab, "west", "echo-east") == 0)
+    lab.run("fault.heal", "clock-2")
+    lab.eventually("answers", lambda: success(lab, "west", "echo-east") == 1)
+    assert in_force(lab) == [("clock", "in force")]
+
+
 def test_a_cut_in_one_direction_is_one_and_stops_calls_both_ways(lab: RunningLab) -> None:
     lab.run("fault.partition", "west->east")
     assert in_force(lab) == [("partition", "in force")]

@@ -17,6 +17,7 @@ from pyroute2 import IPRoute
 
 from lab.base.wait import pause
 from lab.engines.embedded.hostpid import HostProcess, start_ticks
+from lab.engines.embedded.network.dns import TABLE as DNS_TABLE
 from lab.engines.embedded.network.rules import DROP_TABLE, NODE_TABLE
 from lab.engines.embedded.nft.transaction import Nft
 from lab.engines.protocol import EngineFault
@@ -30,14 +31,17 @@ from tests.lab.conftest import Cli, RunningLab, bring_up
 
 pytestmark = [pytest.mark.netns, pytest.mark.slow]
 ONE, PAIR = Target(("east",)), Target(("west",), ("east",))
+FRONT = Target(("east",), (), "shop", "front")
 FAULTS = {
     "partition": Fault("partition-1", "partition", PAIR, 1.0),
     "impair": Fault("impair-1", "impair", PAIR, 1.0, parameters={"delay_us": 20_000}),
     "pause": Fault("pause-1", "pause", ONE, 1.0),
     "api": Fault("api-1", "api", ONE, 1.0),
-    "scale": Fault(
-        "scale-1", "scale", Target(("east",), (), "shop", "front"), 1.0, parameters={"replicas": 0}
-    ),
+    "scale": Fault("scale-1", "scale", FRONT, 1.0, parameters={"replicas": 0}),
+    "dns": Fault("dns-1", "dns", ONE, 1.0, parameters={"servfail": 1}),
+    "http": Fault("http-1", "http", FRONT, 1.0, parameters={"status": 503}),
+    "certificate": Fault("certificate-1", "certificate", FRONT, 1.0),
+    "node": Fault("node-1", "node", ONE, 1.0),
 }
 MOST_STEPS = 30
 FINISHED = 7
@@ -137,47 +141,55 @@ def assert_as_up_left_it() -> None:
     assert done.ok, done.view
 
 
-def healing(site: Site) -> Any:
-    return heal(site, next(iter(site.ledger.read().values())))
+def making(site: Site, kind: str) -> Any:
+    return inject(site, FAULTS[kind])
+
+
+def healing(site: Site, kind: str) -> Any:
+    return heal(site, site.ledger.read()[FAULTS[kind].id])
+
+
+@dataclass
+class Deaths:
+    """Lets somebody die at every step (or every `stride`-th) of making a fault, and then of healing it."""
+
+    lab: RunningLab
+    kind: str
+    kill: Callable[[], None]
+    after: Callable[[], object] = lambda: None
+    stride: int = 1
+
+    def each_heals(self) -> None:
+        """Each leaves what the next command heals."""
+        for work in (making, healing):
+            for step in range(1, MOST_STEPS, self.stride):
+                if work is healing:
+                    asyncio.run(making(find(self.lab.name).site, self.kind))
+                going = dies_at(step, self.kill, lambda site, work=work: work(site, self.kind))  # type: ignore[misc]
+                self.after()
+                assert_as_up_left_it()
+                if not going:
+                    break
+            assert 3 < step < MOST_STEPS - self.stride
 
 
 @pytest.mark.parametrize("kind", FAULTS)
 def test_a_command_killed_at_any_step_leaves_what_the_next_one_heals(lab: RunningLab, kind: str) -> None:
-    for step in range(1, MOST_STEPS):
-        going = dies_at(step, kill_me, lambda site: inject(site, FAULTS[kind]))
-        assert_as_up_left_it()
-        if not going:
-            break
-    assert 3 < step < MOST_STEPS - 1
-    for step in range(2, MOST_STEPS):  # the first is reading the record
-        asyncio.run(inject(find(lab.name).site, FAULTS[kind]))
-        going = dies_at(step, kill_me, healing)
-        assert_as_up_left_it()
-        if not going:
-            break
-    assert 3 < step < MOST_STEPS - 1
+    Deaths(lab, kind, kill_me).each_heals()
 
 
-@pytest.mark.parametrize("kind", ["pause", "scale"])
+@pytest.mark.parametrize("kind", ["pause", "scale", "certificate"])
 def test_a_lab_whose_host_is_killed_at_any_step_is_brought_back_without_the_fault(
     lab: RunningLab, kind: str
 ) -> None:
-    for step in range(1, MOST_STEPS):
-        going = dies_at(step, kill_host(lab), lambda site: inject(site, FAULTS[kind]))
-        if not going:
-            break
-        up(find(lab.name))
-        assert_as_up_left_it()
-    assert_as_up_left_it()
+    Deaths(lab, kind, kill_host(lab), lambda: up(find(lab.name)), stride=3).each_heals()
 
 
-def test_an_api_server_killed_at_any_step_does_not_keep_a_fault_from_healing(lab: RunningLab) -> None:
-    for step in range(1, MOST_STEPS):
-        going = dies_at(step, kill_api_server(lab), lambda site: inject(site, FAULTS["scale"]))
-        assert_as_up_left_it()
-        if not going:
-            return
-    pytest.fail("it never ended")
+@pytest.mark.parametrize("kind", ["scale", "certificate"])
+def test_an_api_server_killed_at_any_step_does_not_keep_a_fault_from_healing(
+    lab: RunningLab, kind: str
+) -> None:
+    Deaths(lab, kind, kill_api_server(lab)).each_heals()
 
 
 def test_a_lease_ends_although_its_command_is_killed_and_its_keeper_goes(lab: RunningLab) -> None:
@@ -248,7 +260,7 @@ def of_this_machine() -> dict[str, Any]:
             "routes": sorted(str(route.get_attr("RTA_DST")) for route in ip.get_routes(family=2)),
         }
     nft = Nft()
-    found["nft"] = [nft.rules(table) for table in (DROP_TABLE, NODE_TABLE)]
+    found["nft"] = [nft.rules(table) for table in (DROP_TABLE, NODE_TABLE, DNS_TABLE)]
     nft.close()
     found["stopped"] = sorted(entry.name for entry in Path("/proc").glob("[0-9]*") if _is_stopped(entry))
     return found
@@ -265,7 +277,7 @@ def _is_stopped(entry: Path) -> bool:
 
 def test_nothing_outside_the_lab_is_touched(lab: RunningLab) -> None:
     before = of_this_machine()
-    for kind in ("partition", "impair", "pause"):
+    for kind in ("partition", "impair", "pause", "dns", "node"):
         asyncio.run(inject(find(lab.name).site, replace(FAULTS[kind], id=f"{kind}-1")))
     during = of_this_machine()
     assert_as_up_left_it()

@@ -7,7 +7,7 @@ import pytest
 
 from tests.lab.conftest import Cli, RunningLab, bring_up
 
-pytestmark = pytest.mark.netns
+pytestmark = [pytest.mark.netns, pytest.mark.any_engine]
 
 
 @pytest.fixture(
@@ -107,6 +107,13 @@ def test_a_stopped_gateway_takes_gateway_traffic_only(lab: RunningLab) -> None:
     assert lab.traffic("west", "front")["success"] == 1
     if lab.name == "faults-mixed":
         assert lab.traffic("west", "front-east")["success"] == 1  # flat: no gateway in its path
+
+
+def test_an_app_whose_certificate_nobody_believes_is_not_spoken_to(lab: RunningLab) -> None:
+    lab.run("fault.certificate", "east/echo/app=echo", "--problem", "foreign-root")
+    assert in_force(lab) == [("certificate", "in force")]
+    lab.eventually("no answers", lambda: lab.traffic("west", "echo-east").get("success") == 0)
+    assert lab.traffic("west", "front")["success"] == lab.traffic("east", "front")["success"] == 1
 
 
 def test_two_faults_combine_and_healing_one_leaves_the_other(lab: RunningLab) -> None:

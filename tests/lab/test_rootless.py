@@ -100,6 +100,13 @@ def test_all_of_it_runs_as_that_user(lab: RunningLab) -> None:
     assert {path.stat().st_uid for path in lab.dir.root.rglob("*") if not path.is_symlink()} == {USER}
 
 
+def test_packets_between_proxy_and_app_are_captured_in_clear(lab: RunningLab) -> None:
+    file = lab.cli.home / "app.pcap"
+    lab.run("capture", "east/echo/echo", "--side", "app", "--count", "40", "--for", "20s", "-w", str(file))
+    assert b"GET / HTTP/1.1" in file.read_bytes()
+    assert file.stat().st_uid == USER
+
+
 def test_a_paused_cluster_is_seen_and_healed(lab: RunningLab) -> None:
     lab.run("fault.pause", "east")
     lab.eventually(

@@ -38,6 +38,7 @@ def name(cli: Cli, request: pytest.FixtureRequest) -> Iterator[str]:
         cli.run("down", "--lab", request.param, "--purge", code=None)
 
 
+@pytest.mark.any_engine
 @pytest.mark.parametrize(("name", "variant"), SHIPPED, indirect=["name"])
 def test_a_shipped_scenario_holds_three_times_in_a_row(
     cli: Cli, name: str, variant: str, tmp_path: Path

@@ -48,6 +48,7 @@ CUSTOM = (
     kinds.NETWORK_AUTHENTICATIONS,
     kinds.TRAFFIC_SPLITS,
     kinds.HTTP_FAULTS,
+    kinds.CERTIFICATE_FAULTS,
 )
 """These may not be installed: nothing waits for them."""
 

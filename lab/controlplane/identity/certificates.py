@@ -112,6 +112,20 @@ def why_not_now(certificate: x509.Certificate, now: datetime) -> str:
     return ""
 
 
+def problem_of(chain: bytes, roots: bytes, name: str, now: datetime) -> str:
+    """Why nobody who trusts `roots` believes that a PEM chain (leaf, issuer) is `name`'s: one of PROBLEMS of
+    `lab.topology.fault_words`; "" if they do."""
+    leaf, signer = x509.load_pem_x509_certificates(chain)
+    names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    if not any(is_signed_by(signer, root) for root in x509.load_pem_x509_certificates(roots)):
+        return "foreign-root"
+    if name not in names.get_values_for_type(x509.DNSName):
+        return "wrong-name"
+    if now < leaf.not_valid_before_utc:
+        return "not-yet-valid"
+    return "expired" if now >= leaf.not_valid_after_utc else ""
+
+
 def signing_request(key: ec.EllipticCurvePrivateKey, name: str) -> bytes:
     """A PEM request for the identity `name`."""
     request = (

@@ -10,7 +10,7 @@ import socket
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,8 @@ log = get_logger(__name__)
 TOKEN = Path("/var/run/secrets/tokens/linkerd-identity-token")
 ROOTS = Path("/var/run/linkerd/identity/trust-roots/ca-bundle.crt")
 RENEW_AT = 0.7
+RENEW_USELESS = timedelta(minutes=1)
+"""Until another try for who was given a certificate that had ended already."""
 ROOTS_POLL = 5.0
 ANSWER_TIMEOUT = 5.0
 LARGEST_ANSWER = 1 << 20
@@ -113,6 +115,8 @@ class Workload:
         """When 70 % of the certificate's life is over."""
         start, end = lifetime(self.require().certificate)
         start = max(start, self._renewed)
+        if end <= start:
+            return start + RENEW_USELESS
         return start + (end - start) * RENEW_AT
 
     def require(self) -> sds.Credentials:

@@ -24,7 +24,8 @@ from lab.controlplane.identity.client import ROOTS, ROOTS_POLL
 from lab.controlplane.identity.names import LINKERD_NAMESPACE
 from lab.controlplane.lifecycle import until_terminated
 from lab.kube.client import Client
-from lab.kube.kinds import SECRETS
+from lab.kube.informer import Informer
+from lab.kube.kinds import CERTIFICATE_FAULTS, SECRETS
 from lab.kube.objects import Object
 from lab.kube.watch import Scope, watch
 
@@ -112,6 +113,8 @@ async def _run(options: argparse.Namespace) -> None:
     life = timedelta(seconds=options.issuance_lifetime)
     async with await Client.in_cluster() as client:
         identity = Identity(client, Authority(client, life=life), options.trust_roots)
+        faults = Informer(client, CERTIFICATE_FAULTS)
+        identity.authority.faults = faults.list
         identity.metrics.declare(
             "identity_issuer_expiry_seconds", "gauge", "Unix time at which the issuer expires."
         )
@@ -125,7 +128,10 @@ async def _run(options: argparse.Namespace) -> None:
                 runner, None, options.port, ssl_context=identity.context, reuse_address=True
             ).start()
             await until_terminated(
-                identity.follow_issuer(), identity.follow_roots(), identity.renew_own_certificate(life / 3)
+                identity.follow_issuer(),
+                identity.follow_roots(),
+                identity.renew_own_certificate(life / 3),
+                faults.run(),
             )
         finally:
             await runner.cleanup()

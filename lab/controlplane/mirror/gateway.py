@@ -1,6 +1,7 @@
 """The remote gateway as one link knows it: its addresses, resolved again each minute, and its probe."""
 
 import asyncio
+import contextlib
 import ipaddress
 import socket
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from lab.controlplane.mirror.desired import Gateway
 from lab.controlplane.mirror.probe import Worker
 from lab.controlplane.mirror.view import View
 from lab.controlplane.mirror.writer import Writer
-from lab.kube.errors import ApiError
+from lab.kube.errors import AlreadyExists, ApiError
 from lab.kube.informer import all_synced
 from lab.kube.kinds import ENDPOINTS, SERVICES
 
@@ -51,12 +52,11 @@ class GatewayWatch:
             await pause(REPAIR_PERIOD)
 
     async def _ensure_probe_objects(self) -> None:
-        service = self._view.profile.probe_service(self._view.link)
-        for kind, wanted in (
-            (SERVICES, desired.probe_service(service, self._view.link)),
-            (ENDPOINTS, desired.probe_endpoints(service, self._view.link, self._view.gateway)),
-        ):
-            await self._writer.ensure(kind, None, wanted)
+        """The Service is only made: Linkerd's belongs to its chart, and may listen at another port."""
+        link, called = self._view.link, self._view.profile.probe_service(self._view.link)
+        with contextlib.suppress(AlreadyExists):
+            await self._view.clusters.local.create(SERVICES, desired.probe_service(called, link))
+        await self._writer.ensure(ENDPOINTS, None, desired.probe_endpoints(called, link, self._view.gateway))
 
     async def probe(self) -> None:
         """Probe for ever."""
@@ -70,6 +70,7 @@ class GatewayWatch:
             announce=self.set_liveness,
             metrics=self._metrics,
             cluster=link.cluster,
+            eager="restart-vs-live-gateway" not in profile.bugs,
         )
         await worker.run()
 

@@ -342,6 +342,8 @@ class Inbound:
     ports: tuple[InboundPort, ...]
     other: InboundPort
     fault: HttpFault | None = None
+    cut: str = ""
+    """Connections to the pod are made anew whenever this changes."""
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """What a sidecar or gateway must know of its own pod: ports, policies, probes, identity. Pure."""
 
+from lab.controlplane.faults import cut_by, faults_on
 from lab.controlplane.identity.names import TRUST_DOMAIN, workload_name
 from lab.controlplane.inject.settings import INBOUND_PORT
 from lab.controlplane.model.graph import Reader
@@ -63,7 +64,16 @@ def inbound(reader: Reader, namespace_: str, name_: str) -> Inbound | None:
     ]
     ports = tuple(sorted(found, key=lambda port: port.port))
     rest = InboundPort(0, "detect", other)
-    return Inbound(identity_of(reader, pod), ports, rest, http_fault(reader, pod))
+    return Inbound(
+        identity_of(reader, pod), ports, rest, http_fault(reader, pod), cut(reader, namespace_, name_)
+    )
+
+
+def cut(reader: Reader, namespace_: str, name_: str = "") -> str:
+    """Changes when connections to a pod, or those of all pods of a namespace, are to be made anew."""
+    faults = reader.cell("policy", namespace_) or ()
+    pod: Object | None = reader.cell("pod", LOCAL, namespace_, name_)
+    return cut_by(faults_on(pod, faults, "CertificateFault") if pod else faults)
 
 
 def gateway(reader: Reader, namespace_: str, name_: str) -> Gateway | None:

@@ -27,6 +27,7 @@ POLICY_KINDS = (
     "MeshTLSAuthentication",
     "NetworkAuthentication",
     "HTTPFault",
+    "CertificateFault",
 )
 _NAMED = {"Service": "service", "Endpoints": "endpoints", "Pod": "pod"}
 _META = ("name", "namespace", "labels", "annotations", "creationTimestamp", "generation")

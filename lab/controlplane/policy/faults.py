@@ -2,26 +2,19 @@
 
 from typing import Any
 
+from lab.controlplane.faults import faults_on
 from lab.controlplane.model.graph import Reader
 from lab.controlplane.model.ir import HttpFault
-from lab.kube.objects import Object, labels, name, namespace, spec
-from lab.kube.selectors import from_label_selector
+from lab.kube.objects import Object, namespace, spec
 
 
 def http_fault(reader: Reader, pod: Object) -> HttpFault | None:
     """The faults on a pod put together; a younger one says what an older one said, anew."""
     objects = reader.cell("policy", namespace(pod)) or ()
-    mine = [obj for obj in objects if obj["kind"] == "HTTPFault" and _selects(obj, pod)]
-    if not mine:
-        return None
     fields: dict[str, Any] = {}
-    for obj in sorted(mine, key=lambda one: (str(one["metadata"].get("creationTimestamp")), name(one))):
+    for obj in faults_on(pod, objects, "HTTPFault"):
         fields |= _fields(spec(obj))
-    return HttpFault(**fields)
-
-
-def _selects(fault: Object, pod: Object) -> bool:
-    return from_label_selector(spec(fault).get("podSelector") or {}).matches(labels(pod))
+    return HttpFault(**fields) if fields else None
 
 
 def _fields(asked: Object) -> dict[str, Any]:

@@ -26,6 +26,7 @@ Message = dict[str, Any]
 DESTINATION_PORT = 8086
 SO_MARK, SOL_SOCKET = 36, 1
 MAX_CONNECTIONS = 10_000
+PROBES_RECONNECT = "10s"
 _TYPE = "type.googleapis.com/envoy.extensions."
 
 
@@ -183,6 +184,9 @@ def admin_listener(places: Places) -> Message:
             "@type": _TYPE + "filters.network.http_connection_manager.v3.HttpConnectionManager",
             "stat_prefix": "admin",
             "codec_type": "AUTO",
+            # Who probes shows a certificate now and then, and is shown one: what has expired is noticed.
+            "common_http_protocol_options": {"max_connection_duration": PROBES_RECONNECT},
+            "http1_safe_max_connection_duration": True,
             "route_config": {
                 "virtual_hosts": [{"name": "admin", "domains": ["*"], "routes": _admin_routes()}]
             },

@@ -10,7 +10,7 @@ from lab.base.log import get_logger
 log = get_logger(__name__)
 
 # What the launcher waits for; blocked in it, so that none is lost between two waits.
-AWAITED = (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGIO)
+AWAITED = (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGIO, signal.SIGHUP)
 _PR_SET_PDEATHSIG = 1
 _PRCTL = ctypes.CDLL(None).prctl
 

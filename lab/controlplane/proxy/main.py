@@ -49,7 +49,7 @@ class Launcher:
         while True:
             patience = FOREVER if self._worker else max(self._due - time.time(), 0.0)
             seen = signal.sigtimedwait(AWAITED, patience)
-            if seen is None:
+            if seen is None or seen.si_signo == signal.SIGHUP:
                 self._fetch()
             elif seen.si_signo == signal.SIGIO:
                 self._answer(metrics)

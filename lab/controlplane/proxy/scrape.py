@@ -1,10 +1,11 @@
-"""Answers one request for metrics: asks Envoy's admin interface and translates.
+"""Answers one request: for metrics (asks Envoy's admin interface and translates), or for a new certificate.
 
 The launcher listens and starts a short-lived child per request, so that a pod whose metrics nobody reads
 pays for an open socket only. The socket is local; Envoy's port 4191 stands before it.
 """
 
 import json
+import os
 import signal
 import socket
 from pathlib import Path
@@ -13,6 +14,8 @@ from lab.controlplane.proxy.envoy import ask
 from lab.controlplane.proxy.metrics import exposition
 
 LIMIT = 5
+RENEW = b"POST /renew "
+"""Asks for a new certificate at once. Port 4191 does not lead here: who asks is in the container."""
 _HEAD = "HTTP/1.1 {status}\r\nContent-Type: text/plain; version=0.0.4\r\nContent-Length: {length}\r\n"
 
 
@@ -45,17 +48,26 @@ def answer(connection: socket.socket, admin: Path) -> int:
         if not (chunk := connection.recv(4096)):
             return 0
         request += chunk
+    status = "200 OK"
     try:
-        status, text = (
-            "200 OK",
-            exposition(
-                ask(admin, "GET", "/stats/prometheus?usedonly").decode(),
-                json.loads(ask(admin, "GET", "/clusters?format=json")),
-            ),
-        )
+        body = (_renew() if request.startswith(RENEW) else _metrics(admin)).encode()
     except OSError as error:
-        status, text = "503 Service Unavailable", f"Envoy's admin interface does not answer: {error}\n"
-    body = text.encode()
+        status, body = (
+            "503 Service Unavailable",
+            f"Envoy's admin interface does not answer: {error}\n".encode(),
+        )
     head = _HEAD.format(status=status, length=len(body))
     connection.sendall(f"{head}Connection: close\r\n\r\n".encode() + body)
     return 0
+
+
+def _metrics(admin: Path) -> str:
+    return exposition(
+        ask(admin, "GET", "/stats/prometheus?usedonly").decode(),
+        json.loads(ask(admin, "GET", "/clusters?format=json")),
+    )
+
+
+def _renew() -> str:
+    os.kill(os.getppid(), signal.SIGHUP)
+    return "asked for\n"

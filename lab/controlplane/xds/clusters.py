@@ -25,7 +25,7 @@ from lab.controlplane.model.profile import LATEST, Profile
 from lab.controlplane.xds import names
 from lab.controlplane.xds.endpoints import LAB_METADATA
 from lab.controlplane.xds.messages import any_of, duration, header, uint32
-from lab.controlplane.xds.tls import PLAINTEXT, client_socket, plaintext_socket, socket_label
+from lab.controlplane.xds.tls import PLAINTEXT, client_socket, cut_marker, plaintext_socket, socket_label
 
 CONNECT_TIMEOUT = 1.0
 LOCAL_CONNECT_TIMEOUT = 0.3
@@ -44,8 +44,9 @@ class Settings:
     secrets: Path = sds.DIRECTORY
 
 
-def outbound_cluster(cluster: Cluster, settings: Settings) -> Any:
-    """The cluster over one pool, by mutual TLS except to endpoints marked as plaintext."""
+def outbound_cluster(cluster: Cluster, settings: Settings, cut: str = "") -> Any:
+    """The cluster over one pool, by mutual TLS except to endpoints marked as plaintext. When `cut` changes,
+    its connections are made anew."""
     # What goes to a gateway as TCP goes inside HTTP/2, whose protocol name the gateway needs not be told.
     alpn = (names.TCP_ALPN,) if cluster.tcp and not cluster.gateway else ()
     plain = cluster_pb2.Cluster.TransportSocketMatch(
@@ -70,6 +71,7 @@ def outbound_cluster(cluster: Cluster, settings: Settings) -> Any:
         transport_socket=client_socket(settings.secrets, alpn),
         transport_socket_matches=[plain],
         upstream_bind_config=marked(),
+        metadata=cut_marker(cut),
     )
     if not cluster.tcp or cluster.gateway:
         options = _http_options(settings.profile, tunnel=cluster.tcp, gateway=cluster.gateway)

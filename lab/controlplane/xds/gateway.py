@@ -24,14 +24,15 @@ from lab.controlplane.xds.matches import text_matcher
 from lab.controlplane.xds.messages import any_of, duration, header, socket_address, uint32
 from lab.controlplane.xds.rbac import HTTP_RBAC, http_check, policy_rules
 from lab.controlplane.xds.routes import error, route
-from lab.controlplane.xds.tls import server_socket
+from lab.controlplane.xds.tls import cut_marker, server_socket
 
 GATEWAY = "gateway"
 FORWARDED = "forwarded"
 
 
-def gateway_listener(settings: Settings) -> Any:
-    """The listener at 4143; it never changes, only the route table behind it does."""
+def gateway_listener(settings: Settings, cut: str = "") -> Any:
+    """The listener at 4143; only the route table behind it changes, and `cut`, by which connections are made
+    anew."""
     manager = routed(GATEWAY, GATEWAY, (http_check(),))
     manager.upgrade_configs.append(hcm.HttpConnectionManager.UpgradeConfig(upgrade_type="CONNECT"))
     manager.http2_protocol_options.CopyFrom(protocol_pb2.Http2ProtocolOptions(allow_connect=True))
@@ -40,6 +41,7 @@ def gateway_listener(settings: Settings) -> Any:
         filter_chain_match=lc.FilterChainMatch(transport_protocol=TLS),
         filters=[network_filter(HCM, manager)],
         transport_socket=server_socket(settings.secrets),
+        metadata=cut_marker(cut),
     )
     return listener_pb2.Listener(
         name=names.INBOUND,

@@ -48,7 +48,7 @@ from lab.controlplane.xds.rbac import (
     policy_rules,
 )
 from lab.controlplane.xds.routes import error, route
-from lab.controlplane.xds.tls import server_socket
+from lab.controlplane.xds.tls import cut_marker, server_socket
 
 TLS = "tls"
 RAW = "raw_buffer"
@@ -58,7 +58,8 @@ PORT = "lab.port"
 def inbound_listener(inbound: Inbound, settings: Settings, tables: "Tables") -> Any:
     """The listener at 4143: chains for ports whose protocol is known, and for all others."""
     ports = (*(port for port in inbound.ports if port.protocol != "detect"), inbound.other)
-    chains = _Chains(server_socket(settings.secrets), _tcp(inbound), audit_log(inbound, http=True), tables)
+    socket, log = server_socket(settings.secrets), audit_log(inbound, http=True)
+    chains = _Chains(socket, _tcp(inbound), log, tables, inbound.cut)
     return listener_pb2.Listener(
         name=names.INBOUND,
         stat_prefix=names.INBOUND,
@@ -106,6 +107,7 @@ class _Chains:
     tcp: list[Any]
     log: tuple[Any, ...]
     tables: Tables
+    cut: str
 
     def of(self, port: InboundPort) -> list[Any]:
         """An opaque port needs two chains, any other four."""
@@ -135,7 +137,7 @@ class _Chains:
     def _chain(self, name: str, match: Any, filters: list[Any]) -> Any:
         chain = lc.FilterChain(name=name, filter_chain_match=match, filters=filters)
         if match.transport_protocol == TLS:
-            chain.transport_socket.CopyFrom(self.socket)
+            chain.MergeFrom(lc.FilterChain(transport_socket=self.socket, metadata=cut_marker(self.cut)))
         return chain
 
 

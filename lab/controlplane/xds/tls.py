@@ -39,6 +39,15 @@ def plaintext_socket() -> Any:
     return base_pb2.TransportSocket(name=PLAINTEXT, typed_config=any_of(raw_buffer_pb2.RawBuffer()))
 
 
+def cut_marker(cut: str) -> Any:
+    """Metadata without a meaning: Envoy drains the connections of a cluster or filter chain that differs."""
+    if not cut:
+        return None
+    found = base_pb2.Metadata()
+    found.filter_metadata["lab.cut"].update({"by": cut})
+    return found
+
+
 def socket_label(value: str) -> Struct:
     """The endpoint metadata by which a cluster picks a socket."""
     found = Struct()

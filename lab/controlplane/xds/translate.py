@@ -11,7 +11,7 @@ from typing import Any
 from lab.controlplane.model.graph import Reader
 from lab.controlplane.model.ir import Cluster, OutboundPort, PoolSource, RouteTable
 from lab.controlplane.model.outbound import ServiceView, views
-from lab.controlplane.model.pods import gateway, inbound
+from lab.controlplane.model.pods import cut, gateway, inbound
 from lab.controlplane.model.pools import pool_of
 from lab.controlplane.model.world import World
 from lab.controlplane.xds import names
@@ -51,7 +51,7 @@ def snapshot(world: World, proxy: Proxy, settings: Settings) -> Snapshot:
 def sidecar_snapshot(reader: Reader, proxy: Proxy, settings: Settings) -> Snapshot:
     return Snapshot(
         {
-            CLUSTER: reader.get(clusters, proxy.namespace, settings),
+            CLUSTER: reader.get(clusters, proxy.namespace, settings, reader.get(cut, proxy.namespace)),
             ENDPOINTS: reader.get(endpoint_resources, proxy.namespace),
             LISTENER: reader.get(sidecar_listeners, proxy, settings),
             ROUTES: reader.get(sidecar_tables, proxy),
@@ -62,18 +62,20 @@ def sidecar_snapshot(reader: Reader, proxy: Proxy, settings: Settings) -> Snapsh
 def gateway_snapshot(reader: Reader, proxy: Proxy, settings: Settings) -> Snapshot:
     return Snapshot(
         {
-            CLUSTER: reader.get(clusters, "", settings),
+            CLUSTER: reader.get(clusters, "", settings, reader.get(cut, proxy.namespace)),
             ENDPOINTS: reader.get(endpoint_resources, ""),
-            LISTENER: reader.get(_gateway_listeners, settings),
+            LISTENER: reader.get(_gateway_listeners, proxy, settings),
             ROUTES: reader.get(_gateway_tables, proxy),
         }
     )
 
 
-def clusters(reader: Reader, client: str, settings: Settings) -> ResourceSet:
+def clusters(reader: Reader, client: str, settings: Settings, cut: str) -> ResourceSet:
     """Every cluster that callers in a namespace may need, and the fixed ones."""
     found = (cluster for view in reader.get(views, client) for cluster in view.clusters)
-    return ResourceSet([*reader.get(_fixed), *(reader.get(_cluster, cluster, settings) for cluster in found)])
+    return ResourceSet(
+        [*reader.get(_fixed), *(reader.get(_cluster, cluster, settings, cut) for cluster in found)]
+    )
 
 
 def tables(reader: Reader, client: str) -> ResourceSet:
@@ -115,8 +117,8 @@ def _endpoints(reader: Reader, source: PoolSource) -> Resource:
     return resource(source.name, load_assignment(pool_of(reader, source)))
 
 
-def _cluster(reader: Reader, cluster: Cluster, settings: Settings) -> Resource:
-    return resource(cluster.name, outbound_cluster(cluster, settings), cluster.pool)
+def _cluster(reader: Reader, cluster: Cluster, settings: Settings, cut: str) -> Resource:
+    return resource(cluster.name, outbound_cluster(cluster, settings, cut), cluster.pool)
 
 
 def _is_routed(view: ServiceView) -> bool:
@@ -147,8 +149,9 @@ def _inbound_tables(reader: Reader, proxy: Proxy) -> tuple[Resource, ...]:
     return tuple(resource(table.name, table) for table in own)
 
 
-def _gateway_listeners(reader: Reader, settings: Settings) -> ResourceSet:
-    return ResourceSet([resource(names.INBOUND, gateway_listener(settings))])
+def _gateway_listeners(reader: Reader, proxy: Proxy, settings: Settings) -> ResourceSet:
+    since = reader.get(cut, proxy.namespace, proxy.pod)
+    return ResourceSet([resource(names.INBOUND, gateway_listener(settings, since))])
 
 
 def _gateway_tables(reader: Reader, proxy: Proxy) -> ResourceSet:

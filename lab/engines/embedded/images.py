@@ -32,6 +32,7 @@ COMMANDS: dict[str, Program] = {
     "echo-client": Program(entry=APPS, argv=("client",)),
     "loadgen": Program(entry=APPS, argv=("loadgen",)),
     "proxy-admin": Program(entry="lab.controlplane.proxy.admin:main"),
+    "proxy-certificate": Program(entry="lab.controlplane.proxy.certificate:main"),
 }
 # Commands that an image brings along, by the first argument of its program; they win over those of all.
 OWN_COMMANDS = {ECHO_ADVANCED.argv: {"client": Program(entry=APPS, argv=("echo-advanced-client",))}}

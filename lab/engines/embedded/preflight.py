@@ -93,7 +93,7 @@ def _tun() -> Finding:
         os.close(attach("probe"))
 
     error = _in_child(try_it)
-    seen = f"none can be had: {error}" if error else "by relay: TUN devices can be made"
+    seen = f"none can be had: {error}" if error else "by a relay in user space (TUN); netem is not used"
     return Finding("impaired links", True, seen)
 
 

@@ -39,7 +39,7 @@ class RunKind:
 
 @dataclass(frozen=True)
 class RunDocker:
-    """Run the command `docker`, for what its API leaves to it: building, and moving images by files."""
+    """Run the command `docker`, as a user would."""
 
     where: str
     argv: tuple[str, ...]
@@ -58,29 +58,6 @@ class RemoveFile:
     @property
     def line(self) -> str:
         return f"rm {shlex.quote(str(self.path))}"
-
-
-@dataclass(frozen=True)
-class MakeNetwork:
-    where: str
-    name: str
-    subnet: str
-    labels: tuple[tuple[str, str], ...]
-
-    @property
-    def line(self) -> str:
-        labels = _words([f"--label={key}={value}" for key, value in self.labels])
-        return f"docker network create --driver=bridge --subnet={self.subnet} {labels} {self.name}"
-
-
-@dataclass(frozen=True)
-class PullImage:
-    where: str
-    image: str
-
-    @property
-    def line(self) -> str:
-        return f"docker pull {self.image}"
 
 
 @dataclass(frozen=True)
@@ -124,7 +101,7 @@ class InNode:
         return f"docker exec {self.node} {_words(self.argv)}"
 
 
-Act = WriteFile | RemoveFile | RunKind | RunDocker | MakeNetwork | PullImage | LimitNode | StartNode | InNode
+Act = WriteFile | RemoveFile | RunKind | RunDocker | LimitNode | StartNode | InNode
 
 
 def _words(argv: tuple[str, ...] | list[str]) -> str:

@@ -17,11 +17,12 @@ from lab.base.concurrent import together
 from lab.base.errors import EngineUnavailable, LabError, UsageError
 from lab.base.state import LabDir, make_private
 from lab.base.wait import until
-from lab.engines.kind import design, kubeconfig, look, names
+from lab.engines.kind import design, kubeconfig, look, names, stock
 from lab.engines.kind.acts import Act
 from lab.engines.kind.apps import apps_image
 from lab.engines.kind.daemon import Daemon, Network
-from lab.engines.kind.images import NEWEST, Images, node_image, release_of
+from lab.engines.kind.design import Present
+from lab.engines.kind.images import NEWEST, Images, canonical, node_image, release_of, tagged
 from lab.engines.kind.nodes import Node, by_cluster
 from lab.engines.kind.perform import in_node, perform
 from lab.engines.kind.preflight import Finding, limits, memory_available
@@ -32,9 +33,9 @@ from lab.kube.kinds import NODES
 from lab.plan.addresses import LabPlan
 
 MEMORY_PER_CLUSTER = 2 << 30
-API_PORT = 6443
 ADMIN_FILE = "/etc/kubernetes/admin.conf"
 API_SECONDS = 120.0
+NOTHING = Present()
 
 
 async def bring_up(lab: LabDir, plan: LabPlan, progress: Progress) -> None:
@@ -43,19 +44,20 @@ async def bring_up(lab: LabDir, plan: LabPlan, progress: Progress) -> None:
     _refuse_impaired_links(plan)
     async with await Daemon.connect() as daemon:
         seen = await look.present(daemon, lab, plan)
-        images = await images_of(plan)
+        images = await images_of(plan, seen)
         todo = design.creation(lab, plan, images, seen)
         if todo.acts:
             refuse_conflicts(await daemon.networks(), lab, plan)
             _refuse_limits(await limits(daemon, [act.where for act in todo.acts if act.where != "lab"]))
         await _carry_out(daemon, todo, progress)
         await settle(daemon, lab, plan)
-        await _load(daemon, lab, images, progress)
+        await _load(daemon, lab, plan, images, progress)
 
 
-async def _load(daemon: Daemon, lab: LabDir, images: Images, progress: Progress) -> None:
-    nodes = await daemon.nodes(lab)
-    seen = design.Present(nodes=nodes, loaded=await look.loaded(daemon, nodes))
+async def _load(daemon: Daemon, lab: LabDir, plan: LabPlan, images: Images, progress: Progress) -> None:
+    seen = await look.present(daemon, lab, plan)
+    for act in design.mirroring(plan, seen):
+        await perform(daemon, act)
     await _carry_out(daemon, design.loading(lab, images, seen), progress)
 
 
@@ -69,12 +71,21 @@ def _refuse_impaired_links(plan: LabPlan) -> None:
         )
 
 
-async def images_of(plan: LabPlan, release: str = "") -> Images:
-    """The images for the kind that is installed, or for a release."""
-    if not release:
-        release = release_of((await process.run(("kind", "version"), timeout=20)).stdout)
+async def images_of(plan: LabPlan, seen: Present = NOTHING) -> Images:
+    """The images for the kind that is installed. Raises EngineUnavailable for a lab that is to be offline and
+    has not got all of them."""
+    said = await process.run(("kind", "version"), timeout=20)
+    return await asyncio.to_thread(_images, plan, seen, release_of(said.stdout))
+
+
+def _images(plan: LabPlan, seen: Present, release: str) -> Images:
     node = node_image(release, plan.kind.kubernetes, plan.kind.image)
-    return Images(node, await asyncio.to_thread(apps_image, plan.kind.python))
+    images = Images(node, apps_image(plan.kind.python))
+    if plan.kind.offline:
+        by_tag = node if canonical(node) in seen.images else tagged(node)  # archives have no digests
+        images = stock.complete(replace(images, node=by_tag))
+        stock.refuse_absent(images, seen.images)
+    return images
 
 
 async def settle(daemon: Daemon, lab: LabDir, plan: LabPlan) -> None:
@@ -91,6 +102,12 @@ def refuse_conflicts(networks: list[Network], lab: LabDir, plan: LabPlan) -> Non
     """Raises LabError that names a network in the way: of the same name, or with the same addresses."""
     for other in networks:
         if (other.lab, other.folder) == (lab.name, str(lab.root)):
+            if plan.lab_cidr not in other.subnets:
+                has = ", ".join(other.subnets)
+                raise LabError(
+                    f"the network {other.name} has {has}, and now {plan.lab_cidr} is wanted",
+                    remedy="`lab down`, then `lab up`: addresses of nodes cannot be changed",
+                )
             continue
         name = f"{other.name} of lab {other.lab} in {other.folder}" if other.lab else other.name
         if other.name == names.network(lab.name):
@@ -143,7 +160,7 @@ def _refuse_limits(findings: list[Finding]) -> None:
 async def _write_kubeconfigs(daemon: Daemon, lab: LabDir, nodes: tuple[Node, ...]) -> None:
     heads = {cluster: group[0] for cluster, group in by_cluster(nodes).items()}
     servers = {
-        cluster: (f"https://127.0.0.1:{node.api_port}", f"https://{node.address}:{API_PORT}")
+        cluster: (f"https://127.0.0.1:{node.api_port}", kubeconfig.api_url(node.address))
         for cluster, node in heads.items()
     }
     running = {cluster: node for cluster, node in heads.items() if node.state == "running"}
@@ -192,13 +209,14 @@ async def lines(lab: LabDir, plan: LabPlan) -> list[tuple[str, str]]:
         async with await Daemon.connect() as daemon:
             seen = await look.present(daemon, lab, plan)
     except EngineUnavailable:
-        seen = design.Present()
+        seen = NOTHING
     try:
-        images = await images_of(plan)
+        images = await images_of(plan, seen)
     except process.NotInstalled:
-        images = await images_of(plan, NEWEST)
+        images = _images(plan, seen, NEWEST)
     todo = design.creation(lab, plan, images, seen)
     nodes = await with_pods(lab, plan, design.expected(plan, by_cluster(seen.nodes)))
-    load = design.loading(lab, images, replace(seen, nodes=nodes))
-    acts = [*todo.acts, *design.wiring(plan, nodes, seen.wiring), *load.acts]
+    there = replace(seen, nodes=nodes)
+    load = [*design.mirroring(plan, there), *design.loading(lab, images, there).acts]
+    acts = [*todo.acts, *design.wiring(plan, nodes, seen.wiring), *load]
     return [(act.where, act.line) for act in acts]

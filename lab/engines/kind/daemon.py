@@ -21,15 +21,13 @@ from docker.models.containers import Container
 from lab.base.errors import EngineUnavailable, LabError
 from lab.base.state import LabDir
 from lab.engines.kind import names
-from lab.engines.kind.explain import IMAGE_REMEDY
+from lab.engines.kind.cache import ROLE, Cache
 from lab.engines.kind.nodes import Node, NodeState
 
 SECONDS = 20.0
 """How long one call to the daemon may take."""
 QUICK_SECONDS = 3.0
 """The same for a glance at what runs."""
-LONG_SECONDS = 1800.0
-"""The same for moving images."""
 API_PORT = "6443/tcp"
 CPU_PERIOD = 100_000
 """Microseconds in which a node may use its share of processors: Docker's own default."""
@@ -113,15 +111,6 @@ class Daemon:
         """The network of a lab; several, if two commands made one at the same moment."""
         return [one for one in await self.networks() if _is_of(one, lab)]
 
-    async def make_network(self, name: str, subnet: str, labels: Mapping[str, str]) -> None:
-        pool = docker.types.IPAMPool(subnet=subnet)
-        await self._ask(
-            f"create the network {name}",
-            lambda: self._client.networks.create(
-                name, driver="bridge", ipam=docker.types.IPAMConfig(pool_configs=[pool]), labels=dict(labels)
-            ),
-        )
-
     async def remove_network(self, network: Network) -> None:
         """Can be repeated."""
         await self._gone_is_fine(
@@ -143,13 +132,14 @@ class Daemon:
         listed = await self._ask("list images", self._client.images.list)
         return frozenset(word for one in listed for word in _image_words(one.attrs))
 
-    async def pull(self, image: str) -> None:
-        """Raises LabError that says how to get the image here without a registry."""
-        try:
-            await self._ask(f"pull {image}", lambda: self._client.images.pull(image), LONG_SECONDS)
-        except LabError as error:
-            error.remedy = IMAGE_REMEDY
-            raise
+    async def cache(self) -> Cache:
+        """The cache of registries that all labs share."""
+        filters: dict[str, str | list[str] | bool] = {"label": f"{names.ROLE_LABEL}={ROLE}"}
+        search = partial(self._client.containers.list, all=True, filters=filters)
+        for one in await self._ask("list containers", search):
+            on = frozenset(one.attrs["NetworkSettings"]["Networks"])
+            return Cache(exists=True, runs=one.attrs["State"]["Status"] == "running", networks=on)
+        return Cache()
 
     async def run_in(self, node: Node, argv: tuple[str, ...]) -> Said:
         """Run a program in a node, as root, to its end; in a paused one from beside it, in its network."""

@@ -9,20 +9,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lab.base.state import LabDir
-from lab.engines.kind import config, names, rules
+from lab.engines.kind import cache, config, names, rules
 from lab.engines.kind.acts import (
     Act,
     InNode,
     LimitNode,
-    MakeNetwork,
-    PullImage,
     RemoveFile,
     RunDocker,
     RunKind,
     StartNode,
     WriteFile,
 )
-from lab.engines.kind.images import Images, canonical, full_name
+from lab.engines.kind.cache import Cache
+from lab.engines.kind.images import IMAGE_SECONDS, Images, canonical, full_name
 from lab.engines.kind.nodes import Node, Wiring, by_cluster
 from lab.kube.quantity import quantity
 from lab.plan.addresses import ClusterPlan, LabPlan
@@ -31,8 +30,6 @@ READY_SECONDS = 180
 """How long kind itself waits for a cluster to be ready."""
 CREATE_SECONDS = 900.0
 DELETE_SECONDS = 120.0
-IMAGE_SECONDS = 1800.0
-"""How long a build, or moving images, may take."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +43,9 @@ class Present:
     """By node."""
     marks: Mapping[str, str] = field(default_factory=dict)
     """By cluster: what each was made from, where that is known."""
+    cache: Cache = field(default_factory=Cache)
+    mirrored: frozenset[str] = frozenset()
+    """Nodes that ask the cache."""
     loaded: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """By node: the images that its containers can be started from, name -> digest."""
 
@@ -70,15 +70,18 @@ def creation(lab: LabDir, plan: LabPlan, images: Images, present: Present) -> De
     network = names.network(lab.name)
     first: list[Act] = []
     if not present.network:
-        first.append(MakeNetwork("lab", network, plan.lab_cidr, tuple(names.labels(lab).items())))
+        first.append(_make_network(lab, network, plan.lab_cidr))
+    if _has_cache(plan):
+        first += [RunDocker("lab", argv, IMAGE_SECONDS) for argv in cache.serve(network, present.cache)]
     missing = [
         name
         for name, cluster in wanted.items()
         if [(node.name, node.role) for node in groups.get(name, ())] != _node_names(plan, name)
         or present.marks.get(name, config.mark(plan, cluster)) != config.mark(plan, cluster)
     ]
+    # Offline, what is absent was refused before.
     if missing and images.node and canonical(images.node) not in present.images:
-        first.append(PullImage("lab", images.node))
+        first.append(RunDocker("lab", ("pull", images.node), IMAGE_SECONDS))
     if images.apps.tag not in present.images:
         first.append(RunDocker("lab", images.apps.build, IMAGE_SECONDS))
     acts: dict[str, tuple[Act, ...]] = {}
@@ -90,6 +93,22 @@ def creation(lab: LabDir, plan: LabPlan, images: Images, present: Present) -> De
     for name in wanted.keys() - set(missing):
         acts[name] = _keep(plan, groups[name])
     return Design(tuple(first), {name: done for name, done in acts.items() if done})
+
+
+def _make_network(lab: LabDir, name: str, subnet: str) -> RunDocker:
+    labels = [f"--label={key}={value}" for key, value in names.labels(lab).items()]
+    argv = ("network", "create", "--driver=bridge", f"--subnet={subnet}", *labels, name)
+    return RunDocker("lab", argv, DELETE_SECONDS)
+
+
+def _has_cache(plan: LabPlan) -> bool:
+    return plan.kind.cache and not plan.kind.offline
+
+
+def mirroring(plan: LabPlan, present: Present) -> list[Act]:
+    """Lets every running node ask the cache for images."""
+    nodes = [node for node in present.nodes if node.state == "running"] if _has_cache(plan) else []
+    return [InNode(one.cluster, one.name, cache.use()) for one in nodes if one.name not in present.mirrored]
 
 
 def loading(lab: LabDir, images: Images, present: Present) -> Design:
@@ -168,6 +187,20 @@ def _wire(node: Node, siblings: Iterable[Node], routes: Mapping[str, str], seen:
         pods = {network for one in siblings for network in one.pods}
         commands.append(rules.keep_sources(pods, routes))
     return [InNode(node.cluster, node.name, argv) for argv in commands]
+
+
+def adrift(
+    plan: LabPlan, groups: Mapping[str, tuple[Node, ...]], seen: Mapping[str, Wiring]
+) -> frozenset[str]:
+    """Clusters with a node that has lost its way to a node of a flat peer, as happens when nodes restart."""
+    found = set()
+    for cluster, mine in groups.items():
+        far = {
+            node.address for peer in _peers(plan, cluster) for node in groups.get(peer, ()) if node.address
+        }
+        if any(not far <= set(seen[node.name].routes.values()) for node in mine if node.name in seen):
+            found.add(cluster)
+    return frozenset(found)
 
 
 def _peers(plan: LabPlan, cluster: str) -> list[str]:

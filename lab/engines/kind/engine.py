@@ -8,7 +8,8 @@ import shutil
 
 from lab.base.errors import LabError
 from lab.base.state import LabDir
-from lab.engines.kind import converge, daemon, design, faults, look
+from lab.engines.kind import cache, converge, daemon, design, faults, kubeconfig, look, names
+from lab.engines.kind.acts import RunDocker
 from lab.engines.kind.daemon import Daemon
 from lab.engines.kind.nodes import Node, by_cluster
 from lab.engines.kind.perform import perform
@@ -40,6 +41,8 @@ class KindEngine:
         async with await Daemon.connect() as docker:
             ground = faults.Ground(docker, _plan(lab), by_cluster(await docker.nodes(lab)))
             actual = await faults.read(ground)
+            wirings = await look.wirings(docker, tuple(ground.nodes(ground.clusters)))
+        adrift = design.adrift(ground.plan, ground.clusters, wirings) | kubeconfig.moved(lab, ground.clusters)
         plans = {one.name: one for one in ground.plan.clusters}
         clusters = {
             name: ClusterState(
@@ -49,6 +52,7 @@ class KindEngine:
                 network=plans[name].network if name in plans else "",
                 paused=name in actual.paused,
                 components=_components(nodes, api_down=(name, "apiserver") in actual.stopped),
+                settled=name not in adrift,
             )
             for name, nodes in ground.clusters.items()
         }
@@ -66,6 +70,8 @@ class KindEngine:
         async with await Daemon.connect() as docker:
             for cluster in by_cluster(await docker.nodes(lab)):
                 await perform(docker, design.delete_cluster(lab, cluster))
+            for argv in cache.leave(names.network(lab.name), await docker.cache()):
+                await perform(docker, RunDocker("lab", argv, daemon.SECONDS))
             for network in await docker.lab_networks(lab):
                 await docker.remove_network(network)
             left = [node.name for node in await docker.nodes(lab)]

@@ -5,11 +5,12 @@ import re
 from lab.base.errors import CommandError, LabError
 
 IMAGE_REMEDY = (
-    "the image cannot be had: pull it yourself (`docker pull IMAGE`), or bring it from another machine with "
-    "`docker save` and `docker load`"
+    "the image cannot be had: pull it yourself (`docker pull IMAGE`), or bring all images of the lab from a "
+    "machine that has them with `lab images.save` and `lab images.load`, and use `lab up --offline`"
 )
 REMEDIES = (
-    (r"failed to pull image|manifest unknown|no such host|toomanyrequests",
+    (r"failed to pull image|manifest unknown|pull access denied|no such host|toomanyrequests"
+     r"|Unable to find image|registry.*(i/o timeout|deadline exceeded|connection refused)",
      IMAGE_REMEDY),
     (r"node\(s\) already exist for a cluster with the name",
      "another cluster of kind has this name and is not on this lab's network: remove it with `kind delete "

@@ -6,6 +6,7 @@ from lab.base.concurrent import together
 from lab.base.errors import LabError
 from lab.base.state import LabDir
 from lab.engines.kind import rules
+from lab.engines.kind.cache import MARK
 from lab.engines.kind.daemon import Daemon
 from lab.engines.kind.design import Present
 from lab.engines.kind.nodes import Node, Wiring
@@ -22,12 +23,14 @@ REACHABLE = ("running", "paused")
 
 async def present(daemon: Daemon, lab: LabDir, plan: LabPlan) -> Present:
     """Everything that a design is compared with."""
-    networks, nodes, images = await asyncio.gather(
-        daemon.lab_networks(lab), daemon.nodes(lab), daemon.images()
+    networks, nodes, images, cache = await asyncio.gather(
+        daemon.lab_networks(lab), daemon.nodes(lab), daemon.images(), daemon.cache()
     )
     marks = {one.name: mark for one in plan.clusters if (mark := _mark(lab, one.name))}
-    kernels, stocks = await asyncio.gather(wirings(daemon, nodes), loaded(daemon, nodes))
-    return Present(bool(networks), nodes, images, kernels, marks, stocks)
+    kernels, stocks, mirrored = await asyncio.gather(
+        wirings(daemon, nodes), loaded(daemon, nodes), mirroring(daemon, nodes)
+    )
+    return Present(bool(networks), nodes, images, kernels, marks, cache, mirrored, stocks)
 
 
 async def wirings(daemon: Daemon, nodes: tuple[Node, ...]) -> dict[str, Wiring]:
@@ -42,6 +45,13 @@ async def loaded(daemon: Daemon, nodes: tuple[Node, ...]) -> dict[str, dict[str,
     asked = [node for node in nodes if node.state == "running"]
     answers = await together(*(in_node(daemon, node, IMAGES) for node in asked))
     return {node.name: _table(answer) for node, answer in zip(asked, answers, strict=True)}
+
+
+async def mirroring(daemon: Daemon, nodes: tuple[Node, ...]) -> frozenset[str]:
+    """The nodes that run and ask the cache for images."""
+    asked = [node for node in nodes if node.state == "running"]
+    answers = await together(*(daemon.run_in(node, ("ls", MARK)) for node in asked))
+    return frozenset(node.name for node, said in zip(asked, answers, strict=True) if not said.code)
 
 
 def _table(text: str) -> dict[str, str]:

@@ -5,12 +5,14 @@ looks, and changes nothing.
 """
 
 import shutil
+import socket
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lab.base import process
+from lab.base import process, programs
 from lab.base.errors import LabError
 from lab.engines.kind.daemon import Daemon
 from lab.engines.kind.images import DIGESTS, release_of
@@ -42,14 +44,21 @@ async def preflight() -> list[Finding]:
             info = await daemon.info()
             return [_api(info), _cgroups(info), *found, *await limits(daemon, ["a", "b"])]
     except LabError as error:
-        return [Finding("docker", False, str(error), error.remedy), *found, *_inotify(2), _memory(2)]
+        return [
+            Finding("docker", False, str(error), error.remedy),
+            *found,
+            *_inotify(2),
+            _memory(2),
+            _ports(2),
+        ]
 
 
 async def limits(daemon: Daemon, clusters: Sequence[str]) -> list[Finding]:
     """What so many new clusters need of this machine."""
     count = len(set(clusters))
     info = await daemon.info()
-    return [*_inotify(count), _memory(count), _disk(Path(str(info.get("DockerRootDir") or "/")), count)]
+    folder = Path(str(info.get("DockerRootDir") or "/"))
+    return [*_inotify(count), _memory(count), _disk(folder, count), _ports(count)]
 
 
 def memory_available() -> int:
@@ -59,8 +68,8 @@ def memory_available() -> int:
 
 
 async def _kind() -> Finding:
-    if not shutil.which("kind"):
-        return Finding("kind", False, "not on PATH", f"install it: {KIND_PAGE}")
+    if not programs.which("kind"):
+        return Finding("kind", False, "not on PATH", f"`lab tools kind` fetches it; or see {KIND_PAGE}")
     try:
         said = (await process.run(("kind", "version"), timeout=10)).stdout.strip()
     except LabError as error:
@@ -115,3 +124,15 @@ def _disk(folder: Path, count: int) -> Finding:
     free = shutil.disk_usage(folder).free
     seen = f"{free / 2**30:.1f} GiB free in {folder}, wanted {least >> 30}"
     return Finding("disk", free >= least, seen, "free some space: `docker system df` says what Docker holds")
+
+
+def _ports(count: int) -> Finding:
+    """Each API server is published on a free port of this machine, which kind chooses."""
+    try:
+        with ExitStack() as stack:
+            for _ in range(count):
+                stack.enter_context(socket.socket()).bind(("127.0.0.1", 0))
+    except OSError as error:
+        remedy = "widen net.ipv4.ip_local_port_range, or end what holds them: `ss -tan | wc -l`"
+        return Finding("ports", False, f"none free on 127.0.0.1: {error.strerror}", remedy)
+    return Finding("ports", True, f"{count} free on 127.0.0.1")

@@ -101,6 +101,11 @@ class GiveAddress:
 
     @property
     def line(self) -> str:
+        if self.addresses:
+            ingress = ",".join(f'{{"ip":"{address}"}}' for address in self.addresses)
+            status = f'--patch={{"status":{{"loadBalancer":{{"ingress":[{ingress}]}}}}}}'
+            patch = ("patch", "service/linkerd-gateway", "--subresource=status", "--type=merge", status)
+            return self.where.kubectl("--namespace=linkerd-multicluster", *patch)
         until = "--for=jsonpath={.status.loadBalancer.ingress}"
         service = ("--namespace=linkerd-multicluster", "service/linkerd-gateway")
         return self.where.kubectl("wait", until, *service, "--timeout=300s")
@@ -131,7 +136,7 @@ class Remove:
     @property
     def line(self) -> str:
         return (
-            f"# delete in {self.where.name} what ConfigMap kube-system/multicluster-lab lists as {self.entry}"
+            f"# delete in {self.where.name} what the lab's record in kube-system there lists as {self.entry}"
         )
 
 

@@ -60,9 +60,9 @@ class Staging:
         self.missing.append(Missing(part, self.redactor.text(" ".join(reason.split()))))
         self.say(part, f"could not be had: {reason}")
 
-    def text(self, path: str, text: str) -> None:
+    def text(self, path: str, text: str, *, executable: bool = False) -> None:
         """A text as it is, but for secrets; of one that is too long the end."""
-        self._write(path, self.redactor.text(text))
+        self._write(path, self.redactor.text(text), executable=executable)
 
     def json(self, path: str, value: Any) -> None:
         self._write(path, json.dumps(self.redactor.value(value), indent=1, ensure_ascii=False) + "\n")
@@ -83,7 +83,7 @@ class Staging:
             text = f"[the first {size - LOG_TAIL} bytes are left out]\n" + text.partition("\n")[2]
         self.text(path, text)
 
-    def _write(self, path: str, text: str) -> None:
+    def _write(self, path: str, text: str, *, executable: bool = False) -> None:
         path = str(PurePosixPath(self.redactor.names(path)))
         data = text.encode(errors="replace")
         if len(data) > FILE_LIMIT:
@@ -95,6 +95,7 @@ class Staging:
         target = self.root / path
         make_private(target.parent)
         target.write_bytes(data)
+        target.chmod(0o700 if executable else 0o600)
         self.sizes[path] = len(data)
 
 
@@ -112,8 +113,8 @@ def pack(root: Path, top: str, first: Sequence[str], target: Path) -> None:
     ):
         for name in ordered:
             info = tarfile.TarInfo(f"{top}/{name}")
-            data = (root / name).read_bytes()
-            info.size, info.mode = len(data), 0o644
+            data, mode = (root / name).read_bytes(), (root / name).stat().st_mode
+            info.size, info.mode = len(data), 0o755 if mode & 0o100 else 0o644
             archive.addfile(info, io.BytesIO(data))
 
 

@@ -8,7 +8,7 @@
     Plotly.newPlot(place, data, layout, settings);
   };
   const all = (where) => [...where.querySelectorAll(".chart")];
-  const shown = (place) => place.offsetParent !== null;
+  const shown = (place) => !place.closest("details:not([open])");
   for (const folded of document.querySelectorAll("details")) {
     folded.addEventListener("toggle", () => folded.open && all(folded).filter(shown).forEach(draw));
   }

@@ -22,7 +22,7 @@ NAME = workload_name("front", "shop")
 
 @dataclass
 class Reviews:
-    """Stands for the API server: says what the next token review answers."""
+    """Stands for the API server: says what the next token review answers, and knows pods."""
 
     status: dict[str, Any] = field(
         default_factory=lambda: {
@@ -31,6 +31,11 @@ class Reviews:
             "user": {"username": "system:serviceaccount:shop:front"},
         }
     )
+
+    pods: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
+
+    async def get(self, kind: object, name: str, namespace: str) -> dict[str, Any]:
+        return self.pods[namespace, name]
 
     async def create(self, kind: object, obj: dict[str, Any]) -> dict[str, Any]:
         token = obj["spec"]["token"]

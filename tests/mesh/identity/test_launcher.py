@@ -24,6 +24,7 @@ from lab.controlplane.identity import sds
 from lab.controlplane.identity.certificates import trust_anchor
 from lab.controlplane.identity.client import Workload
 from lab.controlplane.identity.names import control_plane_name, workload_name
+from lab.controlplane.proxy import certificate
 from lab.controlplane.proxy.bootstrap import Identity
 from lab.controlplane.proxy.launch import Launch, launch_of
 from tests.mesh.identity.conftest import Service, free_port
@@ -219,6 +220,20 @@ async def test_a_renewed_certificate_is_used_without_a_restart(sidecar: Sidecar)
 
     await until(changed, timeout=5, what="the proxy presents the new certificate")
     assert sidecar.process.returncode is None
+
+
+async def test_a_certificate_is_renewed_at_once_when_that_is_asked_for_in_the_container(
+    sidecar: Sidecar,
+) -> None:
+    sidecar.control_plane.may_answer.set()
+    await sidecar.ready()
+    file = sidecar.launch.credentials.directory / "cert.pem"
+    before = file.read_bytes()
+    await certificate.renew(sidecar.launch.places)
+    assert file.read_bytes() != before
+    assert certificate.judged(sidecar.launch.credentials)["problem"] == ""
+    async with sidecar.http.post(f"http://{sidecar.admin}/renew") as answer:
+        assert answer.status == 404  # nobody outside asks for it
 
 
 async def test_a_client_without_a_mesh_certificate_gets_no_tls_session(sidecar: Sidecar) -> None:

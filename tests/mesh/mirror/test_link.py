@@ -134,6 +134,20 @@ async def test_a_federated_member_makes_and_unmakes_the_federated_service(link: 
     await link.gone(SERVICES, "web-federated")
 
 
+async def test_a_probe_service_that_was_given_another_port_keeps_it(link: Pair) -> None:
+    """The probe goes to the Link's port at this Service, so whoever changes one must change the other."""
+    place = "linkerd-multicluster"
+    await link.eventually(ENDPOINTS, "probe-east", ready_ips, place)
+    at_node_port = {"spec": {"ports": [{"name": "mc-probe", "port": 30191}]}}
+    await link.west.client.patch(SERVICES, "probe-east", at_node_port, place)
+    await link.west.client.patch(LINKS, "east", {"spec": {"probeSpec": {"port": "30191"}}}, place)
+    await link.eventually(
+        ENDPOINTS, "probe-east", lambda e: e["subsets"][0]["ports"][0]["port"] == 30191, place
+    )
+    found = await link.mirror("probe-east", place)
+    assert [port["port"] for port in found["spec"]["ports"]] == [30191]
+
+
 async def test_a_dead_gateway_makes_its_endpoints_not_ready_and_a_live_one_ready_again(link: Pair) -> None:
     await link.export()
     await link.eventually(ENDPOINTS, "web-east", ready_ips)

@@ -90,6 +90,11 @@ def test_a_link_keeps_what_the_network_between_does() -> None:
     assert directed_links(lab(text))[0].wan == Wan(0.02, 0.002, 0.001, 100_000_000)
 
 
+def test_a_link_leaves_the_same_labels_out_in_both_directions() -> None:
+    text = TWO + "links: [{from: west, to: east, both: true, excluded-labels: [team, 'ci/*']}]"
+    assert [one.excluded_labels for one in directed_links(lab(text))] == [("team", "ci/*")] * 2
+
+
 @pytest.mark.parametrize(
     ("export", "meaning"),
     [
@@ -184,6 +189,7 @@ scenario:
   steps:
     - {name: outage, at: 2s, fault: scale, target: west/shop/front, for: 3s}
     - {after: 500ms, fault: partition, a: west, b: east}
+    - {fault: clock, target: "west,east", skew: -25h}
     - {heal: all}
   expect:
     - {traffic: west/front-shop, during: outage, success: ">= 99.95%", p99: "< 200ms"}
@@ -192,7 +198,10 @@ scenario:
     found = lab(TWO + written)
     assert parse(dump(found), "stored") == found
     assert found.scenario.expect[0].success == Bound(">=", 0.9995)
-    assert found.scenario.steps[1].words == "fault.partition west east"
+    assert [step.words for step in found.scenario.steps[1:3]] == [
+        "fault.partition west east",
+        "fault.clock west,east --skew=-25h",
+    ]
 
 
 def test_the_files_of_a_scenario_are_relative_to_its_own(tmp_path: Path) -> None:
