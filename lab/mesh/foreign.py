@@ -13,6 +13,7 @@ from lab.kube.client import Client
 from lab.kube.errors import NotFound
 from lab.kube.kinds import DEPLOYMENTS, LINKS, LINKS_2_14
 from lab.kube.links import link_target, modes_of
+from lab.kube.objects import Object
 from lab.mesh.linkerd.uninstall import uninstall
 from lab.mesh.protocol import Finding, LinkSpec, LinkState, MeshCluster, Task
 
@@ -24,6 +25,9 @@ class NoMesh:
 
     def __init__(self, lab: LabDir) -> None:
         self._lab = lab
+
+    async def available(self) -> None:
+        """Nothing is needed."""
 
     async def install(self, cluster: MeshCluster) -> None:
         """Take out the mesh that the lab had here before, if its topology asked for one."""
@@ -42,6 +46,9 @@ class NoMesh:
         return []
 
     async def check(self, clusters: Sequence[MeshCluster]) -> list[Finding]:
+        return []
+
+    async def preview(self, cluster: str) -> list[Object]:
         return []
 
     async def commands(self, tasks: Sequence[Task], clients: Mapping[str, Client]) -> list[tuple[str, str]]:

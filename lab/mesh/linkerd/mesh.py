@@ -27,6 +27,7 @@ from lab.mesh.linkerd import checks, find, plan, programs
 from lab.mesh.linkerd.acts import Act, Place
 from lab.mesh.linkerd.perform import perform
 from lab.mesh.linkerd.plan import Found
+from lab.mesh.linkerd.preview import preview
 from lab.mesh.linkerd.programs import EXTENSION, Program, Settings
 from lab.mesh.protocol import Finding, LinkSpec, LinkState, MeshCluster, Say, Task, silent
 from lab.mesh.specs import has_gateway, link_spec, link_state, links_from
@@ -56,6 +57,9 @@ class LinkerdMesh:
     def _anchor(self) -> Pair:
         """Made when it is needed first: a plan alone makes nothing."""
         return lab_anchor(self._lab)
+
+    async def available(self) -> None:
+        await self._program()
 
     async def install(self, cluster: MeshCluster) -> None:
         """Install, or bring to this program's release; returns when the control plane runs."""
@@ -110,6 +114,10 @@ class LinkerdMesh:
         for task in tasks:
             acts += await self._acts_of(task, program, clients)
         return list(dict.fromkeys((act.where.name, act.line) for act in acts))
+
+    async def preview(self, cluster: str) -> list[Object]:
+        """Rendered by the program that would install it."""
+        return await preview(await self._program(), cluster, self._settings(cluster))
 
     async def _acts_of(self, task: Task, program: Program, clients: Mapping[str, Client]) -> list[Act]:
         place = self._place(task.clusters[0])
