@@ -100,11 +100,11 @@ class Cell:
 
     @property
     def column(self) -> str:
-        return " ".join(filter(None, (self.variant, self.mode, self.version))) or "as in the file"
+        return " ".join(filter(None, (self.mode, self.version))) or "as in the file"
 
     @property
     def row(self) -> str:
-        return self.fault or "as in the file"
+        return ", ".join(filter(None, (self.variant, self.fault))) or "as in the file"
 
     def alone(self, step: str) -> Axes:
         """The axes on which there is this cell only."""

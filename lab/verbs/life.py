@@ -71,6 +71,16 @@ def plan(
     show(steps, json)
 
 
+@verb(help={name: FILE[name] for name in ("file", "engine", "variant")})
+def validate(
+    c: Context, file: str = "two-clusters", engine: str = "", variant: str = "", json: bool = False
+) -> None:
+    """Say whether a topology file is right; asks no cluster."""
+    from lab.ops.validate import validate
+
+    show(validate(file, engine=engine_name(engine), variant=variant), json)
+
+
 @verb(help={"all": "every lab of this user", "purge": "also forget its objects, certificates and logs"})
 def down(c: Context, lab: str = "", all: bool = False, purge: bool = False, json: bool = False) -> None:
     """Take a lab down and leave nothing running."""

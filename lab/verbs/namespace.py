@@ -8,6 +8,7 @@ namespace = Collection(
     life.up,
     life.down,
     life.plan,
+    life.validate,
     life.status,
     life.list_,
     life.kubeconfig,

@@ -9,7 +9,7 @@ from lab.verbs.verb import show, verb
 @verb(
     help=FILE
     | {
-        "file": "topology file with a scenario, or the name of a shipped one: scenarios/failover-flat",
+        "file": "topology file with a scenario, or the name of a shipped one: scenarios/failover",
         "keep": "leave the lab up afterwards",
         "repeat": "how many times, on the same lab",
         "seed": "decides what is left to chance, instead of the scenario's own",
@@ -103,13 +103,13 @@ def matrix(
 def search(
     c: Context,
     file: str,
+    output: str = "",
     seed: int = 0,
     tries: int = 20,
     for_: str = "10m",
     max_faults: int = 3,
     kind: list[str] = [],  # noqa: B006 - how Invoke declares a repeatable flag
     cluster: list[str] = [],  # noqa: B006
-    output: str = "",
     lab: str = "",
     engine: str = "",
     variant: str = "",

@@ -55,7 +55,9 @@ def parse(words: list[str]) -> tuple[str, dict[str, str]]:
 
 
 def get(flags: dict[str, str], path: str) -> Object | None:
-    """What the API of the cluster that the flags name has there, or None."""
+    """What the API of the cluster that the flags name has there, or None; so it is without a cluster."""
+    if "ignore-cluster" in flags and not Path(flags["kubeconfig"]).exists():
+        return None
     place = [f"--kubeconfig={flags['kubeconfig']}", f"--context={flags['context']}"]
     argv = [str(Path(sys.executable).parent / "kubectl"), *place, "get", "--raw", path]
     done = subprocess.run(argv, capture_output=True, text=True, timeout=20, check=False)
@@ -82,7 +84,7 @@ def definitions(flags: dict[str, str]) -> list[Object]:
             {**one, "storage": True} for one in old["spec"]["versions"] if one["name"] == "v1beta1"
         ]
         return [*found, old]
-    if get(flags, f"{CRDS}/httproutes.gateway.networking.k8s.io") is None:
+    if "ignore-cluster" not in flags and get(flags, f"{CRDS}/httproutes.gateway.networking.k8s.io") is None:
         raise Refused("The Gateway API CRDs must be installed prior to installing Linkerd.")
     return found
 
@@ -128,7 +130,8 @@ COMPONENTS = ("linkerd-identity", "linkerd-destination", "linkerd-proxy-injector
 
 
 def multicluster(flags: dict[str, str]) -> list[Object]:
-    if get(flags, f"{CORE}/linkerd/configmaps/linkerd-config") is None:
+    config = f"{CORE}/linkerd/configmaps/linkerd-config"
+    if "ignore-cluster" not in flags and get(flags, config) is None:
         raise Refused("you need Linkerd to be installed in order to install multicluster addons")
     extension = rendered_extension(flags.get("set", ""), gateway=flags.get("gateway") != "false")
     return [*shipped(f"{EXTENSION}/namespace.yaml"), *extension]
