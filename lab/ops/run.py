@@ -169,13 +169,7 @@ def _round(lab: Lab, seed: int) -> Round:
 async def _course(lab: Lab, seed: int, say: Callable[[str, str], None]) -> Round:
     scenario = lab.topology.scenario
     clusters = sorted({one.from_ for one in lab.topology.traffic})
-    beside = str(Path(sys.executable).parent)  # kubectl and lab, whether or not their venv is active
-    env = {
-        "KUBECONFIG": str(lab.dir.kubeconfig),
-        "LAB": lab.name,
-        "LAB_SEED": str(seed),
-        "PATH": f"{beside}{os.pathsep}{os.environ.get('PATH', '')}",
-    }
+    env = environment(lab, seed)
     async with Sampler(lab.connect, scenario.probes, env) as sampler:
         stage = _Stage(lab, sampler, env)
         await _steady(stage, say)
@@ -184,7 +178,7 @@ async def _course(lab: Lab, seed: int, say: Callable[[str, str], None]) -> Round
         say("heal", "all")
         await asyncio.to_thread(fault.heal, tuple(standing), lab=lab.name)
     say("lab", "reading what was recorded")
-    fetched = await fetch(lab.connect, clusters, played.begin - BASELINE, played.end)
+    fetched = await fetch(lab.connect, clusters, played.begin - BASELINE, (played.begin, played.end))
     course = Course(
         played.begin,
         played.end,
@@ -217,6 +211,17 @@ async def _steady(stage: "_Stage", say: Callable[[str, str], None]) -> None:
                 f"lab {lab.name} is not in its steady state after {steady.within:g} s:{problems(outcomes)}",
                 remedy="`lab status` shows the whole state; `lab run --keep` leaves the lab up",
             )
+
+
+def environment(lab: Lab, seed: int) -> dict[str, str]:
+    """What programs of steps and probes find in their environment, beside the caller's."""
+    beside = str(Path(sys.executable).parent)  # kubectl and lab, whether or not their venv is active
+    return {
+        "KUBECONFIG": str(lab.dir.kubeconfig),
+        "LAB": lab.name,
+        "LAB_SEED": str(seed),
+        "PATH": f"{beside}{os.pathsep}{os.environ.get('PATH', '')}",
+    }
 
 
 def protocols(topology: Topology) -> dict[str, str]:

@@ -9,7 +9,7 @@ from lab.verbs.verb import show, verb
 @verb(
     help=FILE
     | {
-        "file": "topology file with a scenario, or the name of a shipped one: scenarios/failover-flat",
+        "file": "topology file with a scenario, or the name of a shipped one: scenarios/failover",
         "keep": "leave the lab up afterwards",
         "repeat": "how many times, on the same lab",
         "seed": "decides what is left to chance, instead of the scenario's own",

@@ -17,6 +17,7 @@ from pyroute2 import IPRoute
 
 from lab.base.wait import pause
 from lab.engines.embedded.hostpid import HostProcess, start_ticks
+from lab.engines.embedded.network.dns import TABLE as DNS_TABLE
 from lab.engines.embedded.network.rules import DROP_TABLE, NODE_TABLE
 from lab.engines.embedded.nft.transaction import Nft
 from lab.engines.protocol import EngineFault
@@ -259,7 +260,7 @@ def of_this_machine() -> dict[str, Any]:
             "routes": sorted(str(route.get_attr("RTA_DST")) for route in ip.get_routes(family=2)),
         }
     nft = Nft()
-    found["nft"] = [nft.rules(table) for table in (DROP_TABLE, NODE_TABLE)]
+    found["nft"] = [nft.rules(table) for table in (DROP_TABLE, NODE_TABLE, DNS_TABLE)]
     nft.close()
     found["stopped"] = sorted(entry.name for entry in Path("/proc").glob("[0-9]*") if _is_stopped(entry))
     return found
@@ -276,7 +277,7 @@ def _is_stopped(entry: Path) -> bool:
 
 def test_nothing_outside_the_lab_is_touched(lab: RunningLab) -> None:
     before = of_this_machine()
-    for kind in ("partition", "impair", "pause"):
+    for kind in ("partition", "impair", "pause", "dns", "node"):
         asyncio.run(inject(find(lab.name).site, replace(FAULTS[kind], id=f"{kind}-1")))
     during = of_this_machine()
     assert_as_up_left_it()

@@ -61,7 +61,7 @@ def visit(page: str, folder: Path, anchor: str = "") -> Visit:
         f"--log-net-log={log}",
         f"{file.as_uri()}{anchor}",
     ]
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=90, check=True)
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=180, check=True)
     asked = [
         event["params"]
         for event in json.loads(log.read_text())["events"]

@@ -21,7 +21,7 @@ from lab.engines.kind.acts import (
     WriteFile,
 )
 from lab.engines.kind.cache import Cache
-from lab.engines.kind.images import Images, canonical, full_name
+from lab.engines.kind.images import IMAGE_SECONDS, Images, canonical, full_name
 from lab.engines.kind.nodes import Node, Wiring, by_cluster
 from lab.kube.quantity import quantity
 from lab.plan.addresses import ClusterPlan, LabPlan
@@ -30,8 +30,6 @@ READY_SECONDS = 180
 """How long kind itself waits for a cluster to be ready."""
 CREATE_SECONDS = 900.0
 DELETE_SECONDS = 120.0
-IMAGE_SECONDS = 1800.0
-"""How long a build, or moving images, may take."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +71,7 @@ def creation(lab: LabDir, plan: LabPlan, images: Images, present: Present) -> De
     first: list[Act] = []
     if not present.network:
         first.append(_make_network(lab, network, plan.lab_cidr))
-    if plan.kind.cache:
+    if _has_cache(plan):
         first += [RunDocker("lab", argv, IMAGE_SECONDS) for argv in cache.serve(network, present.cache)]
     missing = [
         name
@@ -81,6 +79,7 @@ def creation(lab: LabDir, plan: LabPlan, images: Images, present: Present) -> De
         if [(node.name, node.role) for node in groups.get(name, ())] != _node_names(plan, name)
         or present.marks.get(name, config.mark(plan, cluster)) != config.mark(plan, cluster)
     ]
+    # Offline, what is absent was refused before.
     if missing and images.node and canonical(images.node) not in present.images:
         first.append(RunDocker("lab", ("pull", images.node), IMAGE_SECONDS))
     if images.apps.tag not in present.images:
@@ -102,9 +101,13 @@ def _make_network(lab: LabDir, name: str, subnet: str) -> RunDocker:
     return RunDocker("lab", argv, DELETE_SECONDS)
 
 
+def _has_cache(plan: LabPlan) -> bool:
+    return plan.kind.cache and not plan.kind.offline
+
+
 def mirroring(plan: LabPlan, present: Present) -> list[Act]:
     """Lets every running node ask the cache for images."""
-    nodes = [node for node in present.nodes if node.state == "running"] if plan.kind.cache else []
+    nodes = [node for node in present.nodes if node.state == "running"] if _has_cache(plan) else []
     return [InNode(one.cluster, one.name, cache.use()) for one in nodes if one.name not in present.mirrored]
 
 

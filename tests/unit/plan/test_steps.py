@@ -60,6 +60,14 @@ def test_a_stopped_cluster_is_started_and_nothing_else_is_touched_in_the_others(
     assert ids(steps) == ["start-cluster/east"]
 
 
+def test_links_are_made_anew_once_an_end_has_another_version_of_the_mesh() -> None:
+    wanted = desired(two("links: [west -> east]"))
+    mesh = {**wanted.mesh, "east": MeshState("edge-26.7.1", wanted.mesh["east"].config)}
+    link = next(step for step in diff(wanted, replace(seen(wanted), mesh=mesh)) if step.verb is Verb.LINK)
+    assert link.reason == "east gets another version of the mesh"
+    assert link.after == ("install-mesh/east",)
+
+
 def test_another_mesh_version_is_installed_and_the_reason_names_both() -> None:
     wanted = desired(two())
     old = MeshState("2.14", wanted.mesh["west"].config)
