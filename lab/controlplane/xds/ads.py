@@ -7,7 +7,7 @@ nobody else.
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import grpc
@@ -24,8 +24,9 @@ from lab.controlplane.xds.translate import Proxy
 log = get_logger(__name__)
 
 COALESCE = 0.005
-# Listeners and routes wait for the clusters and endpoints that they may name.
-_AFTER = {LISTENER: (CLUSTER, ENDPOINTS), ROUTES: (CLUSTER, ENDPOINTS)}
+# Listeners and routes wait for the clusters and endpoints that they may name; those go only after them.
+_NAMED, _NAMING = (CLUSTER, ENDPOINTS), (LISTENER, ROUTES)
+_AFTER = dict.fromkeys(_NAMING, _NAMED)
 _LARGEST_MESSAGE = 256 << 20
 
 
@@ -61,6 +62,14 @@ class _Stream:
         """Whether a response of this type, or one it must follow, is under way."""
         found = (self.subscriptions.get(t) for t in (type_url, *_AFTER.get(type_url, ())))
         return any(subscription and subscription.waiting_for for subscription in found)
+
+    def may_name_more(self, snapshot: Snapshot) -> bool:
+        """Whether the proxy's listeners or routes may still name what is not in the snapshot."""
+        found = ((kind, self.subscriptions.get(kind)) for kind in _NAMING)
+        return any(
+            subscription and (subscription.waiting_for or subscription.changes(snapshot.of(kind)))
+            for kind, subscription in found
+        )
 
 
 class AdsServer(ads_pb2_grpc.AggregatedDiscoveryServiceServicer):  # type: ignore[misc] # untyped upstream
@@ -191,6 +200,9 @@ class AdsServer(ads_pb2_grpc.AggregatedDiscoveryServiceServicer):  # type: ignor
             return
         resources = snapshot.of(kind)
         changes = subscription.changes(resources)
+        held = kind in _NAMED and bool(changes.removed) and stream.may_name_more(snapshot)
+        if held:
+            changes = replace(changes, removed=())
         if changes:
             stream.nonce += 1
             subscription.waiting_for = str(stream.nonce)
@@ -206,7 +218,7 @@ class AdsServer(ads_pb2_grpc.AggregatedDiscoveryServiceServicer):  # type: ignor
             )
             self.counters.pushes += 1
             self.counters.resources += len(changes.updated)
-        subscription.record(changes, resources)
+        subscription.record(changes, None if held else resources)
         if changes:
             await context.write(response)
         if kind == CLUSTER and (endpoints := stream.subscriptions.get(ENDPOINTS)):

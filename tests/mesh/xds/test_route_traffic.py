@@ -431,3 +431,16 @@ async def test_a_wildcard_names_what_was_asked_for_where_credentials_are_allowed
     assert headers["Access-Control-Allow-Origin"] == "https://a.test"
     assert headers["Access-Control-Allow-Methods"] == "PUT"
     assert headers["Access-Control-Allow-Headers"] == "x-one, x-two"
+
+
+async def test_no_request_fails_while_a_route_comes_and_goes(bench: Any) -> None:
+    """A route over several backends has a cluster of its own, which goes only after what names it."""
+    found = await unmeshed(bench, "echo", "one", "two")
+    there = route(("one", 1), ("two", 1), port=found.outbound_port)
+    statuses: Counter[int] = Counter()
+    for step in range(10):
+        before, after = (None, there) if step % 2 == 0 else (there, None)
+        found.world.put(before, after)
+        for _ in range(8):
+            statuses[(await found.get(ECHO))[0]] += 1
+    assert set(statuses) == {200}, statuses
