@@ -16,8 +16,8 @@ from tests.lab.conftest import Cli, RunningLab, bring_up, left_behind
 pytestmark = [pytest.mark.netns, pytest.mark.slow]
 
 SHIPPED = [
-    pytest.param(path.stem, variant, id=f"{path.stem}-{variant}".rstrip("-"))
-    for path in sorted((shipped.TOPOLOGIES / "scenarios").glob("*.yaml"))
+    pytest.param(name, variant, id=f"{name}-{variant}".rstrip("-"))
+    for name, path in sorted((one.stem, one) for one in (shipped.TOPOLOGIES / "scenarios").glob("*.yaml"))
     for variant in parse(path.read_text(), path.name).variants or ("",)
 ]
 BROKEN = str(Path(__file__).with_name("broken-promise.yaml"))

@@ -80,6 +80,13 @@ def test_traffic_starts_only_in_the_cluster_it_comes_from() -> None:
     assert traffic_objects(asked, "east", MANIFESTS) == ()
 
 
+def test_calls_carry_the_headers_of_their_traffic() -> None:
+    asked = topology('traffic: [{from: west, to: "http://front.shop", headers: {x-group: testers}}]')
+    config = find(traffic_objects(asked, "west", MANIFESTS), "ConfigMap", "loadgen-targets")
+    target = json.loads(config["data"]["targets.json"])["targets"]["front-shop"]
+    assert target["headers"] == {"x-group": "testers"}
+
+
 def test_an_idle_generator_calls_nothing_and_does_not_pass_for_the_wanted_one() -> None:
     asked = topology('traffic: [{from: west, to: "http://front.shop"}]')
     wanted = traffic_objects(asked, "west", MANIFESTS)
