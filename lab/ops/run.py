@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lab.base import process, shipped
-from lab.base.errors import CheckFailed, UsageError
+from lab.base.errors import CheckFailed, LabError, UsageError
 from lab.base.wait import pause
 from lab.faults.ledger import Ledger
 from lab.faults.model import Tenure
@@ -23,6 +23,7 @@ from lab.faults.workloads import Selection, all_ready
 from lab.kube.manifests import apply_all, written
 from lab.ops import fault
 from lab.ops.answer import Answer
+from lab.ops.bundle.bundle import bundle
 from lab.ops.bundle.versions import versions_of
 from lab.ops.down import down
 from lab.ops.labs import Lab, from_file
@@ -62,6 +63,7 @@ class Rehearsal:
     repeat: int = 1
     junit: str = ""
     html: str = ""
+    bundle: str = ""
     seed: int | None = None
     variant: str = ""
 
@@ -78,14 +80,13 @@ def run(file: str, asked: Rehearsal) -> Answer:
         )
     if asked.repeat < 1:
         raise UsageError(f"--repeat {asked.repeat}: at least one round is needed")
-    for flag, path in (("--junit", asked.junit), ("--html", asked.html)):
+    for flag, path in (("--junit", asked.junit), ("--html", asked.html), ("--bundle", asked.bundle)):
         check_output(flag, path)
     seed = scenario.seed if asked.seed is None else asked.seed
-    with borrowed(lab, keep=asked.keep):
+    with borrowed(lab, keep=asked.keep), _packed(lab, asked.bundle):
         rounds = play_rounds(lab, seed, asked.repeat)
-    said, ran_on = command(file, asked, seed), asyncio.run(versions_of(lab.topology))
-    verdict = Verdict(lab.name, scenario.title, rounds, scenario.verdict, said, ran_on)
-    if lab.dir.root.exists():
+        said, ran_on = command(file, asked, seed), asyncio.run(versions_of(lab.topology))
+        verdict = Verdict(lab.name, scenario.title, rounds, scenario.verdict, said, ran_on)
         keep(lab.dir, verdict)
     if asked.junit:
         Path(asked.junit).write_text(junit(verdict), encoding="utf-8")
@@ -108,6 +109,19 @@ def borrowed(lab: Lab, *, keep: bool) -> Iterator[None]:
     finally:
         if not was_running and not keep and lab.dir.root.exists():
             down(lab.name, purge=not was_there)
+
+
+@contextmanager
+def _packed(lab: Lab, file: str) -> Iterator[None]:
+    """Pack the lab into a bundle afterwards, also when there was no verdict: before it is taken down."""
+    try:
+        yield
+    except LabError:
+        if file:
+            sys.stderr.write(f"{bundle(lab.name, file).view}\n")
+        raise
+    if file:
+        sys.stderr.write(f"{bundle(lab.name, file).view}\n")
 
 
 def play_rounds(lab: Lab, seed: int, count: int) -> tuple[Round, ...]:

@@ -81,13 +81,18 @@ class Swap:
         return next((one for one in options if one not in FLAGS), "")
 
 
+def has_mode(topology: Topology) -> bool:
+    """Whether an app exports anything in a mode that can be another one."""
+    return any(one in MODES for app in topology.apps for modes in app.export.values() for one in modes)
+
+
 def with_mode(topology: Topology, mode: str) -> Topology:
     """Everything that apps export by gateway or flat, exported in this mode, and carried so by the links."""
 
     def changed(modes: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(dict.fromkeys(mode if one in MODES else one for one in modes))
 
-    if not any(one in MODES for app in topology.apps for modes in app.export.values() for one in modes):
+    if not has_mode(topology):
         raise Impossible("no app exports anything by gateway or flat")
     apps = tuple(
         app.model_copy(update={"export": {name: changed(modes) for name, modes in app.export.items()}})

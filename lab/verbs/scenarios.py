@@ -15,6 +15,7 @@ from lab.verbs.verb import show, verb
         "seed": "decides what is left to chance, instead of the scenario's own",
         "junit": "also write the verdict as JUnit XML to this file",
         "html": "also write it as one page with charts to this file",
+        "bundle": "also pack the lab with the verdict into this file, for `lab repro`",
     }
 )
 def run(
@@ -26,6 +27,7 @@ def run(
     repeat: int = 1,
     junit: str = "",
     html: str = "",
+    bundle: str = "",
     seed: int = -1,
     variant: str = "",
     json: bool = False,
@@ -40,6 +42,7 @@ def run(
         repeat=repeat,
         junit=junit,
         html=html,
+        bundle=bundle,
         seed=None if seed < 0 else seed,
         variant=variant,
     )

@@ -14,12 +14,12 @@ import pytest
 from lab.base.errors import LabError
 from lab.engines.kind import config, design
 from lab.engines.kind.acts import RunDocker, RunKind
-from lab.engines.kind.apps import apps_image
+from lab.engines.kind.apps import PODS_TAG, apps_image
 from lab.engines.kind.daemon import Daemon
 from lab.engines.kind.design import Present
 from lab.engines.kind.images import DIGESTS, NEWEST, Images, release_of
 from lab.engines.kind.perform import perform
-from tests.kind import python_image
+from tests.kind import node_image, python_image
 from tests.kind.conftest import Rig
 
 pytestmark = pytest.mark.slow
@@ -106,6 +106,23 @@ async def test_it_finds_and_removes_what_the_engine_takes_for_its_nodes(
     with rig.docker.client() as client:
         assert client.containers.list(all=True) == []
         assert client.volumes.list() == []
+
+
+@pytest.mark.netns
+async def test_it_loads_images_into_the_nodes(rig: Rig, kind: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with rig.docker.client() as client:
+        try:
+            client.containers.run(node_image.TAG, entrypoint="true", privileged=True, remove=True)
+        except docker.errors.APIError as error:
+            pytest.skip(
+                f"kind works in nodes by `docker exec --privileged`, refused here: {error.explanation}"
+            )
+    await rig.up()
+    ctr = ("ctr", "--namespace=k8s.io", "images")
+    rig.inside("west", *ctr, "remove", PODS_TAG)
+    monkeypatch.setenv("PATH", str(kind.parent), prepend=":")
+    await rig.up()
+    assert PODS_TAG in rig.inside("west", *ctr, "list", "--quiet").split()
 
 
 @pytest.mark.netns

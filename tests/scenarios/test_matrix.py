@@ -56,6 +56,10 @@ def test_without_flags_a_file_without_variants_is_run_in_both_modes() -> None:
     assert ways(planned(PLAIN)) == [("", "gateway", "", ""), ("", "flat", "", "")]
 
 
+def test_without_flags_a_file_that_exports_nothing_is_run_as_it_is() -> None:
+    assert ways(planned(SIMPLE.replace(", export: [gateway]", ""))) == [("", "", "", "")]
+
+
 def test_without_flags_a_file_with_variants_is_run_in_each_with_its_known_verdict() -> None:
     found = planned(VARIANTS)
     assert [(cell.row, cell.expected) for cell in found] == [

@@ -39,7 +39,8 @@ async def preview(program: Program, cluster: str, settings: Settings) -> list[Ob
     own = [] if program.kind == "linkerd" else [*_read("linkerd"), *_read("linkerd-multicluster")]
     gateway_api = read(MANIFESTS / "gateway-api") if program.release.managed else []
     links = [obj for target, _ in settings.links for obj in _link(target, is_managed=program.release.managed)]
-    return [*gateway_api, *own, *rendered, *links]
+    metrics = [] if program.release.managed else read(MANIFESTS / "linkerd-metrics")
+    return [*gateway_api, *own, *rendered, *metrics, *links]
 
 
 def _place(folder: Path, cluster: str) -> Place:

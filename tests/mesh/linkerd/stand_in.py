@@ -193,19 +193,22 @@ def link(flags: dict[str, str]) -> list[Object]:
 
 
 def check(flags: dict[str, str]) -> list[Object]:
-    """Two documents, as the CLI prints them: the control plane's checks, and those of the extension."""
+    """A document for the control plane's checks, and one more for those of the extension where that is."""
     answers = []
     for space, category in (("linkerd", "linkerd-existence"), (EXTENSION, EXTENSION)):
+        if space == EXTENSION and get(flags, f"{CORE}/{EXTENSION}") is None:
+            continue
         listed = (get(flags, f"/apis/apps/v1/namespaces/{space}/deployments") or {}).get("items", [])
         down = [one["metadata"]["name"] for one in listed if not one["status"].get("readyReplicas")]
         result: Object = {"description": f"all Deployments of {space} run", "result": "success"}
-        if down or not listed:
+        if down or (space == "linkerd" and not listed):
             result |= {"result": "error", "error": f"no ready pods: {', '.join(down) or 'none there'}",
                        "hint": "https://linkerd.io/2/checks/#l5d-existence"}  # fmt: skip
         old = {"description": "cli is up-to-date", "result": "warning", "error": "is running an old version",
                "hint": "https://linkerd.io/2/checks/#l5d-version-cli"}  # fmt: skip
         checks = [result, *([old] if space == "linkerd" else [])]
-        answers.append({"success": not down, "categories": [{"categoryName": category, "checks": checks}]})
+        is_good = result["result"] == "success"
+        answers.append({"success": is_good, "categories": [{"categoryName": category, "checks": checks}]})
     return answers
 
 

@@ -56,7 +56,7 @@ async def test_linkerd_leaves_a_cluster_without_a_trace_and_the_users_definition
     assert objects.resource_version(now) == objects.resource_version(routes)
 
 
-@pytest.mark.parametrize("version", ["latest", "2.14"])
+@pytest.mark.parametrize("version", ["latest", pytest.param("2.14", marks=pytest.mark.slow)])
 async def test_a_plan_names_all_that_an_installation_makes(rig: Rig, version: MeshVersion) -> None:
     client = rig.west.client
     before = await everything(client)

@@ -207,9 +207,7 @@ async def test_the_checks_of_the_cli_become_findings_with_its_hints(rig: Rig) ->
         ("linkerd-multicluster", True, False),
     ]
     missing = await mesh.check([rig.east])
-    assert [one.remedy for one in missing if not one.ok] == 2 * [
-        "see https://linkerd.io/2/checks/#l5d-existence"
-    ]
+    assert [one.remedy for one in missing if not one.ok] == ["see https://linkerd.io/2/checks/#l5d-existence"]
 
 
 async def test_what_the_cli_refuses_is_told_with_the_line_to_try_and_what_helps(rig: Rig) -> None:

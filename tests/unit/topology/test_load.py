@@ -85,6 +85,12 @@ def test_a_link_without_modes_carries_all_that_can_be(
     assert directed_links(lab(text))[0].modes == modes
 
 
+def test_a_version_brings_its_bugs_along_and_others_are_asked_for() -> None:
+    mesh = "mesh: {version: '2.14', emulate: [restart-vs-dead-gateway]}"
+    assert lab(TWO + mesh).mesh.bugs == ("headless-mirrors-collected", "restart-vs-dead-gateway")
+    assert lab(TWO).mesh.bugs == ()
+
+
 def test_a_link_keeps_what_the_network_between_does() -> None:
     text = TWO + "links: [{from: west, to: east, delay: 20ms, jitter: 2ms, loss: 0.1%, rate: 100mbit}]"
     assert directed_links(lab(text))[0].wan == Wan(0.02, 0.002, 0.001, 100_000_000)
