@@ -290,9 +290,10 @@ class _Stage:
     def _tenure(self, step: Step) -> Tenure:
         return Tenure(f"scenario:{self.lab.topology.name}", lease(self.lab.topology.scenario, step))
 
-    async def heal(self, fault_id: str) -> None:
+    async def heal(self, fault_id: str) -> float:
         async with self.one_at_a_time:
-            await asyncio.to_thread(fault.heal, (fault_id,), lab=self.lab.name)
+            done = await asyncio.to_thread(fault.heal, (fault_id,), lab=self.lab.name)
+        return float(done.data["at"])
 
     async def act(self, step: Step) -> None:
         await (self._apply(step) if step.apply else self._run(step))
