@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lab.base import process
+from lab.base import process, shipped
 from lab.base.errors import CheckFailed, LabError, UsageError
 from lab.base.wait import pause
 from lab.faults.ledger import Ledger
@@ -74,7 +74,9 @@ def run(file: str, asked: Rehearsal) -> Answer:
     scenario = lab.topology.scenario
     if not scenario.expect:
         raise UsageError(
-            f"{file} has no scenario", remedy="add `scenario:` with steps and expectations to it"
+            f"{file} has no scenario",
+            remedy="add `scenario:` with steps and expectations to it, or run a shipped one: "
+            + ", ".join(shipped.names("scenarios")),
         )
     if asked.repeat < 1:
         raise UsageError(f"--repeat {asked.repeat}: at least one round is needed")
