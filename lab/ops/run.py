@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lab.base import process
+from lab.base import process, shipped
 from lab.base.errors import CheckFailed, LabError, UsageError
 from lab.base.wait import pause
 from lab.faults.ledger import Ledger
@@ -74,7 +74,9 @@ def run(file: str, asked: Rehearsal) -> Answer:
     scenario = lab.topology.scenario
     if not scenario.expect:
         raise UsageError(
-            f"{file} has no scenario", remedy="add `scenario:` with steps and expectations to it"
+            f"{file} has no scenario",
+            remedy="add `scenario:` with steps and expectations to it, or run a shipped one: "
+            + ", ".join(shipped.names("scenarios")),
         )
     if asked.repeat < 1:
         raise UsageError(f"--repeat {asked.repeat}: at least one round is needed")
@@ -288,9 +290,10 @@ class _Stage:
     def _tenure(self, step: Step) -> Tenure:
         return Tenure(f"scenario:{self.lab.topology.name}", lease(self.lab.topology.scenario, step))
 
-    async def heal(self, fault_id: str) -> None:
+    async def heal(self, fault_id: str) -> float:
         async with self.one_at_a_time:
-            await asyncio.to_thread(fault.heal, (fault_id,), lab=self.lab.name)
+            done = await asyncio.to_thread(fault.heal, (fault_id,), lab=self.lab.name)
+        return float(done.data["at"])
 
     async def act(self, step: Step) -> None:
         await (self._apply(step) if step.apply else self._run(step))

@@ -126,7 +126,8 @@ class Grid:
         """How many cells are as expected, and how many cannot be."""
         judged = [one for one in self.results if one.word != "impossible"]
         surprises = sum(not one.as_expected for one in judged)
-        words = f"{len(judged) - surprises} of {len(judged)} cells are as expected"
+        are = "cell is" if len(judged) == 1 else "cells are"
+        words = f"{len(judged) - surprises} of {len(judged)} {are} as expected"
         impossible = len(self.results) - len(judged)
         return words + (f", {impossible} cannot be" if impossible else "")
 

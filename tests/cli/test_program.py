@@ -41,7 +41,7 @@ def lab(*words: str, cwd: Path = ROOT, home: Path | None = None) -> "subprocess.
         (["run", "scenarios/identity", "--html", "."], 2, "this is a folder"),
         (["matrix", "-"], 2, "a matrix needs a file"),
         (["matrix", "scenarios/identity", "--mode", "federated"], 2, '--mode "federated" is unknown'),
-        (["matrix", "scenarios/failover-gateway", "--mode", "flat"], 2, "pods of different networks"),
+        (["matrix", "scenarios/latency", "--mode", "flat"], 2, "pods of different networks"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

@@ -121,3 +121,17 @@ def test_callers_fail_over_to_linked_clusters_that_give_them_a_mirror() -> None:
 def test_without_failover_callers_stay() -> None:
     topology = two("links: [west <-> east]\napps: [{app: shop, export: flat}]")
     assert failover_targets(topology, topology.apps[0], "west") == ()
+
+
+@pytest.mark.parametrize("provider", ["none", "user"])
+def test_a_mesh_that_is_not_the_labs_is_not_installed_and_apps_wait_for_their_namespaces(
+    provider: str,
+) -> None:
+    asked = parse(
+        f"name: x\nengine: existing\nmesh: {provider}\nclusters: {{west: {{}}}}\napps: [{{app: echo}}]",
+        "test",
+    )
+    steps = diff(desired(asked), Observed())
+    assert [step.verb for step in steps] == [Verb.START_CLUSTER, Verb.PREPARE, Verb.DEPLOY_APP]
+    assert ids(steps)[1] in steps[2].after
+    assert diff(desired(asked), seen(desired(asked))) == ()

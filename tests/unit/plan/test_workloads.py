@@ -93,3 +93,17 @@ def test_an_idle_generator_calls_nothing_and_does_not_pass_for_the_wanted_one() 
     resting = find(idle(wanted), "ConfigMap", "loadgen-targets")
     assert json.loads(resting["data"]["targets.json"]) == {"targets": {}}
     assert objects.annotations(resting) != objects.annotations(find(wanted, "ConfigMap", "loadgen-targets"))
+
+
+def test_an_image_of_the_users_replaces_that_of_apps_and_traffic_alone() -> None:
+    text = (
+        "apps-image: r.example/apps:1\napps: [{app: echo}]\ntraffic: [{from: west, to: 'http://echo.echo'}]"
+    )
+    asked = topology(text)
+    found = [*app_objects(asked, "echo", "west", MANIFESTS), *traffic_objects(asked, "west", MANIFESTS)]
+    deployments = [obj for obj in found if obj["kind"] == "Deployment"]
+    images = {c["image"] for obj in deployments for c in obj["spec"]["template"]["spec"]["containers"]}
+    assert images == {"r.example/apps:1"}
+    before = topology(text.partition("\n")[2])
+    marks = objects.annotations(find(app_objects(before, "echo", "west", MANIFESTS), "Deployment", "echo"))
+    assert marks[HASH_ANNOTATION] != objects.annotations(deployments[0])[HASH_ANNOTATION]
