@@ -12,7 +12,7 @@ import docker
 import pytest
 
 from lab.base.errors import LabError
-from lab.engines.kind import config, design
+from lab.engines.kind import config, design, supply
 from lab.engines.kind.acts import RunDocker, RunKind
 from lab.engines.kind.apps import PODS_TAG, apps_image
 from lab.engines.kind.daemon import Daemon
@@ -59,7 +59,7 @@ def test_its_release_and_default_image_are_those_of_the_table(kind: Path) -> Non
 def test_it_knows_every_verb_and_flag_that_the_lab_uses(kind: Path, rig: Rig) -> None:
     acts = [*design.creation(rig.dir, rig.plan, IMAGES, Present()).acts, design.delete_cluster(rig.dir, "x")]
     nodes = design.expected(rig.plan, {})
-    acts += design.loading(rig.dir, IMAGES, Present(nodes=nodes)).acts
+    acts += supply.loading(rig.dir, IMAGES, Present(nodes=nodes)).acts
     calls = [act.argv for act in acts if isinstance(act, RunKind)]
     assert {call[0] for call in calls} == {"create", "delete", "load"}
     for verb, noun, *flags in calls:

@@ -17,7 +17,7 @@ from lab.base.concurrent import together
 from lab.base.errors import EngineUnavailable, LabError, UsageError
 from lab.base.state import LabDir, make_private
 from lab.base.wait import until
-from lab.engines.kind import design, kubeconfig, look, names, stock
+from lab.engines.kind import design, kubeconfig, look, names, stock, supply
 from lab.engines.kind.acts import Act
 from lab.engines.kind.apps import apps_image
 from lab.engines.kind.daemon import Daemon, Network
@@ -56,9 +56,9 @@ async def bring_up(lab: LabDir, plan: LabPlan, progress: Progress) -> None:
 
 async def _load(daemon: Daemon, lab: LabDir, plan: LabPlan, images: Images, progress: Progress) -> None:
     seen = await look.present(daemon, lab, plan)
-    for act in design.mirroring(plan, seen):
+    for act in supply.mirroring(plan, seen):
         await perform(daemon, act)
-    await _carry_out(daemon, design.loading(lab, images, seen), progress)
+    await _carry_out(daemon, supply.loading(lab, images, seen), progress)
 
 
 def _refuse_impaired_links(plan: LabPlan) -> None:
@@ -217,6 +217,6 @@ async def lines(lab: LabDir, plan: LabPlan) -> list[tuple[str, str]]:
     todo = design.creation(lab, plan, images, seen)
     nodes = await with_pods(lab, plan, design.expected(plan, by_cluster(seen.nodes)))
     there = replace(seen, nodes=nodes)
-    load = [*design.mirroring(plan, there), *design.loading(lab, images, there).acts]
+    load = [*supply.mirroring(plan, there), *supply.loading(lab, images, there).acts]
     acts = [*todo.acts, *design.wiring(plan, nodes, seen.wiring), *load]
     return [(act.where, act.line) for act in acts]
