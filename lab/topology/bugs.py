@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Literal, get_args
 
 Bug = Literal[
+    "restart-vs-live-gateway",
     "restart-vs-dead-gateway",
     "headless-mirrors-collected",
     "headless-mirrors-mixed-up",

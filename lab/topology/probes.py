@@ -64,7 +64,7 @@ class Output(Part):
     """What a program says."""
 
     run: tuple[str, ...] = Field(min_length=1)
-    """The program (an argument list), which must end with code 0; KUBECONFIG is the lab's."""
+    """The program (an argument list), which must end with code 0. It finds what the `run` of a step finds."""
     path: JsonPath | None = None
     """Take this part of the JSON that it says. Default: all it says."""
 

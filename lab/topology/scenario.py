@@ -120,8 +120,8 @@ class Step(Part):
     """Apply Kubernetes YAML: a file or folder, relative to this file, or the YAML itself (a block of text,
     `|`). It stays applied."""
     run: tuple[str, ...] | None = Field(default=None, min_length=1)
-    """Run a program (an argument list) that must end with code 0; KUBECONFIG is the
-    lab's, and its contexts are $LAB-<cluster>."""
+    """Run a program (an argument list) that must end with code 0. KUBECONFIG is the lab's, and its contexts
+    are $LAB-<cluster>; kubectl and lab are those of this installation."""
 
     @property
     def lasts(self) -> bool:

@@ -70,6 +70,7 @@ class GatewayWatch:
             announce=self.set_liveness,
             metrics=self._metrics,
             cluster=link.cluster,
+            eager="restart-vs-live-gateway" not in profile.bugs,
         )
         await worker.run()
 

@@ -69,6 +69,13 @@ class Profile:
     def probe_service(self, link: Link) -> str:
         return f"probe-gateway-{link.cluster}" if self.version == "2.14" else f"probe-{link.name}"
 
+    @property
+    def first_belief(self) -> bool | None:
+        """What mirrors show of the gateway before its first verdict: None is what they showed before."""
+        if "restart-vs-live-gateway" in self.bugs:
+            return False
+        return True if "restart-vs-dead-gateway" in self.bugs else None
+
     def first_liveness(self) -> Liveness:
         """With linkerd2's bug the worker starts out dead, so a gateway that is dead is never announced."""
         return Liveness(False) if "restart-vs-dead-gateway" in self.bugs else Liveness()
@@ -88,11 +95,13 @@ class Worker:
     announce: Callable[[bool], Awaitable[None]]
     metrics: Metrics
     cluster: str
+    eager: bool = True
+    """Ask at once; else after a period, as Linkerd does."""
 
     async def run(self) -> None:
         limit = aiohttp.ClientTimeout(total=self.spec.timeout)
         async with aiohttp.ClientSession(timeout=limit, trust_env=False) as session:
-            await self._awaken(session)
+            await (self._awaken(session) if self.eager else pause(self.spec.period))
             while True:
                 started = time.monotonic()
                 error = await self._ask(session)

@@ -60,8 +60,7 @@ class View:
         self.local = Local.of(self.clusters.local, self.link)
         self.remote_services = Informer(self.clusters.remote, SERVICES)
         self.remote_endpoints = Informer(self.clusters.remote, ENDPOINTS)
-        if "restart-vs-dead-gateway" in self.profile.bugs:
-            self.gateway = Gateway(alive=True)
+        self.gateway = Gateway(alive=self.profile.first_belief)
 
     def gateway_for(self, endpoints: Object | None) -> Gateway:
         """The gateway as these Endpoints must show it.

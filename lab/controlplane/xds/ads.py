@@ -24,7 +24,7 @@ from lab.controlplane.xds.translate import Proxy
 log = get_logger(__name__)
 
 COALESCE = 0.005
-# Listeners and routes wait for the clusters and endpoints that they may name.
+# Listeners and routes wait for the clusters and endpoints that they may name; those that leave, for them.
 _AFTER = {LISTENER: (CLUSTER, ENDPOINTS), ROUTES: (CLUSTER, ENDPOINTS)}
 _LARGEST_MESSAGE = 256 << 20
 
@@ -61,6 +61,11 @@ class _Stream:
         """Whether a response of this type, or one it must follow, is under way."""
         found = (self.subscriptions.get(t) for t in (type_url, *_AFTER.get(type_url, ())))
         return any(subscription and subscription.waiting_for for subscription in found)
+
+    def may_still_use(self, kind: str, snapshot: Snapshot) -> bool:
+        """Whether the proxy may have listeners or routes that name what of this type has left."""
+        followers = [(t, self.subscriptions.get(t)) for t, leaders in _AFTER.items() if kind in leaders]
+        return any(found and (found.waiting_for or found.changes(snapshot.of(t))) for t, found in followers)
 
 
 class AdsServer(ads_pb2_grpc.AggregatedDiscoveryServiceServicer):  # type: ignore[misc] # untyped upstream
@@ -191,6 +196,9 @@ class AdsServer(ads_pb2_grpc.AggregatedDiscoveryServiceServicer):  # type: ignor
             return
         resources = snapshot.of(kind)
         changes = subscription.changes(resources)
+        keep = bool(changes.removed) and stream.may_still_use(kind, snapshot)
+        if keep:
+            changes = subscription.changes(resources, keep=True)
         if changes:
             stream.nonce += 1
             subscription.waiting_for = str(stream.nonce)
@@ -206,7 +214,7 @@ class AdsServer(ads_pb2_grpc.AggregatedDiscoveryServiceServicer):  # type: ignor
             )
             self.counters.pushes += 1
             self.counters.resources += len(changes.updated)
-        subscription.record(changes, resources)
+        subscription.record(changes, None if keep else resources)
         if changes:
             await context.write(response)
         if kind == CLUSTER and (endpoints := stream.subscriptions.get(ENDPOINTS)):

@@ -23,7 +23,7 @@ from lab.kube.kinds import (
     SERVERS,
     Kind,
 )
-from lab.kube.objects import name, resource_version
+from lab.kube.objects import name, resource_version, spec
 from lab.mesh.builtin import manifests
 from lab.mesh.builtin.apply import apply_all, apply_waves, kind
 from lab.mesh.builtin.link_objects import Target, link, objects
@@ -146,6 +146,15 @@ def test_a_flat_link_names_no_gateway() -> None:
 def test_the_controllers_name_follows_the_profile(profile: str, called: str) -> None:
     made = objects(TARGET, LinkSpec(), profile)
     assert [name(obj) for obj in made if obj["kind"] == "Deployment"] == [called]
+
+
+def test_the_controller_is_told_which_bugs_to_have() -> None:
+    made = objects(TARGET, LinkSpec(emulate=("headless-mirrors-collected",)), "2.14")
+    (deployment,) = (obj for obj in made if obj["kind"] == "Deployment")
+    assert (
+        "--emulate=headless-mirrors-collected"
+        in spec(deployment)["template"]["spec"]["containers"][0]["args"]
+    )
 
 
 def test_a_damaged_trust_anchor_is_reported_with_its_folder(lab: LabDir) -> None:

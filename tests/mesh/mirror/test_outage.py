@@ -15,6 +15,7 @@ from lab.kube.client import Client
 from lab.kube.kinds import ENDPOINTS, SERVICES
 from lab.mesh.builtin.mesh import BuiltinMesh
 from lab.mesh.protocol import MeshCluster
+from lab.topology.bugs import Bug
 from tests.mesh.clusters import token_client
 from tests.mesh.mirror.conftest import Pair, ready_ips
 from tests.mesh.mirror.objects import a_link, endpoints, service
@@ -83,6 +84,19 @@ async def test_a_restart_while_the_gateway_is_dead_keeps_its_endpoints_not_ready
         pair = Pair(west, east, None, None)  # type: ignore[arg-type]
         found = await pair.eventually(ENDPOINTS, "web-east", lambda e: e["metadata"].get("annotations"))
     assert ready_ips(found) == []
+
+
+@pytest.mark.parametrize(("bugs", "ready"), [((), True), (("restart-vs-live-gateway",), False)])
+async def test_a_restart_takes_a_live_gateway_for_dead_with_the_bug_only(
+    unlinked: Unlinked, bugs: tuple[Bug, ...], ready: bool
+) -> None:
+    west, east, _ = unlinked
+    await old_mirror(west, ready=True)
+    await export(east)
+    async with watching(west, east.client, Profile("latest", bugs=frozenset(bugs))):
+        pair = Pair(west, east, None, None)  # type: ignore[arg-type]
+        found = await pair.eventually(ENDPOINTS, "web-east", lambda e: e["metadata"].get("annotations"))
+    assert bool(ready_ips(found)) == ready
 
 
 async def test_the_emulated_bug_makes_endpoints_of_a_dead_gateway_ready_after_a_restart(

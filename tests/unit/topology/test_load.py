@@ -85,6 +85,12 @@ def test_a_link_without_modes_carries_all_that_can_be(
     assert directed_links(lab(text))[0].modes == modes
 
 
+def test_a_version_brings_its_bugs_along_and_others_are_asked_for() -> None:
+    mesh = "mesh: {version: '2.14', emulate: [restart-vs-dead-gateway]}"
+    assert lab(TWO + mesh).mesh.bugs == ("headless-mirrors-collected", "restart-vs-dead-gateway")
+    assert lab(TWO).mesh.bugs == ()
+
+
 def test_a_link_keeps_what_the_network_between_does() -> None:
     text = TWO + "links: [{from: west, to: east, delay: 20ms, jitter: 2ms, loss: 0.1%, rate: 100mbit}]"
     assert directed_links(lab(text))[0].wan == Wan(0.02, 0.002, 0.001, 100_000_000)
@@ -146,6 +152,11 @@ def test_a_bare_name_is_a_shipped_topology_in_any_folder(
     assert load("flat").name == "flat"
 
 
+def test_a_folder_of_the_same_name_does_not_hide_a_shipped_topology(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(shipped.TOPOLOGIES)
+    assert load("scenarios/failover").name == "failover"
+
+
 def test_a_name_on_the_command_line_replaces_the_one_in_the_file() -> None:
     assert load("flat", name="mine").name == "mine"
 
@@ -159,6 +170,12 @@ def test_a_missing_file_is_refused_with_a_near_miss() -> None:
     with pytest.raises(UsageError, match="no topology file flta") as caught:
         load("flta")
     assert 'did you mean "flat"?' in caught.value.remedy
+
+
+def test_a_missing_scenario_is_refused_with_those_that_are_there() -> None:
+    with pytest.raises(UsageError) as caught:
+        load("scenarios/xyz")
+    assert "scenarios/failover, " in caught.value.remedy
 
 
 def test_a_file_that_is_not_text_is_refused_with_the_byte(tmp_path: Path) -> None:
