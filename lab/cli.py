@@ -15,7 +15,12 @@ from invoke.program import Program
 from lab.verbs.namespace import namespace
 
 # Invoke has no optional positional arguments; these verbs take one, or several.
-_OPTIONAL = {"up": "--file", "plan": "--file", "fault.heal": "--id", "bundle": "--lab", "tools": "--name"}
+_OPTIONAL = {
+    **dict.fromkeys(("up", "plan", "validate"), "--file"),
+    "fault.heal": "--id",
+    "bundle": "--lab",
+    "tools": "--name",
+}
 _SEVERAL = frozenset({"fault.heal", "tools"})
 _LINKED = frozenset({"fault.partition", "fault.impair"})
 """These take a link for the two sides of it."""

@@ -18,4 +18,11 @@ def topology(word: str) -> Path:
     """A topology file: the path itself, or the shipped file of that name (with or without .yaml)."""
     path = Path(word)
     named = TOPOLOGIES / (word if word.endswith(".yaml") else f"{word}.yaml")
-    return named if not path.exists() and named.exists() else path
+    return named if not path.is_file() and named.exists() else path
+
+
+def names(folder: str = "") -> list[str]:
+    """The names of the shipped topologies in one of their folders; at the top if there is no such folder."""
+    inside = TOPOLOGIES / folder
+    inside = inside if inside.is_relative_to(TOPOLOGIES) and inside.is_dir() else TOPOLOGIES
+    return sorted(str(path.relative_to(TOPOLOGIES).with_suffix("")) for path in inside.glob("*.yaml"))

@@ -143,6 +143,11 @@ class LabDir:
         return self.root / "kubeconfig-inside"
 
     @property
+    def claim(self) -> Path:
+        """What marks all that the lab makes in clusters that are somebody else's."""
+        return self.root / "claim"
+
+    @property
     def ledger(self) -> Path:
         return self.root / "ledger.json"
 

@@ -17,11 +17,13 @@ from lab.topology.fault_words import lasts
 
 
 async def inject(site: Site, fault: Fault) -> Fault:
-    """Record and apply a fault; returns it as it now stands, `since` when its effect began.
+    """Record and apply a fault; returns it as it now stands, `since` when its effect began. Its lease begins
+    again once all of it is in force.
 
     When applying fails, what was done of it is undone; a record stays only if that fails, too.
     """
     row = CATALOGUE[fault.kind]
+    lease = fault.lease
     site.ledger.put(fault)
     try:
         others = standing(site, fault)
@@ -33,7 +35,8 @@ async def inject(site: Site, fault: Fault) -> Fault:
         await heal(site, fault)
         raise
     if lasts(fault.kind, fault.parameters):
-        return site.ledger.put(fault.at("active"))
+        ends = None if lease is None else time.time() + lease
+        return site.ledger.put(replace(fault.at("active"), expires=ends))
     site.ledger.drop(fault.id)  # it happened; there is nothing to undo
     return fault.at("active")
 

@@ -123,7 +123,8 @@ class MeshMade:
                 raise UsageError(
                     f"fault.{fault.kind} is made by the lab's own mesh; {cluster} has Linkerd, or no mesh,"
                     " and neither has such faults",
-                    remedy="use engine embedded, or an HTTPRoute to a backend that answers errors",
+                    remedy="use engine embedded"
+                    + (", or an HTTPRoute to a backend that answers errors" if fault.kind == "http" else ""),
                 ) from error
             if not fault.target.service:
                 return await _everything_meshed(client, cluster)
@@ -133,7 +134,7 @@ class MeshMade:
                 if pods and not any(map(workloads.is_meshed, pods)):
                     name = f"{cluster}/{objects.namespace(deployment)}/{objects.name(deployment)}"
                     raise UsageError(
-                        f"{name} has no pod in the mesh, and only a proxy can do this to requests",
+                        f"{name} has no pod in the mesh, and only a proxy can do this",
                         remedy="annotate it with linkerd.io/inject: enabled",
                     )
         return {f"{objects.namespace(one)}/{objects.name(one)}": spec(one)["selector"] for one in found}

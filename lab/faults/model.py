@@ -71,6 +71,11 @@ class Fault:
         """The same fault one step on."""
         return replace(self, state=state, before=self.before if before is None else before)
 
+    @property
+    def lease(self) -> float | None:
+        """Seconds from `since` to its end; None if it has none."""
+        return None if self.expires is None else self.expires - self.since
+
     def is_due(self, now: float) -> bool:
         """Whether its lease is over."""
         return self.expires is not None and self.expires <= now

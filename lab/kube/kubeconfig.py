@@ -49,9 +49,12 @@ def entries(path: Path) -> dict[str, Document]:
 
 
 def server_of(path: Path, context: str) -> tuple[str, str]:
-    """The URL and the certificate authority (PEM) of a context. Raises LabError if it is not there."""
+    """The URL and the certificate authority (PEM) of a context; "" for one whose server everybody trusts.
+
+    Raises LabError if there is no such context.
+    """
     found = entries(path).get(context)
     if found is None:
         raise LabError(f"{path} has no context {context}", remedy="`lab up` writes it anew")
     cluster = found["cluster"]["cluster"]
-    return str(cluster["server"]), base64.b64decode(cluster["certificate-authority-data"]).decode()
+    return str(cluster["server"]), base64.b64decode(cluster.get("certificate-authority-data", "")).decode()

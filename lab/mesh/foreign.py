@@ -7,11 +7,14 @@ makes it.
 from collections.abc import Mapping, Sequence
 
 from lab.base.errors import LabError
+from lab.base.state import LabDir
 from lab.kube import objects
 from lab.kube.client import Client
 from lab.kube.errors import NotFound
 from lab.kube.kinds import DEPLOYMENTS, LINKS, LINKS_2_14
 from lab.kube.links import link_target, modes_of
+from lab.kube.objects import Object
+from lab.mesh.linkerd.uninstall import uninstall
 from lab.mesh.protocol import Finding, LinkSpec, LinkState, MeshCluster, Task
 
 NAMESPACE = "linkerd"
@@ -20,8 +23,15 @@ NAMESPACE = "linkerd"
 class NoMesh:
     """Implements lab.mesh.protocol.Mesh for clusters without one."""
 
+    def __init__(self, lab: LabDir) -> None:
+        self._lab = lab
+
+    async def available(self) -> None:
+        """Nothing is needed."""
+
     async def install(self, cluster: MeshCluster) -> None:
-        """Nothing to do."""
+        """Take out the mesh that the lab had here before, if its topology asked for one."""
+        await uninstall(cluster, self._lab)
 
     async def ready(self, cluster: MeshCluster) -> list[Finding]:
         return []
@@ -38,8 +48,8 @@ class NoMesh:
     async def check(self, clusters: Sequence[MeshCluster]) -> list[Finding]:
         return []
 
-    async def uninstall(self, cluster: MeshCluster) -> None:
-        """Nothing to do."""
+    async def preview(self, cluster: str) -> list[Object]:
+        return []
 
     async def commands(self, tasks: Sequence[Task], clients: Mapping[str, Client]) -> list[tuple[str, str]]:
         return []

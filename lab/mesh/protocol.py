@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from lab.kube.client import Client
+from lab.kube.objects import Object
 
 Mode = Literal["gateway", "flat", "federated"]
 TaskName = Literal["install", "link", "unlink"]
@@ -88,6 +89,9 @@ class Task:
 class Mesh(Protocol):
     """A mesh that can be installed into clusters and link them."""
 
+    async def available(self) -> None:
+        """Raises EngineUnavailable where a program is missing that the mesh is installed with."""
+
     async def install(self, cluster: MeshCluster) -> None:
         """Install the control plane and the multicluster extension; returns when pods can be injected."""
 
@@ -107,8 +111,11 @@ class Mesh(Protocol):
         """Everything that must hold for links to work, over all clusters."""
         ...
 
-    async def uninstall(self, cluster: MeshCluster) -> None:
-        """Take out all that the lab put into a cluster for the mesh, and nothing else; can be repeated."""
+    async def preview(self, cluster: str) -> list[Object]:
+        """Everything that installing and linking would make in a cluster without a mesh, for plans.
+
+        Raises LabError where that cannot be said, such as without the program that installs it.
+        """
 
     async def commands(self, tasks: Sequence[Task], clients: Mapping[str, Client]) -> list[tuple[str, str]]:
         """(where, command line) of everything that these tasks would run now; `clients` are those of clusters

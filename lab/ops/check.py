@@ -47,13 +47,17 @@ def check(*, static: bool = False) -> Answer:
     return Answer(rows, _view(outcomes), all(one.ok for one in outcomes))
 
 
-def test(arguments: list[str], *, slow: bool = False) -> None:
+def test(arguments: list[str], *, slow: bool = False, engine: str = "") -> None:
     """Become pytest, so that its output and its exit code are the command's.
 
-    Without arguments: the everyday tests, or with `slow` only those that take minutes.
+    Without arguments: the everyday tests, or with `slow` only those that take minutes, or with `engine` those
+    of whole labs that hold on every engine.
     """
     os.chdir(checkout())
     chosen = arguments or ["-m", "slow" if slow else "not slow"]
+    if engine:
+        os.environ["LAB_TEST_ENGINE"] = engine
+        chosen = ["-m", "any_engine and not embedded_only", *(arguments or ["tests/lab"])]
     os.execv(sys.executable, [sys.executable, "-m", "pytest", *chosen])
 
 

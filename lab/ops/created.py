@@ -9,6 +9,7 @@ from lab.base.errors import LabError
 from lab.kube import objects, record
 from lab.kube.client import Client
 from lab.kube.objects import Object
+from lab.mesh.select import mesh_of
 from lab.ops.inventory import shipped_manifests, user_manifests
 from lab.ops.labs import Lab
 from lab.plan.workloads import app_objects, namespaces, traffic_objects
@@ -32,12 +33,22 @@ async def creations(lab: Lab, clusters: Iterable[str]) -> list[Creation]:
 async def _creations(lab: Lab, cluster: str) -> list[Creation]:
     async with AsyncExitStack() as stack:
         client = await stack.enter_async_context(await lab.connect(cluster))
-        wanted = [_claim(client), *_objects(lab, cluster)]
+        mesh, unknown = await _mesh_objects(lab, cluster)
+        wanted = [_claim(client), *mesh, *_objects(lab, cluster)]
         try:
             missing = await record.missing(client, wanted)
         except LabError:
             missing = wanted  # why it cannot be asked stands beside it in the plan
-    return [_creation(cluster, one, lab.plan.visit.namespaces) for one in missing]
+    return [*unknown, *(_creation(cluster, one, lab.namespaces) for one in missing)]
+
+
+async def _mesh_objects(lab: Lab, cluster: str) -> tuple[list[Object], list[Creation]]:
+    """What the mesh would make there, or a line that says why that is not known."""
+    try:
+        return await mesh_of(lab.topology, lab.dir).preview(cluster), []
+    except LabError as error:
+        said = f"what the commands above print of the mesh, which cannot be listed here: {error}"
+        return [], [Creation(cluster, said, is_outside=True)]
 
 
 def _objects(lab: Lab, cluster: str) -> list[Object]:

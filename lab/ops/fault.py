@@ -117,10 +117,13 @@ class Healing:
     lifted: tuple[str, ...] = ()
     """Effects that were on no record."""
     differences: tuple[Difference, ...] = ()
+    at: float = 0.0
+    """Unix time at which the last of these faults was seen gone."""
 
     def to_json(self) -> dict[str, object]:
         return {
             "healed": list(self.healed),
+            "at": self.at,
             "lifted": list(self.lifted),
             "differences": [vars(one) for one in self.differences],
         }
@@ -157,15 +160,15 @@ def heal(ids: tuple[str, ...], *, lab: str = "") -> Answer:
 
 async def _heal(site: Site, doomed: list[Fault], *, everything: bool) -> Healing:
     await heal_each(site, doomed)
-    healed = tuple(fault.id for fault in doomed)
+    healed, at = tuple(fault.id for fault in doomed), time.time()
     if not everything:
-        return Healing(healed)
+        return Healing(healed, at=at)
     lifted = []
     for find_strays in (of_engine, of_mesh):  # clusters that the engine holds back cannot be asked
         for stray in await find_strays(site, ()):
             await stray.lift()
             lifted.append(str(stray))
-    return Healing(healed, tuple(lifted), await _differences(site))
+    return Healing(healed, tuple(lifted), await _differences(site), at)
 
 
 async def _differences(site: Site) -> tuple[Difference, ...]:

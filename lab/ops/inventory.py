@@ -5,7 +5,7 @@ missing, whatever was once applied.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lab.base import shipped
 from lab.base.concurrent import together
@@ -22,6 +22,7 @@ from lab.kube.links import link_target, modes_of
 from lab.kube.manifests import read, written
 from lab.kube.objects import Object
 from lab.mesh.builtin import control_plane
+from lab.mesh.select import release_of
 from lab.mesh.trust import is_good, lab_anchor, trusts
 from lab.observe.gather import links_of
 from lab.ops.labs import Lab
@@ -72,6 +73,17 @@ def wanted(topology: Topology) -> Desired:
     """What the topology asks for, its manifest files read."""
     applied = user_manifests(topology)
     return desired(topology, objects.content_hash(list(applied)) if applied else "")
+
+
+async def wished(topology: Topology, *, is_plan: bool = False) -> Desired:
+    """The same, with the release of the mesh that would be installed now where a program of others does it:
+    a newer one upgrades the lab. Raises EngineUnavailable where none is here, unless it is for a plan."""
+    asked, release = wanted(topology), await release_of(topology, is_plan=is_plan)
+    named = {
+        name: replace(one, version=release) if release and one.version == topology.mesh.version else one
+        for name, one in asked.mesh.items()
+    }
+    return replace(asked, mesh=named)
 
 
 async def observe(lab: Lab, clients: Mapping[str, Client]) -> Observed:

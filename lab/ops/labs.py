@@ -10,6 +10,7 @@ from lab.engines.protocol import Engine
 from lab.engines.select import engine_of, inspector_of
 from lab.faults.ledger import Ledger
 from lab.faults.site import Site
+from lab.observe.clusters import MESH_NAMESPACES
 from lab.ops.answer import Answer
 from lab.plan.addresses import LabPlan, addresses
 from lab.topology.load import load
@@ -37,6 +38,12 @@ class Lab:
     def is_guest(self) -> bool:
         """Whether its clusters are somebody else's."""
         return self.topology.engine == "existing"
+
+    @property
+    def namespaces(self) -> tuple[str, ...]:
+        """Those in somebody's cluster that are the lab's."""
+        mesh = () if self.topology.mesh.provider == "none" else MESH_NAMESPACES
+        return (*self.plan.visit.namespaces, *mesh)
 
     @property
     def inspector(self) -> Inspector | None:
@@ -78,9 +85,14 @@ class Lab:
         return name
 
 
-def from_file(file: str, name: str = "", engine: EngineName | None = None, variant: str = "") -> Lab:
-    """The lab that a topology file describes, whether it is up or not."""
-    return from_topology(load(file, engine, name, variant))
+def from_file(
+    file: str, name: str = "", engine: EngineName | None = None, variant: str = "", *, offline: bool = False
+) -> Lab:
+    """The lab that a topology file describes, whether it is up or not; `offline` as if the file said so."""
+    topology = load(file, engine, name, variant)
+    if offline:
+        topology = topology.model_copy(update={"kind": topology.kind.model_copy(update={"offline": True})})
+    return from_topology(topology)
 
 
 def with_consent(lab: Lab) -> Lab:
@@ -120,12 +132,12 @@ def is_running(name: str) -> bool:
 
 
 def engine_for(name: str) -> Engine:
-    """The engine under a lab. For one without a readable topology file it is the embedded one: only that
-    engine's labs have all their traces in their folder."""
+    """The engine under a lab. For one without a readable topology file it is the embedded one, unless the lab
+    has claimed clusters: these engines' labs have all their traces in their folder."""
     try:
         return engine_of(load(str(LabDir.of(name).topology)).engine)
     except UsageError:
-        return engine_of("embedded")
+        return engine_of("existing" if LabDir.of(name).claim.exists() else "embedded")
 
 
 def labs() -> Answer:

@@ -112,7 +112,7 @@ def _verdict(cell: Cell, said: str, ran_on: Mapping[str, str], asked: Survey) ->
     lab = _lab(cell)
     scenario = lab.topology.scenario
     with Progress() as progress:
-        progress(lab.name, f"fault {cell.row}")
+        progress(lab.name, f"{cell.column}, {cell.row}")
     rounds = play_rounds(lab, scenario.seed if asked.seed is None else asked.seed, asked.repeat)
     verdict = Verdict(lab.name, scenario.title, rounds, cell.expected, said, ran_on)
     keep(lab.dir, verdict)

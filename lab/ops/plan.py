@@ -15,11 +15,18 @@ from lab.mesh.protocol import Task, TaskName
 from lab.mesh.select import mesh_of
 from lab.ops.answer import Answer
 from lab.ops.created import Creation, creations
-from lab.ops.inventory import observe, wanted
+from lab.ops.inventory import observe, wished
 from lab.ops.labs import Lab, from_file
 from lab.plan.addresses import LabPlan
 from lab.plan.steps import Observed, Step, Verb, diff
 from lab.topology.model import EngineName
+
+Words = Mapping[Verb, tuple[str, str]]
+GUEST_WORDS: Words = {
+    Verb.START_CLUSTER: ("join cluster", "is not used by this lab"),
+    Verb.STOP_CLUSTER: ("leave cluster", "is not where the topology says, or no longer in it"),
+}
+"""How steps read for clusters that the lab neither starts nor stops, and why they are done."""
 
 
 def plan(
@@ -29,9 +36,10 @@ def plan(
     engine: EngineName | None = None,
     clusters: tuple[str, ...] = (),
     variant: str = "",
+    offline: bool = False,
 ) -> Answer:
     """The steps from the live state to the topology file."""
-    target = from_file(file, lab, engine, variant)
+    target = from_file(file, lab, engine, variant, offline=offline)
     target.chosen(clusters)
     steps, commands = asyncio.run(_steps(target, clusters))
     made = asyncio.run(creations(target, target.chosen(clusters))) if target.is_guest and steps else []
@@ -45,7 +53,8 @@ def plan(
     ]
     if not rows:
         return Answer(rows, f"lab {target.name}: nothing to do")
-    return Answer(rows, Group(*_view(steps, commands), *_created(made)))
+    view = _view(steps, commands, _words(target))
+    return Answer(rows, Group(*view, *_created(made)))
 
 
 async def _steps(lab: Lab, only: tuple[str, ...]) -> tuple[tuple[Step, ...], list[tuple[str, str]]]:
@@ -54,7 +63,7 @@ async def _steps(lab: Lab, only: tuple[str, ...]) -> tuple[tuple[Step, ...], lis
         clients = await connect_running(lab, stack)
         observed = await observe(lab, clients) if clients else Observed()
         plan = restricted(lab, only, set(clients))
-        steps = diff(wanted(lab.topology), observed, only)
+        steps = diff(await wished(lab.topology, is_plan=True), observed, only)
         tasks = [Task(_TASKS[step.verb], step.clusters) for step in steps if step.verb in _TASKS]
         mesh = mesh_of(lab.topology, lab.dir)
         return steps, [
@@ -99,9 +108,14 @@ async def connect_running(lab: Lab, stack: AsyncExitStack) -> Mapping[str, Clien
     return {name: await stack.enter_async_context(await lab.connect(name)) for name in begun}
 
 
-def _view(steps: tuple[Step, ...], commands: list[tuple[str, str]]) -> list[RenderableType]:
+def _words(lab: Lab) -> Words:
+    links = {Verb.LINK: ("look for link", "must be there")} if lab.topology.mesh.provider == "user" else {}
+    return {**(GUEST_WORDS if lab.is_guest else {}), **links}
+
+
+def _view(steps: tuple[Step, ...], commands: list[tuple[str, str]], words: Words) -> list[RenderableType]:
     said = "".join(f"\n# {where}\n{line}" for where, line in commands)
-    return [*([_table(steps)] if steps else []), *([Text(f"\nCOMMANDS{said}")] if commands else [])]
+    return [*([_table(steps, words)] if steps else []), *([Text(f"\nCOMMANDS{said}")] if commands else [])]
 
 
 def _created(made: list[Creation]) -> Iterator[RenderableType]:
@@ -112,10 +126,11 @@ def _created(made: list[Creation]) -> Iterator[RenderableType]:
             yield Text(f"\nWOULD BE CREATED {title}{said}")
 
 
-def _table(steps: tuple[Step, ...]) -> Table:
+def _table(steps: tuple[Step, ...], words: Words) -> Table:
     table = Table(box=None, pad_edge=False)
     for column in ("STEP", "ON", "BECAUSE IT"):
         table.add_column(column)
     for step in steps:
-        table.add_row(step.verb.replace("-", " "), step.target, step.reason)
+        verb, reason = words.get(step.verb, (step.verb.replace("-", " "), step.reason))
+        table.add_row(verb, step.target, reason)
     return table

@@ -15,7 +15,6 @@ from lab.faults import model
 from lab.faults.impair import suffered
 from lab.faults.ledger import Ledger
 from lab.observe import build, state, table
-from lab.observe.clusters import MESH_NAMESPACES
 from lab.observe.facts import ClusterFacts, Observation, Scope, WantedLink
 from lab.observe.gather import Gatherer
 from lab.observe.state import LabState
@@ -139,7 +138,7 @@ def _fault(fault: model.Fault) -> state.Fault:
 def _facts(lab: Lab, name: str, engine: EngineState) -> ClusterFacts:
     seen = engine.clusters.get(name)
     mesh = lab.topology.mesh.provider
-    scope = Scope((*lab.plan.visit.namespaces, *MESH_NAMESPACES), mesh) if lab.is_guest else Scope(mesh=mesh)
+    scope = Scope(lab.namespaces, mesh) if lab.is_guest else Scope(mesh=mesh)
     if seen is None:
         network = lab.topology.network_of(name)
         return ClusterFacts(name, running=False, api_running=False, network=network, scope=scope)

@@ -21,7 +21,7 @@ from lab.mesh.select import mesh_of
 from lab.observe.state import LabState
 from lab.ops import keeper
 from lab.ops.answer import Answer
-from lab.ops.inventory import observe, wanted
+from lab.ops.inventory import observe, wished
 from lab.ops.labs import Lab, from_file, with_consent
 from lab.ops.plan import connect_running, restricted
 from lab.ops.progress import Progress
@@ -31,8 +31,8 @@ from lab.plan.steps import Observed, Step, Verb, diff
 from lab.topology.load import dump
 from lab.topology.model import EngineName
 
-HEALTHY_WITHIN = 90.0
-"""Seconds for a lab whose steps are all done to become healthy."""
+HEALTHY_WITHIN: Mapping[EngineName, float] = {"embedded": 90.0, "kind": 300.0, "existing": 300.0}
+"""Seconds for a lab whose steps are all done to become healthy; others than the embedded one pull images."""
 ENGINE_VERBS = frozenset({Verb.START_CLUSTER, Verb.STOP_CLUSTER})
 
 
@@ -44,12 +44,13 @@ def up(
     clusters: tuple[str, ...] = (),
     variant: str = "",
     consent: bool = False,
+    offline: bool = False,
 ) -> Answer:
     """Bring up what the topology file says and wait until it is healthy. Raises CheckFailed if it is not.
 
-    `consent`: also in existing clusters that look like production.
+    `consent`: also in existing clusters that look like production. `offline`: only with images that are here.
     """
-    target = from_file(file, lab, engine, variant)
+    target = from_file(file, lab, engine, variant, offline=offline)
     return bring_up(with_consent(target) if consent else target, clusters)
 
 
@@ -82,11 +83,12 @@ async def converge(
     else:
         lab.site.ledger.condemn()  # the processes in which these faults were made have ended
     clients = await connect_running(lab, stack)
-    desired = wanted(lab.topology)
+    desired = await wished(lab.topology)  # fails before anything is made
     steps = diff(desired, await observe(lab, clients) if clients else Observed(), clusters)
     if not steps and _stored(lab) == dump(lab.topology):
         return ()
-    mesh = mesh_of(lab.topology, lab.dir, say)  # fails before anything is made
+    mesh = mesh_of(lab.topology, lab.dir, say)
+    await mesh.available()  # fails before anything is made
     plan = restricted(lab, clusters, set(clients))
     if not lab.dir.topology.exists():
         write_private(lab.dir.topology, dump(lab.topology))  # from now on `down` knows of this lab
@@ -131,7 +133,8 @@ async def _healthy(
     """
     chosen = lab.chosen(clusters)
     expected = [(one.from_, one.label) for one in lab.topology.traffic if one.from_ in chosen]
-    deadline = time.monotonic() + HEALTHY_WITHIN
+    limit = HEALTHY_WITHIN[lab.topology.engine]
+    deadline = time.monotonic() + limit
     said = ""
     async with observer(lab) as eyes:
         while True:
@@ -146,7 +149,7 @@ async def _healthy(
                 remedy = next((one.remedy for one in seen.problems), "`lab status` shows the whole state")
                 listed = "".join(f"\n  {line}" for line in wrong)
                 raise CheckFailed(
-                    f"lab {lab.name} is up but not healthy after {HEALTHY_WITHIN:g} s:{listed}", remedy=remedy
+                    f"lab {lab.name} is up but not healthy after {limit:g} s:{listed}", remedy=remedy
                 )
             await pause(0.1)
 

@@ -133,4 +133,4 @@ def _app_parts(topology: Topology, app: App, cluster: str) -> Any:
 
 
 def _traffic_parts(traffic: Traffic) -> Any:
-    return [traffic.label, traffic.to, traffic.rate]
+    return [traffic.label, traffic.to, traffic.rate, dict(traffic.headers)]

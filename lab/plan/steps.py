@@ -153,6 +153,11 @@ def _meshes(desired: Desired, observed: Observed) -> Iterator[Step]:
 
 def _links(desired: Desired, observed: Observed) -> Iterator[Step]:
     restarted = {name for name in desired.clusters if name not in observed.clusters}
+    upgraded = {
+        name
+        for name, wanted in desired.mesh.items()
+        if name in observed.mesh and observed.mesh[name].version != wanted.version
+    }
     for ends, wanted in desired.links.items():
         found = observed.links.get(ends)
         if found is None:
@@ -164,6 +169,8 @@ def _links(desired: Desired, observed: Observed) -> Iterator[Step]:
             yield Step(Verb.LINK, ends, f"carries {carried}, wanted {now}")
         elif found != wanted:
             yield Step(Verb.LINK, ends, "its settings differ from the topology's")
+        elif changed := upgraded & set(ends):
+            yield Step(Verb.LINK, ends, f"{min(changed)} gets another version of the mesh")
     for ends in observed.links:
         if ends not in desired.links:
             yield Step(Verb.UNLINK, ends, _DROPPED)

@@ -7,6 +7,7 @@ is there tells whether anything is left to do.
 import copy
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from lab.kube import objects
 from lab.kube.kinds import CONFIG_MAPS, DEPLOYMENTS, HTTP_ROUTES, SERVICE_ACCOUNTS, SERVICES, Kind
@@ -77,10 +78,14 @@ def idle(traffic: Sequence[Object]) -> tuple[Object, ...]:
     return tuple(found)
 
 
-def traffic_targets(topology: Topology, cluster: str) -> dict[str, dict[str, str | float]]:
+def traffic_targets(topology: Topology, cluster: str) -> dict[str, dict[str, Any]]:
     """The load generator's targets in one cluster, by name."""
     return {
-        traffic.label: {"url": traffic.to, "rate": traffic.rate}
+        traffic.label: {
+            "url": traffic.to,
+            "rate": traffic.rate,
+            **({"headers": dict(traffic.headers)} if traffic.headers else {}),
+        }
         for traffic in topology.traffic
         if traffic.from_ == cluster
     }

@@ -6,13 +6,22 @@ the checks of a file (`matrix` runs them).
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Self, cast
 
 from pydantic import ValidationError
 
 from lab.base.errors import UsageError
 from lab.topology.check_measures import all_steps
-from lab.topology.fault_words import FAULT_OPTIONS, FAULT_WORDS, FLAGS, IMPAIRMENTS, lasts
+from lab.topology.fault_words import (
+    FAULT_OPTIONS,
+    FAULT_WORDS,
+    FLAGS,
+    IMPAIRMENTS,
+    OF_WHOLE_CLUSTERS,
+    FaultKind,
+    lasts,
+)
+from lab.topology.grammar import format_duration
 from lab.topology.model import Topology
 from lab.topology.problem import did_you_mean, listed
 from lab.topology.scenario import Step
@@ -27,8 +36,11 @@ USUAL: Mapping[str, str] = {
     "corrupt": "5%",
     "rate": "1mbit",
     "http": "503",
+    "clock": "48h",
 }
 """Values of faults that do nothing without one."""
+KEPT = {"name", "at", "after", "when", "otherwise", "repeat"}
+"""What a step with another fault keeps, beside how long that is in force."""
 
 
 class Impossible(UsageError):
@@ -57,16 +69,21 @@ class Swap:
         return cls(name, value, where)
 
     @property
-    def kind(self) -> str:
-        return "impair" if self.name in IMPAIRMENTS else self.name
+    def kind(self) -> FaultKind:
+        return "impair" if self.name in IMPAIRMENTS else cast(FaultKind, self.name)
 
     @property
     def option(self) -> str:
         """What the value is the value of; "" for a fault that takes none."""
         if self.name in IMPAIRMENTS:
             return self.name
-        options = FAULT_OPTIONS.get(self.kind, ())  # type: ignore[call-overload]
+        options = FAULT_OPTIONS.get(self.kind, ())
         return next((one for one in options if one not in FLAGS), "")
+
+
+def has_mode(topology: Topology) -> bool:
+    """Whether an app exports anything in a mode that can be another one."""
+    return any(one in MODES for app in topology.apps for modes in app.export.values() for one in modes)
 
 
 def with_mode(topology: Topology, mode: str) -> Topology:
@@ -75,7 +92,7 @@ def with_mode(topology: Topology, mode: str) -> Topology:
     def changed(modes: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(dict.fromkeys(mode if one in MODES else one for one in modes))
 
-    if not any(one in MODES for app in topology.apps for modes in app.export.values() for one in modes):
+    if not has_mode(topology):
         raise Impossible("no app exports anything by gateway or flat")
     apps = tuple(
         app.model_copy(update={"export": {name: changed(modes) for name, modes in app.export.items()}})
@@ -119,16 +136,14 @@ def with_fault(topology: Topology, step: Step, swap: Swap) -> Topology:
         if not swap.option:
             raise Impossible(f"{swap.name} takes no value, and {value} was given")
         words[swap.option] = int(value) if value.isdigit() else value
-    instant = not lasts(swap.kind, words)  # type: ignore[arg-type]
+    instant = not lasts(swap.kind, words)
     if instant and any(step.name and one.during == step.name for one in topology.scenario.expect):
         raise Impossible(
             f"{swap.name} is over at once, and the scenario expects something during {step.name}"
         )
-    kept = step.model_dump(
-        by_alias=True, mode="json", include={"name", "at", "after", "when", "otherwise"}, exclude_unset=True
-    )
+    kept = step.model_dump(by_alias=True, mode="json", include=KEPT, exclude_unset=True)
     if step.hold is not None and not instant:
-        words["for"] = f"{step.hold:g}s"
+        words["for"] = format_duration(step.hold)
     try:
         new = Step.model_validate({**kept, **words})
     except ValidationError as error:
@@ -149,7 +164,7 @@ def _swapped(here: Step, old: Step, new: Step) -> Step:
 
 def _where(topology: Topology, step: Step, swap: Swap) -> dict[str, str]:
     """The words that say what the new fault hits: those that were given, or those of the old one."""
-    needed = FAULT_WORDS[swap.kind]  # type: ignore[index]
+    needed = FAULT_WORDS[swap.kind]
     if "a" in needed:
         if "->" in swap.where:
             return {"a": swap.where}
@@ -162,7 +177,7 @@ def _where(topology: Topology, step: Step, swap: Swap) -> dict[str, str]:
         return {"a": here, "b": ",".join(others)}
     if "cluster" in needed:
         return {"cluster": swap.where or _cluster(step)}
-    where = swap.where or step.target
+    where = swap.where or step.target or (_cluster(step) if swap.kind in OF_WHOLE_CLUSTERS else "")
     if not where:
         raise Impossible(
             f"{swap.name} hits a workload, and {step.name or step.words} names none; "

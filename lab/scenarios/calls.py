@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from lab.apps.loadgen.records import CAPACITY, Record
@@ -38,15 +39,17 @@ class Fetched:
     """By how much the times of a cluster may be wrong, in seconds; none where they share our clock."""
 
 
-async def fetch(connect: Connect, clusters: Iterable[str], since: float, settled: float = 0.0) -> Fetched:
+async def fetch(
+    connect: Connect, clusters: Iterable[str], since: float, run: tuple[float, float] | None = None
+) -> Fetched:
     """All calls from these clusters that were over at `since` or later.
 
-    With `settled` it first waits until every call that was due by then has an outcome, so that a call
-    that hangs is not left out. Raises LabError when records are already lost, TimedOut when calls hang.
+    With the begin and end of a `run` it first waits until every call that was due by the end has an outcome,
+    so that a call that hangs is not left out. Raises LabError for lost records, TimedOut when calls hang.
     """
     found: dict[str, list[Record]] = {}
     clocks: dict[str, float] = {}
-    for cluster, (records, seen) in await together(*(_of(connect, one, since, settled) for one in clusters)):
+    for cluster, (records, seen) in await together(*(_of(connect, one, since, run) for one in clusters)):
         for record in records:
             found.setdefault(f"{cluster}/{record.target}", []).append(record)
         if seen.error:
@@ -55,7 +58,7 @@ async def fetch(connect: Connect, clusters: Iterable[str], since: float, settled
 
 
 async def _of(
-    connect: Connect, cluster: str, since: float, settled: float
+    connect: Connect, cluster: str, since: float, run: tuple[float, float] | None
 ) -> tuple[str, tuple[list[Record], Clock]]:
     async with await connect(cluster) as client:
         pods = await client.list(PODS, TRAFFIC_NAMESPACE, labels=f"app={TRAFFIC_APP}")
@@ -63,10 +66,24 @@ async def _of(
         seen = Clock()
         for pod in pods:
             if status(pod).get("phase") == "Running":
+                if run and started(pod) > run[0]:
+                    raise LabError(
+                        f"the load generator in {cluster} was restarted in the run; what it recorded is lost",
+                        remedy=f"leave traffic from {cluster} out where a fault kills its node",
+                    )
                 seen = clock([await _look(client, pod) for _ in range(LOOKS)])
-                await _settle(client, pod, cluster, settled + seen.ahead if settled else 0.0)
+                await _settle(client, pod, cluster, run[1] + seen.ahead if run else 0.0)
                 records += map(seen.ours, await _read(client, pod, since + seen.ahead))
     return cluster, (records, seen)
+
+
+def started(pod: Object) -> float:
+    """Unix time at which the last of a pod's containers began to run; 0 before that. Pure."""
+    running = [
+        one.get("state", {}).get("running") or {} for one in status(pod).get("containerStatuses") or ()
+    ]
+    times = [datetime.fromisoformat(one["startedAt"]).timestamp() for one in running if "startedAt" in one]
+    return max(times, default=0.0)
 
 
 async def _look(client: Client, pod: Object) -> Look:

@@ -114,10 +114,11 @@ class Course:
                 for event in self.times(name)
             ]
             return Window(f"during {name}", tuple(spans), touching=not skip)
-        if name := expected.before:
-            spans = [(self.begin + skip, event.began) for event in self.times(name)[:1]]
-            return Window(f"before {name}", tuple(spans))
+        begin, end, words = self.begin, self.end, []
         if name := expected.after:
-            ends = [event.done if event.healed is None else event.healed for event in self.times(name)]
-            return Window(f"after {name}", tuple((end + skip, self.end) for end in ends[-1:]))
-        return Window("whole run", ((self.begin + skip, self.end),))
+            over = [event.done if event.healed is None else event.healed for event in self.times(name)]
+            begin, words = over[-1] if over else self.end, [f"after {name}"]
+        if name := expected.before:
+            starts = [event.began for event in self.times(name)]
+            end, words = starts[0] if starts else begin, [*words, f"before {name}"]
+        return Window(", ".join(words) or "whole run", ((begin + skip, end),))

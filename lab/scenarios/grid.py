@@ -42,23 +42,31 @@ class Result:
         return self.word in ("impossible", self.cell.expected)
 
     @property
+    def missed(self) -> list[Spread]:
+        """The measures that did not hold in every round."""
+        return [one for one in self.verdict.spreads() if one.word != "held"] if self.verdict else []
+
+    @property
     def key(self) -> Spread | None:
         """The measure that says most: the first that did not hold, or a figure."""
         spreads = self.verdict.spreads() if self.verdict else []
-        missed = [one for one in spreads if one.word != "held"]
         figured = [one for one in spreads if one.figures and one.first.measure in TELLING]
         figured.sort(key=lambda one: (TELLING.index(one.first.measure), "during" not in one.first.window))
-        return next(iter([*missed, *figured, *spreads]), None)
+        return next(iter([*self.missed, *figured, *spreads]), None)
 
     @property
     def told(self) -> str:
         """The key measure in words, or why there is none."""
         if self.key is None:
             return self.error or self.cell.reason
-        first, missed = self.key.first, self.key.word != "held"
-        seen = first.told if missed or not self.key.figures else figure(self.key.figures[1], first.unit)
+        first, rounds = self.key.first, len(self.key.outcomes)
         what = f"{first.measure} {first.window.removeprefix('whole run')}".strip()
-        return f"{first.subject} {what}: {seen}, asked {first.wanted}" if missed else f"{what}: {seen}"
+        wrong = [one for one in self.key.outcomes if not one.ok]
+        if not wrong:
+            return f"{what}: {figure(self.key.figures[1], first.unit) if self.key.figures else first.told}"
+        words = f"{first.subject} {what}: {wrong[0].told}, asked {first.wanted}"
+        words += f" (so in {len(wrong)} of {rounds} rounds)" if rounds > 1 else ""
+        return words + (f"; {len(self.missed) - 1} more" if len(self.missed) > 1 else "")
 
     def to_json(self) -> dict[str, Any]:
         cell = self.cell
@@ -88,6 +96,14 @@ class Grid:
         return all(one.as_expected for one in self.results)
 
     @property
+    def axis(self) -> str:
+        """What its rows differ in."""
+        variants, faults = (
+            any(getattr(one.cell, what) for one in self.results) for what in ("variant", "fault")
+        )
+        return " and ".join(["variant"] * variants + ["fault"] * faults) or "scenario"
+
+    @property
     def columns(self) -> list[str]:
         return list(dict.fromkeys(one.cell.column for one in self.results))
 
@@ -110,7 +126,8 @@ class Grid:
         """How many cells are as expected, and how many cannot be."""
         judged = [one for one in self.results if one.word != "impossible"]
         surprises = sum(not one.as_expected for one in judged)
-        words = f"{len(judged) - surprises} of {len(judged)} cells are as expected"
+        are = "cell is" if len(judged) == 1 else "cells are"
+        words = f"{len(judged) - surprises} of {len(judged)} {are} as expected"
         impossible = len(self.results) - len(judged)
         return words + (f", {impossible} cannot be" if impossible else "")
 
@@ -127,8 +144,9 @@ class Grid:
 def render(grid: Grid) -> RenderableType:
     """The grid, why cells cannot be, and what runs each cell alone."""
     table = Table(show_lines=True, title=grid.title, title_justify="left", title_style="bold")
-    for name in ("fault", *grid.columns):
-        table.add_column(name, overflow="fold", ratio=None if name == "fault" else 1)
+    table.add_column(grid.axis, overflow="fold")
+    for name in grid.columns:
+        table.add_column(name, overflow="fold", ratio=1)
     for name, results in grid.rows.items():
         table.add_row(name, *map(_cell, results))
     lines = [f"{mark(one)} {one.command}" for one in grid.results if one.word != "impossible"]

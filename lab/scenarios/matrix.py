@@ -9,7 +9,16 @@ from itertools import product
 from typing import Self, get_args
 
 from lab.base.errors import UsageError
-from lab.scenarios.axes import MODES, Impossible, Swap, fault_step, with_fault, with_mode, with_version
+from lab.scenarios.axes import (
+    MODES,
+    Impossible,
+    Swap,
+    fault_step,
+    has_mode,
+    with_fault,
+    with_mode,
+    with_version,
+)
 from lab.topology.check import check
 from lab.topology.check_measures import all_steps
 from lab.topology.model import MeshVersion, Topology
@@ -100,11 +109,11 @@ class Cell:
 
     @property
     def column(self) -> str:
-        return " ".join(filter(None, (self.variant, self.mode, self.version))) or "as in the file"
+        return " ".join(filter(None, (self.mode, self.version))) or "as in the file"
 
     @property
     def row(self) -> str:
-        return self.fault or "as in the file"
+        return ", ".join(filter(None, (self.variant, self.fault))) or "as in the file"
 
     def alone(self, step: str) -> Axes:
         """The axes on which there is this cell only."""
@@ -114,13 +123,13 @@ class Cell:
 
 def offered(bases: Mapping[str, Topology], asked: Axes) -> Axes:
     """The axes with their defaults: all variants, if neither mode nor version is asked for; both modes, if
-    the file has no variants; the version and the fault of the file."""
+    the file has no variants and exports something; the version and the fault of the file."""
     has_variants = "" not in bases
     all_variants = bases if has_variants and not (asked.modes or asked.versions) else ("",)
     return replace(
         asked,
         variants=asked.variants or tuple(all_variants),
-        modes=asked.modes or (("",) if has_variants else MODES),
+        modes=asked.modes or (("",) if has_variants or not has_mode(bases[""]) else MODES),
         versions=asked.versions or ("",),
         faults=asked.faults or ("",),
     )

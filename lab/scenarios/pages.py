@@ -46,11 +46,6 @@ class Section:
     """How far its times can be trusted."""
 
     @property
-    def began(self) -> str:
-        """When the first round began."""
-        return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(self.verdict.rounds[0].course.begin))
-
-    @property
     def held(self) -> int:
         """How many measures held in every round."""
         return sum(row.word == "held" for row in self.rows)
@@ -64,7 +59,8 @@ def run_page(verdict: Verdict) -> str:
 def matrix_page(grid: Grid) -> str:
     """The grid of a matrix, and under it the report of each of its cells."""
     sections = {one.cell.way: section(one.verdict) for one in grid.results if one.verdict}
-    return render("matrix.html", grid=grid, sections=sections, mark=mark)
+    ids = {one.cell.way: f"cell-{number}" for number, one in enumerate(grid.results, 1)}
+    return render("matrix.html", grid=grid, sections=sections, ids=ids, mark=mark)
 
 
 def render(template: str, **values: object) -> str:
@@ -78,7 +74,14 @@ def render(template: str, **values: object) -> str:
     )
     pages.globals["figure"] = figure
     pages.filters["breakable"] = _breakable
+    pages.filters["began"] = _began
     return pages.get_template(template).render(plotly=get_plotlyjs(), **values)
+
+
+def _began(verdicts: Sequence[Verdict]) -> str:
+    """When the first round began; "" when there was none."""
+    times = [one.course.begin for verdict in verdicts for one in verdict.rounds]
+    return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(min(times))) if times else ""
 
 
 def _breakable(text: str) -> Markup:

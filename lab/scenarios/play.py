@@ -37,8 +37,8 @@ class Stage(Protocol):
     async def inject(self, step: Step) -> InForce:
         """Put a fault in force."""
 
-    async def heal(self, fault_id: str) -> None:
-        """Undo a fault."""
+    async def heal(self, fault_id: str) -> float:
+        """Undo a fault; returns the Unix time at which it was seen gone."""
 
     async def act(self, step: Step) -> None:
         """Apply manifests or run a program."""
@@ -166,8 +166,8 @@ class _Play:
         event = self.events[place]
         self.say("heal", event.words)
         healing = time.time()
-        await self.stage.heal(fault)
-        self.events[place] = replace(event, healing=healing, healed=time.time())
+        healed = await self.stage.heal(fault)
+        self.events[place] = replace(event, healing=healing, healed=healed)
 
     async def all(self, steps: Sequence[Step]) -> None:
         """Do the outermost steps, up to one whose condition does not come to hold."""

@@ -1,33 +1,26 @@
 """The figures of a run → charts for the browser, as JSON that plotly.js draws. Thin: no decisions about data.
 
-Colours of text, grid and background are the page's (`report.css`), so that light, dark and paper each get
-their own; the colours here are told apart on all of them, and by people who see few colours
-(Okabe and Ito). `pages` imports this only when a page is asked for.
+The colours of traces are told apart in light, in dark and on paper, and by people who see few colours (Okabe
+and Ito). `pages` imports this only when a page is asked for.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from plotly import graph_objects as go
-from plotly.subplots import make_subplots
 
-from lab.scenarios.figures import Bar, Chart, Column, Dot, Panel, Trace
+from lab.scenarios.figures import Chart, Column, Dot, Panel, Trace
+from lab.scenarios.frame import FAULT, NEUTRAL, escaped, frame
 from lab.topology.grammar import format_percent
 
 CLUSTER_COLOURS = ("#0a84c6", "#cc79a7", "#e69f00", "#56b4e9", "#8f7ee0", "#b8860b")
-FAULT = "#d55e00"
 SUCCESS = "#009e73"
 _SUCCESS_FILL = "rgba(0,158,115,.15)"
-_NEUTRAL = "#808891"
-_SHADE = "rgba(213,94,0,.12)"
-_BAR_ROW, _HEAD, _FOOT = 34, 26, 38
-_ROWS = (("Success", 76), ("Latency", 150), ("Share of answers", 60))
+_ROWS = (("Success", 64), ("Latency", 130), ("Share of answers", 60))
 LEAST = 0.1
 """Milliseconds below which calls are drawn as if they had taken this."""
 ROOM = 50
 """How many times the least the greatest may be for an axis to have more marks than powers of ten."""
-_GAP = 30
-"""Pixels above each row, for its title."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +46,7 @@ def plots(chart: Chart) -> list[Plot]:
 
 
 def _traffic(panel: Panel, chart: Chart) -> Plot:
-    figure, height = _frame(chart, _ROWS)
+    figure, height = frame(chart, _ROWS)
     columns = panel.columns
     figure.add_trace(_success(columns, chart), row=2, col=1)
     for trace in _latency(panel, chart):
@@ -89,14 +82,14 @@ def _ticks(values: Sequence[float]) -> list[float]:
 
 
 def _probe(trace: Trace, chart: Chart) -> Plot:
-    figure, height = _frame(chart, (("Value", 110),))
+    figure, height = frame(chart, (("Value", 110),))
     times, values = [time for time, _ in trace.points], [value for _, value in trace.points]
     figure.add_trace(
         go.Scatter(
             x=times,
             y=values,
             mode="lines+markers",
-            line={"color": _NEUTRAL, "shape": "hv"},
+            line={"color": NEUTRAL, "shape": "hv"},
             marker={"size": 3},
             hovertemplate="%{y}<extra>value</extra>",
         ),
@@ -104,107 +97,6 @@ def _probe(trace: Trace, chart: Chart) -> Plot:
         col=1,
     )
     return Plot(f"probe {trace.probe}", f"{len(times)} looks", height, figure.to_json())
-
-
-def _frame(chart: Chart, rows: Sequence[tuple[str, int]]) -> tuple[go.Figure, int]:
-    """A figure with the steps on top and empty rows below them, on one axis of time."""
-    steps = max(1, len(chart.bars)) * _BAR_ROW
-    heights = [steps, *(height for _, height in rows)]
-    inner = sum(heights) + _GAP * len(rows)
-    figure = make_subplots(
-        rows=len(heights),
-        cols=1,
-        shared_xaxes=True,
-        row_heights=heights,
-        vertical_spacing=_GAP / inner,
-        subplot_titles=["Faults and steps", *(title for title, _ in rows)],
-    )
-    figure.update_annotations(x=0, xanchor="left", font={"size": 12}, yshift=3)
-    for place, bar in enumerate(chart.bars):
-        _draw_bar(figure, bar, place, chart)
-    figure.update_yaxes(
-        row=1, col=1, range=[max(1, len(chart.bars)) - 0.3, -0.7], showticklabels=False, showgrid=False
-    )
-    total = inner + _HEAD + _FOOT
-    figure.update_layout(
-        height=total,
-        margin={"l": 56, "r": 12, "t": _HEAD, "b": _FOOT},
-        showlegend=False,
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)",
-        hovermode="x unified",
-        font={"family": "system-ui, sans-serif", "size": 11},
-        dragmode=False,
-    )
-    figure.update_xaxes(
-        range=[0, chart.length],
-        zeroline=False,
-        showspikes=True,
-        spikemode="across",
-        spikethickness=1,
-        spikedash="dot",
-        spikesnap="cursor",
-        hoverformat=".2f",
-        ticksuffix=" s",
-        ticks="outside",
-        ticklen=5,
-        tickcolor="rgba(0,0,0,0)",
-        fixedrange=True,
-    )
-    figure.update_yaxes(zeroline=False, fixedrange=True)
-    return figure, total
-
-
-def _draw_bar(figure: go.Figure, bar: Bar, place: int, chart: Chart) -> None:
-    right = bar.begin > chart.length * 0.55
-    label = f"{bar.words}  {_when(bar)}"
-    if bar.lasting:
-        figure.add_vrect(
-            bar.begin,
-            bar.end,
-            fillcolor=_SHADE,
-            line_width=0,
-            layer="below",
-            row="all",
-            col=1,
-            exclude_empty_subplots=False,
-        )
-        drawn = go.Bar(
-            x=[bar.end - bar.begin],
-            base=[bar.begin],
-            y=[place + 0.22],
-            width=0.3,
-            orientation="h",
-            marker={"color": FAULT, "line": {"width": 0}},
-        )
-    else:
-        drawn = go.Scatter(
-            x=[bar.begin],
-            y=[place + 0.22],
-            mode="markers",
-            marker={"symbol": "diamond", "size": 9, "color": _NEUTRAL},
-        )
-    drawn.update(hovertemplate=f"{_escaped(label)}<extra></extra>", name=bar.words)
-    figure.add_trace(drawn, row=1, col=1)
-    figure.add_annotation(
-        text=_escaped(bar.words),
-        x=min(bar.end, chart.length) if right else bar.begin,
-        y=place - 0.22,
-        xanchor="right" if right else "left",
-        yanchor="middle",
-        showarrow=False,
-        row=1,
-        col=1,
-    )
-
-
-def _when(bar: Bar) -> str:
-    return f"{bar.begin:.1f} s to {bar.end:.1f} s" if bar.lasting else f"at {bar.begin:.1f} s"
-
-
-def _escaped(text: str) -> str:
-    """Plotly reads a little HTML in its texts."""
-    return text.replace("&", "&amp;").replace("<", "&lt;")
 
 
 def _widths(chart: Chart, columns: Sequence[Column]) -> list[float]:
@@ -228,7 +120,7 @@ def _success(columns: Sequence[Column], chart: Chart) -> go.Scatter:
         "no calls"
         if one.success is None
         else f"{format_percent(round(one.success, 4))} of {one.calls}"
-        + "".join(f"<br>{count} {_escaped(error)}" for error, count in one.errors.items())
+        + "".join(f"<br>{count} {escaped(error)}" for error, count in one.errors.items())
         for one in columns
     ]
     return _line(
@@ -248,7 +140,7 @@ def _latency(panel: Panel, chart: Chart) -> list[go.Scatter]:
     colour_of = colours(chart)
     good = [one for one in panel.dots if not one.error]
     bad = [one for one in panel.dots if one.error]
-    seen_by = [colour_of.get(one.cluster, _NEUTRAL) for one in good]
+    seen_by = [colour_of.get(one.cluster, NEUTRAL) for one in good]
     return [
         _dots("calls", good, {"size": 3, "opacity": 0.45, "color": seen_by}),
         _dots("failed calls", bad, {"size": 6, "symbol": "x-thin", "line": {"color": FAULT, "width": 1.5}}),
@@ -258,7 +150,7 @@ def _latency(panel: Panel, chart: Chart) -> list[go.Scatter]:
                 panel.columns,
                 values,
                 name=name,
-                line={"dash": dash, "width": 2, "shape": "hvh", "color": _NEUTRAL},
+                line={"dash": dash, "width": 2, "shape": "hvh", "color": NEUTRAL},
                 hovertemplate=f"%{{y:.1f}} ms<extra>{name}</extra>",
             )
             for name, dash, values in (
@@ -287,5 +179,5 @@ def _share(name: str, colour: str, columns: Sequence[Column], chart: Chart) -> g
         width=_widths(chart, columns),
         name=name,
         marker={"color": colour, "line": {"width": 0}},
-        hovertemplate=f"%{{y:.1%}}<extra>{_escaped(name)}</extra>",
+        hovertemplate=f"%{{y:.1%}}<extra>{escaped(name)}</extra>",
     )

@@ -12,7 +12,7 @@ from lab.topology.check_engines import kind_names, mesh_of_others, no_slow_links
 from lab.topology.check_exports import app_places, exports, services
 from lab.topology.check_scenario import scenario_names, scenario_parts
 from lab.topology.links import DirectedLink, expand
-from lab.topology.model import VARIABLE, Topology
+from lab.topology.model import OF_SCENARIO, VARIABLE, Topology
 from lab.topology.problem import Path, Problem, did_you_mean, listed
 
 
@@ -33,8 +33,10 @@ def check_all(topology: Topology) -> list[Problem]:
 
 def _written(path: Path, topology: Topology, variant: str) -> Path:
     """Where a variant's own part is written, or the path as it is."""
-    parts = path[1:] if path[:2] == ("scenario", "steps") else path
-    own = [part for part in (*VARIABLE, "steps") if getattr(topology.variants[variant], part) is not None]
+    parts = path[1:] if path[:1] == ("scenario",) and path[1:2] and path[1] in OF_SCENARIO else path
+    own = [
+        part for part in (*VARIABLE, *OF_SCENARIO) if getattr(topology.variants[variant], part) is not None
+    ]
     return ("variants", variant, *parts) if parts and parts[0] in own else path
 
 
@@ -115,6 +117,9 @@ def _traffic(topology: Topology) -> Iterator[Problem]:
         if first != index:
             found = f'"{traffic.label}" in {traffic.from_} is already the name of traffic[{first}]'
             yield Problem(("traffic", index), found, hint="give one of them another name")
+        if traffic.headers and not traffic.to.startswith("http://"):
+            found = f"calls of {traffic.to.split(':')[0]}:// are sent without headers"
+            yield Problem(("traffic", index, "headers"), found, "none, or http://")
 
 
 def _namespace_creation(topology: Topology) -> Iterator[Problem]:

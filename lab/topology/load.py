@@ -126,7 +126,7 @@ def _meant(file: Path) -> str:
     """What the user may have meant: a near miss in the folder, or a shipped topology."""
     folder = file.parent if file.parent.is_dir() else Path()
     near = did_you_mean(file.name, (path.name for path in folder.glob("*.yaml")))
-    names = sorted(path.stem for path in shipped.TOPOLOGIES.glob("*.yaml"))
+    names = shipped.names(str(file.parent))
     return near or did_you_mean(file.stem, names) or f"shipped are {listed(names)}"
 
 

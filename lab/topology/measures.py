@@ -63,7 +63,8 @@ class When(Measures):
 
 class Expectation(Measures):
     """What must have held in a window of the run; without one, in all of it. A step that was done several
-    times has as many windows, which are judged together."""
+    times has as many windows, which are judged together. `after` one step and `before` another is the time
+    between them."""
 
     no_errors_in: Label | None = None
     """Instead of `traffic`: no call of any traffic from this cluster failed."""

@@ -19,6 +19,7 @@ from pydantic import (
 
 from lab.topology import grammar
 from lab.topology.bugs import BUGS_OF, Bug
+from lab.topology.measures import Expectation
 from lab.topology.part import Label, Part, Seconds
 from lab.topology.scenario import Scenario, Step, Verdict
 
@@ -36,6 +37,8 @@ APP_SERVICES: Mapping[AppName, tuple[str, ...]] = {
 
 VARIABLE = ("mesh", "links", "apps", "manifests", "traffic")
 """The parts of a topology that a variant may replace."""
+OF_SCENARIO = ("steps", "expect")
+"""And those of its scenario."""
 
 # What editors check while the user types; the parsers in `grammar` decide.
 _PercentText = Annotated[str, StringConstraints(pattern=grammar.PATTERNS["percent"])]
@@ -143,6 +146,8 @@ class Kind(Part):
     """Node image of your own, instead of the one that the lab pins for this Kubernetes version."""
     python: str | None = None
     """Image of Python that the demo apps' image is built from, instead of the one that the lab pins."""
+    offline: bool = False
+    """Use only images that Docker has here: nothing is pulled or built. `lab up --offline` sets it."""
     cache: bool = True
     """Whether nodes ask a cache of registries first, which all labs on this Docker share."""
     subnet: Cidr | None = None
@@ -247,6 +252,8 @@ class Traffic(Part):
     """Calls per second, sent on time whether or not earlier ones were answered."""
     name: Label | None = None
     """Name of the generator. Default: the host that is called, with dashes."""
+    headers: Mapping[str, str] = {}
+    """HTTP headers of each call, which routes can match."""
 
     @property
     def label(self) -> str:
@@ -274,7 +281,9 @@ class Variant(Part):
     traffic: tuple[Traffic, ...] | None = None
     """Other traffic."""
     steps: tuple[Step, ...] | None = None
-    """Other steps of the scenario: the same expectations, reached by a work-around."""
+    """Other steps of the scenario: another fault, or the same expectations reached by a work-around."""
+    expect: tuple[Expectation, ...] | None = None
+    """Other expectations."""
 
 
 class Topology(Part):
@@ -328,8 +337,8 @@ class Topology(Part):
         """The same lab with the parts that a variant replaces, as a topology without variants."""
         chosen = self.variants[name]
         parts = {part: value for part in VARIABLE if (value := getattr(chosen, part)) is not None}
-        told = {"verdict": chosen.verdict, **({} if chosen.steps is None else {"steps": chosen.steps})}
-        scenario = self.scenario.model_copy(update=told)
+        own = {part: value for part in OF_SCENARIO if (value := getattr(chosen, part)) is not None}
+        scenario = self.scenario.model_copy(update={"verdict": chosen.verdict, **own})
         return self.model_copy(update={**parts, "scenario": scenario, "variants": {}})
 
     def on_engine(self, engine: EngineName) -> Self:

@@ -18,6 +18,9 @@ FILE = {
 }
 
 
+OFFLINE = {"offline": "engine kind: pull and build nothing, use only images that are here"}
+
+
 def engine_name(word: str) -> "EngineName | None":
     one_of("--engine", word, ("embedded", "kind", "existing"))
     return cast("EngineName | None", word or None)
@@ -26,7 +29,7 @@ def engine_name(word: str) -> "EngineName | None":
 YES = {"yes": "engine existing: also into clusters that look like production"}
 
 
-@verb(help=FILE | YES | {"dry-run": "print the steps, change nothing"}, iterable=["cluster"])
+@verb(help=FILE | OFFLINE | YES | {"dry-run": "print the steps, change nothing"}, iterable=["cluster"])
 def up(
     c: Context,
     file: str = "two-clusters",
@@ -34,6 +37,7 @@ def up(
     engine: str = "",
     cluster: list[str] = [],  # noqa: B006 - how Invoke declares a repeatable flag
     variant: str = "",
+    offline: bool = False,
     dry_run: bool = False,
     yes: bool = False,
     json: bool = False,
@@ -43,11 +47,12 @@ def up(
     from lab.ops.up import up
 
     act = plan if dry_run or c.config.run.dry else partial(up, consent=yes)
-    chosen = act(file, lab=lab, engine=engine_name(engine), clusters=tuple(cluster), variant=variant)
+    name = engine_name(engine)
+    chosen = act(file, lab=lab, engine=name, clusters=tuple(cluster), variant=variant, offline=offline)
     show(chosen, json)
 
 
-@verb(help=FILE, iterable=["cluster"])
+@verb(help=FILE | OFFLINE, iterable=["cluster"])
 def plan(
     c: Context,
     file: str = "two-clusters",
@@ -55,13 +60,25 @@ def plan(
     engine: str = "",
     cluster: list[str] = [],  # noqa: B006
     variant: str = "",
+    offline: bool = False,
     json: bool = False,
 ) -> None:
     """Print the steps that up would take now."""
     from lab.ops.plan import plan
 
-    steps = plan(file, lab=lab, engine=engine_name(engine), clusters=tuple(cluster), variant=variant)
+    name = engine_name(engine)
+    steps = plan(file, lab=lab, engine=name, clusters=tuple(cluster), variant=variant, offline=offline)
     show(steps, json)
+
+
+@verb(help={name: FILE[name] for name in ("file", "engine", "variant")})
+def validate(
+    c: Context, file: str = "two-clusters", engine: str = "", variant: str = "", json: bool = False
+) -> None:
+    """Say whether a topology file is right; asks no cluster."""
+    from lab.ops.validate import validate
+
+    show(validate(file, engine=engine_name(engine), variant=variant), json)
 
 
 @verb(help={"all": "every lab of this user", "purge": "also forget its objects, certificates and logs"})

@@ -2,12 +2,13 @@
 
 from invoke.collection import Collection
 
-from lab.verbs import evidence, faults, life, links, project, reach, scenarios, tools
+from lab.verbs import evidence, faults, images, life, links, project, reach, scenarios, tools
 
 namespace = Collection(
     life.up,
     life.down,
     life.plan,
+    life.validate,
     life.status,
     life.list_,
     life.kubeconfig,
@@ -27,6 +28,7 @@ namespace = Collection(
     project.test,
     project.check,
     project.conformance,
+    images=Collection(images.save, images.load),
     link=Collection(links.add, links.remove, links.list_),
     fault=Collection(
         faults.partition,

@@ -2,7 +2,7 @@
 
 from invoke.context import Context
 
-from lab.verbs.verb import rest, show, verb
+from lab.verbs.verb import one_of, rest, show, verb
 
 
 @verb(help={"only": "only rows whose name contains this", "out": "also write the figures to this file"})
@@ -13,12 +13,18 @@ def bench(c: Context, only: str = "", out: str = "", json: bool = False) -> None
     show(bench(only=only, out=out), json)
 
 
-@verb(help={"slow": "the tests that take minutes instead of the everyday ones"})
-def test(c: Context, slow: bool = False) -> None:
+@verb(
+    help={
+        "slow": "the tests that take minutes instead of the everyday ones",
+        "engine": "instead: kind, for the tests of whole labs on that engine, where it can run",
+    }
+)
+def test(c: Context, slow: bool = False, engine: str = "") -> None:
     """Run the everyday tests; words after -- go to pytest instead."""
     from lab.ops.check import test
 
-    test(rest(), slow=slow)
+    one_of("--engine", engine, ("embedded", "kind"))
+    test(rest(), slow=slow, engine=engine)
 
 
 @verb(help={"static": "format, lint, types and layers only"})

@@ -9,12 +9,13 @@ from lab.verbs.verb import show, verb
 @verb(
     help=FILE
     | {
-        "file": "topology file with a scenario, or the name of a shipped one: scenarios/failover-flat",
+        "file": "topology file with a scenario, or the name of a shipped one: scenarios/failover",
         "keep": "leave the lab up afterwards",
         "repeat": "how many times, on the same lab",
         "seed": "decides what is left to chance, instead of the scenario's own",
         "junit": "also write the verdict as JUnit XML to this file",
         "html": "also write it as one page with charts to this file",
+        "bundle": "also pack the lab with the verdict into this file, for `lab repro`",
     }
 )
 def run(
@@ -26,6 +27,7 @@ def run(
     repeat: int = 1,
     junit: str = "",
     html: str = "",
+    bundle: str = "",
     seed: int = -1,
     variant: str = "",
     json: bool = False,
@@ -40,6 +42,7 @@ def run(
         repeat=repeat,
         junit=junit,
         html=html,
+        bundle=bundle,
         seed=None if seed < 0 else seed,
         variant=variant,
     )
@@ -103,13 +106,13 @@ def matrix(
 def search(
     c: Context,
     file: str,
+    output: str = "",
     seed: int = 0,
     tries: int = 20,
     for_: str = "10m",
     max_faults: int = 3,
     kind: list[str] = [],  # noqa: B006 - how Invoke declares a repeatable flag
     cluster: list[str] = [],  # noqa: B006
-    output: str = "",
     lab: str = "",
     engine: str = "",
     variant: str = "",

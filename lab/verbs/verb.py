@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from lab.ops.answer import Answer
 
 INTERRUPTED = 130
+WIDE = 160
+"""Columns of a table that goes to a file or a program: rich would take 80 and fold the names in it."""
 
 _ELSEWHERE = "set LAB_HOME to a folder that you may write to"
 _SPACE = "free some space or set LAB_HOME to a folder on another disk"
@@ -107,7 +109,9 @@ def draw(view: "RenderableType") -> None:
     if isinstance(view, str):
         write(view if view.endswith("\n") or not view else f"{view}\n")
     else:
-        Console(highlight=False, soft_wrap=not sys.stdout.isatty()).print(view)
+        is_terminal = sys.stdout.isatty()
+        width = None if is_terminal or "COLUMNS" in os.environ else WIDE
+        Console(highlight=False, soft_wrap=not is_terminal, width=width).print(view)
 
 
 def write(text: str) -> None:

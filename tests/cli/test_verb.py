@@ -3,6 +3,7 @@
 import pytest
 from invoke.context import Context
 from invoke.exceptions import Exit
+from rich.table import Table
 
 from lab.base.errors import EngineUnavailable, LabError
 from lab.ops.answer import Answer
@@ -38,3 +39,13 @@ def test_an_answer_that_is_not_ok_is_printed_and_ends_with_code_1(capsys: pytest
 def test_json_is_all_that_is_printed_when_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
     show(Answer({"a": "é"}, "text"), as_json=True)
     assert capsys.readouterr().out == '{\n  "a": "é"\n}\n'
+
+
+def test_names_in_a_table_that_goes_to_a_program_are_not_folded(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    table = Table("A", "B")
+    table.add_row("a" * 60, "b" * 60)
+    show(Answer([], table), as_json=False)
+    assert f"{'a' * 60} │ {'b' * 60}" in capsys.readouterr().out

@@ -166,7 +166,7 @@ def test_a_command_that_dies_leaves_the_other_faults_as_they_were(
 
 def test_what_has_outlived_its_lease_is_healed_and_what_has_not_stands(tmp_path: Path) -> None:
     world = World(tmp_path)
-    asyncio.run(inject(world.site, replace(FAULTS["pause"], expires=5.0)))
+    asyncio.run(inject(world.site, replace(FAULTS["pause"], expires=1.0)))
     asyncio.run(inject(world.site, replace(FAULTS["partition"], expires=1e12)))
     asyncio.run(recover(world.site))
     assert list(world.site.ledger.read()) == ["partition-1"]
@@ -183,6 +183,13 @@ def test_a_fault_that_another_keeps_from_healing_is_healed_after_it(tmp_path: Pa
     asyncio.run(recover(world.site))
     assert world.site.ledger.read() == {}
     assert world.found() == World(tmp_path).found()
+
+
+def test_a_lease_begins_when_the_fault_is_in_force(tmp_path: Path) -> None:
+    asked = replace(FAULTS["scale"], since=100.0, expires=130.0)
+    made = asyncio.run(inject(World(tmp_path).site, asked))
+    assert made.expires is not None
+    assert 28 < made.expires - time.time() <= 30
 
 
 def test_a_fault_is_in_force_since_its_effect_began_however_long_the_ledger_took(tmp_path: Path) -> None:

@@ -95,10 +95,13 @@ def environment(engine_of_docker: Dockerd, tmp_path_factory: pytest.TempPathFact
 
 
 @pytest.fixture
-def rig(engine_of_docker: Dockerd, environment: Path, tmp_path: Path) -> Iterator[Rig]:
+def rig(
+    engine_of_docker: Dockerd, environment: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Rig]:
     topology = parse(TOPOLOGY, "two.yaml")
     folder = LabDir(make_private(tmp_path / "two"))
     write_private(folder.topology, dump(topology))
     environment.write_text("")
+    monkeypatch.setenv("LAB_HOME", str(tmp_path))
     yield Rig(engine_of_docker, folder, addresses(topology), KindEngine(), environment)
     dockerd.sweep(engine_of_docker)

@@ -37,11 +37,13 @@ async def start_upstream(rig: Rig) -> None:
     with rig.docker.client() as client:
         client.containers.run(
             registry_image.TAG, ["sh", "-c", script], name="upstream", detach=True, auto_remove=True,
-            network="multicluster-lab-two", ports={"5000/tcp": ("127.0.0.1", 5000)},
+            network="multicluster-lab-two", ports={"5000/tcp": ("127.0.0.1", None)},
         )  # fmt: skip
+        (binding,) = client.containers.get("upstream").attrs["NetworkSettings"]["Ports"]["5000/tcp"]
+        pushed = f"127.0.0.1:{binding['HostPort']}/team/hello:1"
         client.containers.get(cache.NAME).restart(timeout=0)  # which is faster than its next attempt
-    for words in (("tag", "lab.test/python:small", "127.0.0.1:5000/team/hello:1"),
-                  ("push", "127.0.0.1:5000/team/hello:1")):  # fmt: skip
+    for words in (("tag", "lab.test/python:small", pushed),
+                  ("push", pushed)):  # fmt: skip
         await process.run(("docker", *words), timeout=60)
 
 

@@ -9,7 +9,7 @@ import yaml
 
 from lab.base.errors import TopologyError, UsageError
 from lab.base.state import LabDir
-from lab.engines.kind import cache, config, design
+from lab.engines.kind import cache, config, design, supply
 from lab.engines.kind.acts import InNode, LimitNode, RunKind, StartNode
 from lab.engines.kind.apps import AppsImage
 from lab.engines.kind.cache import NAME, Cache
@@ -62,11 +62,11 @@ def acts(present: Present, of: LabPlan | None = None) -> list[Any]:
 def test_the_commands_for_an_empty_machine_are_those_of_the_golden_file() -> None:
     nothing = Present()
     nodes = design.expected(plan(), {})
-    load = design.loading(LAB, IMAGES, Present(nodes=nodes))
+    load = supply.loading(LAB, IMAGES, Present(nodes=nodes))
     said = [
         *design.creation(LAB, plan(), IMAGES, nothing).acts,
         *design.wiring(plan(), nodes, {}),
-        *design.mirroring(plan(), Present(nodes=nodes[:1])),
+        *supply.mirroring(plan(), Present(nodes=nodes[:1])),
         *load.acts,
     ]
     text = "".join(f"# {act.where}\n{act.line}\n" for act in said)
@@ -201,7 +201,7 @@ def test_images_are_saved_once_and_loaded_into_the_clusters_that_lack_them() -> 
     full = {IMAGES.apps.tag: "sha256:1", "multicluster.lab/apps:dev": "sha256:1"}
     loaded = {WEST.name: full, EAST.name: full}
     paused = Node(**{**vars(FAR), "state": "paused"})
-    done = design.loading(LAB, IMAGES, Present(nodes=(WEST, EAST, EAST_2, paused), loaded=loaded))
+    done = supply.loading(LAB, IMAGES, Present(nodes=(WEST, EAST, EAST_2, paused), loaded=loaded))
     assert [act.line for act in done.acts] == [
         "docker tag multicluster.lab/apps:1234 multicluster.lab/apps:dev",
         "docker save --output=/labs/two/images.tar multicluster.lab/apps:1234 multicluster.lab/apps:dev",
@@ -213,7 +213,7 @@ def test_images_are_saved_once_and_loaded_into_the_clusters_that_lack_them() -> 
 
 def test_a_name_in_manifests_that_means_another_build_is_loaded_anew() -> None:
     loaded = {WEST.name: {IMAGES.apps.tag: "sha256:1", "multicluster.lab/apps:dev": "sha256:2"}}
-    done = design.loading(LAB, IMAGES, Present(nodes=(WEST,), loaded=loaded))
+    done = supply.loading(LAB, IMAGES, Present(nodes=(WEST,), loaded=loaded))
     assert list(done.clusters) == ["west"]
 
 
@@ -238,4 +238,4 @@ def test_a_topology_may_do_without_the_cache() -> None:
     off = plan(TOPOLOGY.replace("cpus: 1.5", "cache: false, cpus: 1.5"))
     made = design.creation(LAB, off, IMAGES, Present())
     assert not any(NAME in act.line for act in made.acts)
-    assert design.mirroring(off, there(ALL)) == []
+    assert supply.mirroring(off, there(ALL)) == []

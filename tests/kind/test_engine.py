@@ -214,12 +214,12 @@ async def test_a_failure_of_kind_is_told_with_its_words_and_a_remedy(
         await rig.up()
     assert "kind create cluster --name=two-" in str(caught.value)
     assert 'failed to pull image "x"' in str(caught.value)
-    assert "docker load" in caught.value.remedy
+    assert "images.load" in caught.value.remedy
 
 
 async def test_a_killed_node_stays_down_until_it_is_healed_and_comes_back_wired(rig: Rig) -> None:
     await rig.up()
-    fault = EngineFault("component", only("west"), component="node")
+    fault = EngineFault("node", only("west"))
     await rig.engine.apply_fault(rig.dir, fault)
     state = await rig.engine.observe(rig.dir)
     assert not state.clusters["west"].is_running

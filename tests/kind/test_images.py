@@ -1,14 +1,17 @@
 """Images on a real Docker engine: the demo apps' is built here, and nodes hold what pods ask for."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
 from lab.base import process
+from lab.base.errors import EngineUnavailable
 from lab.base.wait import until
+from lab.engines.kind import moving
 from lab.engines.kind.apps import PODS_TAG, apps_image
 from tests.kind import python_image
-from tests.kind.conftest import Rig
+from tests.kind.conftest import Rig, quiet
 from tests.kind.dockerd import Dockerd
 
 pytestmark = [pytest.mark.slow, pytest.mark.netns]
@@ -39,6 +42,26 @@ async def test_the_demo_image_runs_the_programs_of_this_project(
 
         answer = await until(lambda: asyncio.to_thread(ask), timeout=30, what="echo answers", every=0.2)
         assert str(echo.attrs["Config"]["Hostname"]) in (answer or "")
+
+
+async def test_a_lab_comes_up_without_a_network_from_a_file_of_its_images(rig: Rig) -> None:
+    kind = rig.plan.kind.model_copy(update={"offline": True})
+    offline = replace(rig, plan=replace(rig.plan, kind=kind))
+    archive = rig.dir.root / "all.tar"
+    with rig.docker.client() as client:
+        with pytest.raises(EngineUnavailable, match="the mesh's images"):
+            await offline.up()
+        assert client.networks.list(names=["multicluster-lab-two"]) == []
+        client.images.get(python_image.SMALL).tag("cr.l5d.io/linkerd/proxy", "v2")
+        pods = ["cr.l5d.io/linkerd/proxy:v2"]
+        saved = await moving.save(rig.dir, rig.plan, pods, archive, quiet)
+        for name in saved:
+            client.images.remove(name, force=True)
+        with pytest.raises(EngineUnavailable, match=r"cr.l5d.io/linkerd/proxy:v2"):
+            await offline.up()
+        assert sorted(await moving.load(archive)) == sorted(saved)
+    await offline.up()
+    assert {*pods, PODS_TAG} <= in_node(rig, "west").keys()
 
 
 async def test_nodes_hold_the_image_under_the_name_that_manifests_say(rig: Rig) -> None:

@@ -12,14 +12,14 @@ import docker
 import pytest
 
 from lab.base.errors import LabError
-from lab.engines.kind import config, design
+from lab.engines.kind import config, design, supply
 from lab.engines.kind.acts import RunDocker, RunKind
-from lab.engines.kind.apps import apps_image
+from lab.engines.kind.apps import PODS_TAG, apps_image
 from lab.engines.kind.daemon import Daemon
 from lab.engines.kind.design import Present
 from lab.engines.kind.images import DIGESTS, NEWEST, Images, release_of
 from lab.engines.kind.perform import perform
-from tests.kind import python_image
+from tests.kind import node_image, python_image
 from tests.kind.conftest import Rig
 
 pytestmark = pytest.mark.slow
@@ -59,7 +59,7 @@ def test_its_release_and_default_image_are_those_of_the_table(kind: Path) -> Non
 def test_it_knows_every_verb_and_flag_that_the_lab_uses(kind: Path, rig: Rig) -> None:
     acts = [*design.creation(rig.dir, rig.plan, IMAGES, Present()).acts, design.delete_cluster(rig.dir, "x")]
     nodes = design.expected(rig.plan, {})
-    acts += design.loading(rig.dir, IMAGES, Present(nodes=nodes)).acts
+    acts += supply.loading(rig.dir, IMAGES, Present(nodes=nodes)).acts
     calls = [act.argv for act in acts if isinstance(act, RunKind)]
     assert {call[0] for call in calls} == {"create", "delete", "load"}
     for verb, noun, *flags in calls:
@@ -106,6 +106,23 @@ async def test_it_finds_and_removes_what_the_engine_takes_for_its_nodes(
     with rig.docker.client() as client:
         assert client.containers.list(all=True) == []
         assert client.volumes.list() == []
+
+
+@pytest.mark.netns
+async def test_it_loads_images_into_the_nodes(rig: Rig, kind: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with rig.docker.client() as client:
+        try:
+            client.containers.run(node_image.TAG, entrypoint="true", privileged=True, remove=True)
+        except docker.errors.APIError as error:
+            pytest.skip(
+                f"kind works in nodes by `docker exec --privileged`, refused here: {error.explanation}"
+            )
+    await rig.up()
+    ctr = ("ctr", "--namespace=k8s.io", "images")
+    rig.inside("west", *ctr, "remove", PODS_TAG)
+    monkeypatch.setenv("PATH", str(kind.parent), prepend=":")
+    await rig.up()
+    assert PODS_TAG in rig.inside("west", *ctr, "list", "--quiet").split()
 
 
 @pytest.mark.netns

@@ -17,6 +17,8 @@ from lab.engines.embedded.preflight import preflight
 
 ROOT = Path(__file__).resolve().parents[2]
 KUBECTL = Path(sys.executable).parent / "kubectl"
+REAL_CLUSTERS_SECONDS = 1800.0
+"""How long containers and downloads may take where the embedded engine needs seconds."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,7 @@ class Cli:
     home: Path
     python: tuple[str, ...] = (sys.executable,)
     more_env: Mapping[str, str] = field(default_factory=dict)
+    engine: str = "embedded"
 
     @property
     def env(self) -> dict[str, str]:
@@ -35,6 +38,8 @@ class Cli:
         self, *words: str, code: int | None = 0, timeout: float = 150
     ) -> subprocess.CompletedProcess[str]:
         """Run a verb; `code` is the exit code it must end with (None: any)."""
+        if self.engine != "embedded" and words[0] in ("up", "plan", "run"):
+            words, timeout = (*words, "--engine", self.engine), REAL_CLUSTERS_SECONDS
         done = subprocess.run(
             [*self.python, "-m", "lab.cli", *words],
             env=self.env,
@@ -123,10 +128,28 @@ class RunningLab:
 @pytest.fixture(scope="session")
 def cli(tmp_path_factory: pytest.TempPathFactory) -> Cli:
     """The command line with a fresh home; skips where no lab can run."""
+    if (engine := os.environ.get("LAB_TEST_ENGINE", "embedded")) != "embedded":
+        chosen = Cli(tmp_path_factory.mktemp("labs"), engine=engine)
+        if reason := why_not(chosen):
+            pytest.skip(f"engine {engine} cannot run here: {reason}")
+        return chosen
     needed = next(finding for finding in preflight() if finding.need == "namespaces")
     if not needed.ok:
         pytest.skip(f"no namespaces here: {needed.seen}")
     return Cli(tmp_path_factory.mktemp("labs"))
+
+
+def why_not(cli: Cli) -> str:
+    """Why no lab of another engine can run here: what doctor misses, or an image that cannot be had."""
+    (found,) = cli.json("doctor", "--engine", cli.engine)["engines"]
+    if not found["usable"]:
+        return "; ".join(f"{one['need']}: {one['seen']}" for one in found["findings"] if not one["ok"])
+    lines = [row["command"] for row in cli.json("plan") if row["verb"] == "command"]
+    for argv in (line.split() for line in lines if line.startswith("docker pull ")):
+        done = subprocess.run(argv, text=True, capture_output=True, timeout=600, check=False)
+        if done.returncode:
+            return f"{' '.join(argv)}: {done.stderr.strip()}"
+    return ""
 
 
 def bring_up(cli: Cli, file: str, name: str) -> Iterator[RunningLab]:

@@ -3,17 +3,15 @@
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from tests.lab.conftest import Cli, RunningLab, bring_up
+from tests.lab.conftest import ROOT, Cli, RunningLab, bring_up
 from tests.lab.hosts import Host
 
 pytestmark = pytest.mark.netns
-LINKS = ["west <-> east"]
 ECHO = [{"app": "echo"}]
 WIDGETS = """
 apiVersion: apiextensions.k8s.io/v1
@@ -56,12 +54,10 @@ def guest(host: Host, name: str, **topology: Any) -> Iterator[RunningLab]:
 
 
 def refusal(host: Host, name: str, *flags: str) -> str:
-    """What `up` says when it refuses; nothing may have been made."""
-    before = host.census("west")
+    """What `up` says when it refuses."""
     done = host.cli.run("up", str(host.folder / f"{name}.yaml"), *flags, code=None)
     assert done.returncode in (2, 4), done.stderr
     assert "Traceback" not in done.stderr
-    assert host.census("west") == before
     return " ".join(done.stderr.split())
 
 
@@ -129,7 +125,7 @@ def test_a_definition_stays_while_others_have_objects_of_it(host: Host) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("after", ["examining", "prepare (", "deploy app ("])
+@pytest.mark.parametrize("after", ["prepare (", "deploy app ("])
 def test_a_killed_up_can_be_taken_down_and_gone_on_with(host: Host, after: str) -> None:
     before = host.census("west")
     file = host.topology("killed", apps=ECHO)
@@ -205,10 +201,12 @@ def test_a_refusal_says_what_is_the_matter_with_the_cluster(host: Host) -> None:
         forged: "is of another authority",
         renamed: 'no context "west"',
     }
+    before = host.census("west")
     for change, words in expected.items():
         host.topology("refused")
         host.edit("refused", "west", change)
         assert words in refusal(host, "refused")
+    assert host.census("west") == before
 
 
 def test_missing_permissions_are_listed_before_anything_is_made(host: Host) -> None:
@@ -233,28 +231,40 @@ def test_two_labs_cannot_use_one_cluster(host: Host) -> None:
         assert "lab first of" in refusal(host, "second")
 
 
-@pytest.mark.slow
-def test_a_mesh_that_is_there_is_used_and_left_alone(cli: Cli, tmp_path: Path) -> None:
-    file = tmp_path / "meshed.yaml"
-    file.write_text(yaml.safe_dump({"name": "meshed", "clusters": {"west": {}, "east": {}}, "links": LINKS}))
+@pytest.fixture(scope="module")
+def meshed(cli: Cli, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
+    """Two linked clusters with a mesh of their own."""
+    folder = tmp_path_factory.mktemp("meshed")
+    file = folder / "meshed.yaml"
+    document = {"name": "meshed", "clusters": {"west": {}, "east": {}}, "links": ["west <-> east"]}
+    file.write_text(yaml.safe_dump(document))
     for lab in bring_up(cli, str(file), "meshed"):
-        host = Host(lab, tmp_path)
-        before = {cluster: host.census(cluster) for cluster in ("west", "east")}
-        host.topology("unmeshed", mesh="lab")
-        assert "a mesh that is there is left alone" in refusal(host, "unmeshed")
-        shop = [{"app": "shop", "export": "flat", "failover": True}]
-        traffic = [{"from": "west", "to": "http://front.shop", "rate": "20/s"}]
-        parts = {"mesh": "user", "links": LINKS, "apps": shop, "traffic": traffic}
-        with guest(host, "used", clusters=("west", "east"), **parts) as visit:
-            assert visit.traffic("west", "front")["identitySeen"] == [
-                "loadgen.traffic.serviceaccount.identity.linkerd.cluster.local"
-            ]
-            visit.run("fault.scale", "west/shop/front")
-            visit.eventually("east answers", lambda: visit.traffic("west", "front")["answeredBy"].get("east"))
-            visit.run("fault.http", "east/shop/front", "--status", "503")
-            visit.eventually("calls fail", lambda: visit.traffic("west", "front")["success"] < 0.9)
-            visit.run("fault.heal", "--all")
-            visit.eventually("west answers", lambda: visit.traffic("west", "front")["success"] == 1)
-            said = visit.run("fault.control-plane", "west", code=2).stderr
-            assert "was not made by this lab" in said
-        assert {cluster: host.census(cluster) for cluster in before} == before
+        yield Host(lab, folder)
+
+
+@pytest.mark.slow
+def test_a_scenario_gives_the_same_verdict_in_clusters_whose_mesh_somebody_else_has_linked(
+    meshed: Host,
+) -> None:
+    before = meshed.census("west"), meshed.census("east")
+    scenario = yaml.safe_load((ROOT / "topologies/scenarios/failover-flat.yaml").read_text())
+    parts = {key: scenario[key] for key in ("links", "apps", "traffic", "scenario")}
+    file = meshed.topology("failover", ("west", "east"), mesh="user", **parts)
+    verdict = meshed.cli.json("run", file)
+    assert verdict["verdict"] == "held", verdict
+    assert (meshed.census("west"), meshed.census("east")) == before
+
+
+@pytest.mark.slow
+def test_a_mesh_that_is_there_can_be_asked_for_faults_and_is_not_broken_itself(meshed: Host) -> None:
+    said = meshed.cli.run("plan", meshed.topology("unmeshed", mesh="lab")).stdout
+    assert "refused: namespace linkerd is there, and the lab did not make it" in " ".join(said.split())
+    with guest(meshed, "used", mesh="user", apps=ECHO, traffic=TRAFFIC) as lab:
+        caller = "loadgen.traffic.serviceaccount.identity.linkerd.cluster.local"
+        assert lab.traffic("west", "echo")["identitySeen"] == [caller]
+        lab.run("fault.http", "west/echo/echo", "--status", "503")
+        lab.eventually("calls fail", lambda: lab.traffic("west", "echo")["success"] < 0.9)
+        lab.run("fault.heal", "--all")
+        lab.eventually("calls succeed", lambda: lab.traffic("west", "echo")["success"] == 1)
+        assert "was not made by this lab" in lab.run("fault.control-plane", "west", code=2).stderr
+        assert "not the lab's alone" in lab.run("fault.clock", "west", "--skew", "25h", code=2).stderr

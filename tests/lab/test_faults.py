@@ -7,7 +7,7 @@ import pytest
 
 from tests.lab.conftest import Cli, RunningLab, bring_up
 
-pytestmark = pytest.mark.netns
+pytestmark = [pytest.mark.netns, pytest.mark.any_engine]
 
 
 @pytest.fixture(

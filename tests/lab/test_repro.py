@@ -52,9 +52,8 @@ def test_a_failed_scenario_fails_again_in_the_same_expectation(
     cli: Cli, checkout: Path, tmp_path: Path
 ) -> None:
     file, home = tmp_path / "failed.tar.gz", tmp_path / "home"
-    for lab in bring_up(cli, BROKEN, "promise"):
-        lab.run("run", BROKEN, code=1)
-        cli.run("bundle", lab.name, "--output", str(file))
+    cli.run("run", BROKEN, "--lab", "promise", "--bundle", str(file), code=1)
+    assert "promise" not in [row["lab"] for row in cli.json("list")]
     done = repro(cli, checkout, home, file)
     assert done.returncode == 0, done.stdout + done.stderr
     said = json.loads(done.stdout)

@@ -10,11 +10,16 @@ from xml.etree import ElementTree
 import pytest
 
 from lab.base import shipped
+from lab.topology.load import parse
 from tests.lab.conftest import Cli, RunningLab, bring_up, left_behind
 
 pytestmark = [pytest.mark.netns, pytest.mark.slow]
 
-SHIPPED = sorted(path.stem for path in (shipped.TOPOLOGIES / "scenarios").glob("*.yaml"))
+SHIPPED = [
+    pytest.param(name, variant, id=f"{name}-{variant}".rstrip("-"))
+    for name, path in sorted((one.stem, one) for one in (shipped.TOPOLOGIES / "scenarios").glob("*.yaml"))
+    for variant in parse(path.read_text(), path.name).variants or ("",)
+]
 BROKEN = str(Path(__file__).with_name("broken-promise.yaml"))
 NAME = "promise"
 
@@ -24,14 +29,33 @@ def lab(cli: Cli) -> Iterator[RunningLab]:
     yield from bring_up(cli, BROKEN, NAME)
 
 
-@pytest.mark.parametrize("name", SHIPPED)
-def test_a_shipped_scenario_holds_and_its_lab_is_gone_afterwards(cli: Cli, name: str, tmp_path: Path) -> None:
-    report = tmp_path / "junit.xml"
-    done = cli.run("run", f"scenarios/{name}", "--json", "--junit", str(report), code=None, timeout=280)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert json.loads(done.stdout)["verdict"] == "held"
-    assert ElementTree.parse(report).getroot().get("failures") == "0"
-    assert name not in [row["lab"] for row in cli.json("list")]
+@pytest.fixture(scope="module")
+def name(cli: Cli, request: pytest.FixtureRequest) -> Iterator[str]:
+    """A shipped scenario, whose variants share one lab."""
+    try:
+        yield request.param
+    finally:
+        cli.run("down", "--lab", request.param, "--purge", code=None)
+
+
+@pytest.mark.any_engine
+@pytest.mark.parametrize(("name", "variant"), SHIPPED, indirect=["name"])
+def test_a_shipped_scenario_holds_three_times_in_a_row(
+    cli: Cli, name: str, variant: str, tmp_path: Path
+) -> None:
+    report, which = tmp_path / "junit.xml", ("--variant", variant) if variant else ()
+    words = ("run", f"scenarios/{name}", *which, "--repeat", "3", "--keep", "--json", "--junit", str(report))
+    done = cli.run(*words, code=None, timeout=280)
+    assert done.stdout, done.stderr
+    assert [one["verdict"] for one in json.loads(done.stdout)["rounds"]] == ["held"] * 3, done.stdout
+    assert done.returncode == 0
+    suite = ElementTree.parse(report).getroot()
+    assert (suite.get("failures"), suite.get("errors")) == ("0", "0")
+
+
+def test_a_run_takes_down_the_lab_that_it_brought_up(cli: Cli) -> None:
+    assert "held" in cli.run("run", "scenarios/routing").stdout
+    assert "routing" not in [row["lab"] for row in cli.json("list")]
 
 
 def test_a_failed_expectation_ends_with_code_1_and_leaves_a_running_lab_up_and_healed(

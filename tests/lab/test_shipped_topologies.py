@@ -1,10 +1,10 @@
-"""Every other shipped topology comes up healthy on the embedded engine, too."""
+"""Every other shipped topology comes up healthy, too."""
 
 import pytest
 
 from tests.lab.conftest import Cli, RunningLab, bring_up
 
-pytestmark = [pytest.mark.netns, pytest.mark.slow]
+pytestmark = [pytest.mark.netns, pytest.mark.slow, pytest.mark.any_engine]
 
 
 @pytest.fixture(params=["three-clusters", "overlapping-cidr"])

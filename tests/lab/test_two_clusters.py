@@ -6,7 +6,7 @@ import pytest
 
 from tests.lab.conftest import Cli, RunningLab, bring_up, left_behind
 
-pytestmark = pytest.mark.netns
+pytestmark = [pytest.mark.netns, pytest.mark.any_engine]
 GATEWAY = "linkerd-gateway.linkerd-multicluster"
 LOADGEN = "loadgen.traffic"
 
@@ -122,6 +122,7 @@ def test_removing_a_link_removes_its_mirrors_and_adding_it_brings_them_back(lab:
     lab.eventually("healthy again", lab.healthy)
 
 
+@pytest.mark.embedded_only
 def test_down_leaves_nothing_and_can_be_repeated(lab: RunningLab) -> None:
     pid = lab.host_pid()
     assert left_behind(pid)

@@ -4,7 +4,7 @@ import pytest
 
 from lab.observe import verdict
 from lab.observe.build import build
-from lab.observe.facts import ClusterFacts, GatewayProbe, KubeFacts, WantedLink
+from lab.observe.facts import ClusterFacts, GatewayProbe, KubeFacts, Scope, WantedLink
 from lab.observe.state import Fault
 from lab.observe.verdict import healthy
 
@@ -198,3 +198,10 @@ def test_an_apps_pod_that_is_not_ready_is_a_problem(
 ) -> None:
     pod = {"metadata": {"name": "front-1", "namespace": space}, "status": status}
     assert [problem.what for problem in verdict.pod_problems("west", [pod])] == said
+
+
+def test_a_cluster_that_is_to_have_no_mesh_is_ready_without(observation, west):
+    bare = ClusterFacts("west", scope=Scope(mesh="none"))
+    seen = build(observation(clusters=(bare,), kube={"west": west(deployments=(), links=())}, links=()))
+    assert (seen.clusters[0].state, seen.clusters[0].control_plane.state) == ("ready", "none")
+    assert not seen.problems

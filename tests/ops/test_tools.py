@@ -8,15 +8,18 @@ import tarfile
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiohttp import web
 
 from lab.base import process, programs
 from lab.base.errors import LabError, UsageError
+from lab.ops.doctor import doctor
 from lab.ops.tools.fetch import fetch
 from lab.ops.tools.run import look, tools
 from lab.ops.tools.table import TOOLS, Tool, chosen, digest_in, machine
+from lab.topology.model import EngineName
 
 PROGRAM = b"#!/bin/sh\necho v1.2.3\n"
 
@@ -177,3 +180,23 @@ def test_the_cache_is_the_users_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", "/cache")
     assert str(programs.cache()) == "/cache/multicluster-lab/bin"
     assert programs.search_path() == f"/nowhere{os.pathsep}/cache/multicluster-lab/bin"
+
+
+def needs(engine: EngineName) -> dict[str, dict[str, Any]]:
+    """What doctor says of an engine, by need."""
+    return {row["need"]: row for row in doctor(engine).data["engines"][0]["findings"]}
+
+
+def test_doctor_says_where_linkerd_is_which_version_and_what_for(cache: Path) -> None:
+    missing = needs("existing")["linkerd"]
+    assert (missing["ok"], missing["remedy"]) == (False, "`lab tools linkerd` fetches it")
+    put(cache / "helm", b"#!/bin/sh\necho v3.20.0+gb2e4314\n")
+    assert (
+        needs("existing")["linkerd"]["seen"] == f"no CLI; v3.20.0+gb2e4314 in {cache}/helm stands in for it"
+    )
+    put(cache / "linkerd", b"#!/bin/sh\necho edge-26.8.3\n")
+    found = needs("existing")["linkerd"]
+    assert found["ok"]
+    assert found["seen"] == f"edge-26.8.3 in {cache}/linkerd: installs, links and checks Linkerd"
+    put(cache / "linkerd-2.14", b"#!/bin/sh\necho stable-2.14.10\n")
+    assert "stable-2.14.10 in" in needs("existing")["linkerd"]["seen"]

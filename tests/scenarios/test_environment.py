@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lab.ops.labs import from_file
-from lab.ops.run import environment
+from lab.ops.stage import environment
 
 
 def test_programs_find_the_labs_kubectl_whether_or_not_its_venv_is_active(

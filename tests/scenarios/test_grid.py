@@ -6,9 +6,12 @@ from io import StringIO
 from rich.console import Console
 
 from lab.scenarios.grid import Grid, Result, render
+from lab.scenarios.judge import judge
 from lab.scenarios.matrix import Cell
 from lab.scenarios.verdict import Round
-from tests.scenarios.recorded import verdict
+from lab.topology.bounds import Bound
+from lab.topology.measures import Expectation
+from tests.scenarios.recorded import TRAFFIC, course, verdict
 
 CELL = Cell("", "gateway", "latest", "pause")
 FAILED = Result(
@@ -36,6 +39,19 @@ def drawn(*results: Result) -> str:
 def test_a_cell_that_failed_names_the_expectation_and_what_was_measured() -> None:
     assert FAILED.told.startswith("west/echo success during loss: ")
     assert FAILED.told.endswith("asked >= 90%")
+
+
+def test_of_several_rounds_a_cell_shows_one_that_did_not_hold_and_of_several_failures_how_many() -> None:
+    asked = (
+        Expectation(traffic=TRAFFIC, answered_by=("west",)),
+        Expectation(traffic=TRAFFIC, p50=Bound("<=", 0.0001)),
+    )
+    outcomes = judge(asked, course())
+    good = tuple(replace(one, ok=True, seen="as asked") for one in outcomes)
+    mixed = replace(verdict(), rounds=(Round(course(), good), Round(course(), outcomes)))
+    assert Result(CELL, "", mixed).told == (
+        "west/echo answered_by: east, asked west (so in 1 of 2 rounds); 1 more"
+    )
 
 
 def test_a_cell_that_held_shows_the_figure_that_tells_most() -> None:
@@ -88,3 +104,9 @@ def test_the_data_of_a_cell_say_how_it_differs_what_came_of_it_and_what_runs_it(
 
 def test_versions_in_which_cells_differ_are_all_told() -> None:
     assert Grid("t", [FAILED, HELD], "").versions == {"lab": "1", "mesh": "2.14, latest"}
+
+
+def test_variants_are_rows_too() -> None:
+    text = drawn(*(replace(HELD, cell=Cell(name, "", "", "")) for name in ("old", "new")))
+    assert [line.split("│")[1].strip() for line in text.splitlines() if "✓ held" in line] == ["old", "new"]
+    assert "variant" in text

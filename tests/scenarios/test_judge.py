@@ -57,6 +57,14 @@ def test_a_window_holds_the_calls_of_its_time_only(window, ok):
     assert verdict(course(failing(3.05, 5.95), [OUTAGE]), success="= 100%", **window)[0][1] is ok
 
 
+def test_after_one_step_and_before_another_is_the_time_between_them():
+    events = [Event("one", "apply a", 2.0, 2.2), Event("two", "apply b", 6.0, 6.2)]
+    made = course(failing(2.25, 5.95), events)
+    seen = verdict(made, after="one", before="two", skip="300ms", success="= 0%")
+    assert seen == [("0% of 35 (connect)", True)]
+    assert verdict(made, after="two", before="one", success=">= 0%") == [("no calls", False)]
+
+
 def test_a_call_under_way_when_a_fault_begins_belongs_to_the_fault():
     def hanging(due):
         return call(due, error="timeout", took=5) if 2.85 < due < 2.95 else call(due)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from lab.ops.run import PROGRAM_LIMIT, SLACK, lease
+from lab.ops.stage import PROGRAM_LIMIT, SLACK, lease
 from lab.topology.scenario import Scenario
 
 

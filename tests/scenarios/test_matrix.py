@@ -56,9 +56,13 @@ def test_without_flags_a_file_without_variants_is_run_in_both_modes() -> None:
     assert ways(planned(PLAIN)) == [("", "gateway", "", ""), ("", "flat", "", "")]
 
 
+def test_without_flags_a_file_that_exports_nothing_is_run_as_it_is() -> None:
+    assert ways(planned(SIMPLE.replace(", export: [gateway]", ""))) == [("", "", "", "")]
+
+
 def test_without_flags_a_file_with_variants_is_run_in_each_with_its_known_verdict() -> None:
     found = planned(VARIANTS)
-    assert [(cell.column, cell.expected) for cell in found] == [
+    assert [(cell.row, cell.expected) for cell in found] == [
         ("bad", "failed"),
         ("good", "held"),
         ("old", "failed"),
@@ -110,6 +114,8 @@ def test_a_cell_that_the_file_does_not_know_has_to_hold() -> None:
         ("delay", "fault.impair east west --delay 100ms"),
         ("loss=1%", "fault.impair east west --loss 1%"),
         ("dns=50%", "fault.dns east --share 50%"),
+        ("clock", "fault.clock east/echo/echo --skew 48h"),
+        ("certificate@east", "fault.certificate east"),
     ],
 )
 def test_a_fault_takes_the_place_of_the_files_on_what_that_one_hits(said: str, words: str) -> None:

@@ -89,9 +89,9 @@ def test_a_matrix_shows_each_cell_with_what_came_of_it_and_its_report() -> None:
     ]
     page = matrix_page(Grid("Calls go on", results, "lab matrix x"))
     said = words(page)
-    assert "✗ Not as expected 0 of 1 cells are as expected, 1 cannot be" in said
+    assert "✗ Not as expected 0 of 1 cell is as expected, 1 cannot be" in said
     assert "· impossible west and east are on different networks" in said
     assert "success during loss" in said
-    assert '<a href="#_gateway__gateway">' in page
-    assert 'id="_gateway__gateway"' in page
+    assert '<a href="#cell-1">' in page
+    assert 'id="cell-1"' in page
     assert len(charts(page)) == 1

@@ -23,7 +23,7 @@ class Hurried(selectors.SelectSelector):
 
 class Stage:
     """Notes what is done and when; an action takes as long as `slow` says, and before a fault has its effect
-    its command works for `overhead`."""
+    its command works for `overhead`, as it does after one was healed."""
 
     def __init__(self, clock, slow=0.0, holds_at=0.0, overhead=0.0):
         self.clock, self.slow, self.holds_at, self.done = clock, slow, holds_at, []
@@ -41,6 +41,9 @@ class Stage:
 
     async def heal(self, fault_id):
         await self._do(f"heal {fault_id}")
+        healed = round(self.clock.now, 3)
+        await self.wait(self.overhead)
+        return healed
 
     async def act(self, step):
         if step.run == ("false",):
@@ -88,9 +91,10 @@ def test_a_fault_with_for_is_healed_that_long_after_it_came_into_force(monkeypat
     assert (event.began, event.done, event.healing, event.healed) == (1, 1.5, 3.5, 4)
 
 
-def test_a_fault_begins_when_its_effect_does_and_not_with_the_work_of_its_command(monkeypatch):
+def test_a_fault_begins_and_ends_when_its_effect_does_whatever_else_its_command_does(monkeypatch):
     _, (_, _, (event,)) = played(monkeypatch, {"at": "1s", "for": "2s", **PAUSE}, slow=0.5, overhead=0.7)
     assert (event.began, event.done) == (1.7, 2.2)
+    assert (event.healing, event.healed) == (4.2, 4.7)
 
 
 def test_faults_that_overlap_are_healed_each_at_its_own_time(monkeypatch):

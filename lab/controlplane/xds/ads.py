@@ -7,7 +7,7 @@ nobody else.
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import grpc
@@ -24,9 +24,8 @@ from lab.controlplane.xds.translate import Proxy
 log = get_logger(__name__)
 
 COALESCE = 0.005
-# Listeners and routes wait for the clusters and endpoints that they may name; those go only after them.
-_NAMED, _NAMING = (CLUSTER, ENDPOINTS), (LISTENER, ROUTES)
-_AFTER = dict.fromkeys(_NAMING, _NAMED)
+# Listeners and routes wait for the clusters and endpoints that they may name; those that leave, for them.
+_AFTER = {LISTENER: (CLUSTER, ENDPOINTS), ROUTES: (CLUSTER, ENDPOINTS)}
 _LARGEST_MESSAGE = 256 << 20
 
 
@@ -63,13 +62,10 @@ class _Stream:
         found = (self.subscriptions.get(t) for t in (type_url, *_AFTER.get(type_url, ())))
         return any(subscription and subscription.waiting_for for subscription in found)
 
-    def may_name_more(self, snapshot: Snapshot) -> bool:
-        """Whether the proxy's listeners or routes may still name what is not in the snapshot."""
-        found = ((kind, self.subscriptions.get(kind)) for kind in _NAMING)
-        return any(
-            subscription and (subscription.waiting_for or subscription.changes(snapshot.of(kind)))
-            for kind, subscription in found
-        )
+    def may_still_use(self, kind: str, snapshot: Snapshot) -> bool:
+        """Whether the proxy may have listeners or routes that name what of this type has left."""
+        followers = [(t, self.subscriptions.get(t)) for t, leaders in _AFTER.items() if kind in leaders]
+        return any(found and (found.waiting_for or found.changes(snapshot.of(t))) for t, found in followers)
 
 
 class AdsServer(ads_pb2_grpc.AggregatedDiscoveryServiceServicer):  # type: ignore[misc] # untyped upstream
@@ -200,9 +196,9 @@ class AdsServer(ads_pb2_grpc.AggregatedDiscoveryServiceServicer):  # type: ignor
             return
         resources = snapshot.of(kind)
         changes = subscription.changes(resources)
-        held = kind in _NAMED and bool(changes.removed) and stream.may_name_more(snapshot)
-        if held:
-            changes = replace(changes, removed=())
+        keep = bool(changes.removed) and stream.may_still_use(kind, snapshot)
+        if keep:
+            changes = subscription.changes(resources, keep=True)
         if changes:
             stream.nonce += 1
             subscription.waiting_for = str(stream.nonce)
@@ -218,7 +214,7 @@ class AdsServer(ads_pb2_grpc.AggregatedDiscoveryServiceServicer):  # type: ignor
             )
             self.counters.pushes += 1
             self.counters.resources += len(changes.updated)
-        subscription.record(changes, None if held else resources)
+        subscription.record(changes, None if keep else resources)
         if changes:
             await context.write(response)
         if kind == CLUSTER and (endpoints := stream.subscriptions.get(ENDPOINTS)):

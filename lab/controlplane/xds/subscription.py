@@ -66,8 +66,10 @@ class Subscription:
             self.sent.pop(name, None)
             self._answered = None
 
-    def changes(self, resources: ResourceSet) -> Changes:
-        """What the proxy lacks of `resources`, and what it has too much; does not mark it as sent."""
+    def changes(self, resources: ResourceSet, *, keep: bool = False) -> Changes:
+        """What the proxy lacks of `resources`, and what it has too much unless it shall `keep` that; does not
+        mark it as sent.
+        """
         if resources is self._answered:
             return Changes()
         wanted: Iterable[str] = resources if self.wildcard else self.names
@@ -76,12 +78,13 @@ class Subscription:
             for name in wanted
             if name in resources and self.sent.get(name) != resources[name].version
         )
-        gone = [name for name in self.sent if name not in resources]
-        never = [name for name in self.names if name not in resources and name not in self._absent]
+        gone = [name for name in self.sent if name not in resources and not keep]
+        known = {*self._absent, *(self.sent if keep else ())}
+        never = [name for name in self.names if name not in resources and name not in known]
         return Changes(updated, tuple(dict.fromkeys([*gone, *never])))
 
     def record(self, changes: Changes, resources: ResourceSet | None) -> None:
-        """Mark changes as sent; with them the proxy has all of `resources`."""
+        """Mark changes as sent; with them the proxy has just `resources` (None: perhaps more)."""
         for found in changes.updated:
             self.sent[found.name] = found.version
             self._absent.discard(found.name)

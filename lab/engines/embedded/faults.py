@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lab.base.errors import LabError
+from lab.base.wait import until
 from lab.engines.embedded.control import Control
 from lab.engines.embedded.wan import change as wan
 from lab.engines.embedded.wan.paths import Layer
@@ -22,6 +23,9 @@ from lab.engines.protocol import (
     drops_of,
     impaired_by,
 )
+
+IN_FORCE_WITHIN = 5.0
+"""Seconds for a fault to be seen once it was asked for."""
 
 Plans = dict[str, dict[str, Any]]
 
@@ -74,7 +78,7 @@ def _network(network: Mapping[str, Mapping[str, Any]], relayed: wan.Actual) -> d
 
 
 async def apply(control: Control, fault: EngineFault) -> None:
-    """Put a fault in force. Raises LabError if it does not hold afterwards."""
+    """Put a fault in force. Raises TimedOut if it does not hold afterwards."""
     await _check_known(control, fault)
     if fault.kind == "pause":
         for cluster in sorted(fault.clusters):
@@ -94,8 +98,12 @@ async def apply(control: Control, fault: EngineFault) -> None:
     else:
         actual = await read(control)
         await _set_drops(control, fault, actual.drops | drops_of(fault))
-    if not (await read(control)).holds(fault):
-        raise LabError(f"the {fault.kind} of {_names(fault)} is not in force after it was applied")
+
+    async def is_in_force() -> bool:
+        return (await read(control)).holds(fault)
+
+    # Killed processes are there until the kernel and init have done with them.
+    await until(is_in_force, timeout=IN_FORCE_WITHIN, what=f"the {fault.kind} of {_names(fault)} is in force")
 
 
 async def clear(control: Control, fault: EngineFault) -> None:

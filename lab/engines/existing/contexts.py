@@ -25,7 +25,7 @@ _FILES = {
     "client-certificate": "client-certificate-data",
     "client-key": "client-key-data",
 }
-_LOOPBACK = re.compile(r"localhost|127\..*|::1|0\.0\.0\.0")
+_LOOPBACK = re.compile(r"localhost|127\.[\d.]+|::1|0\.0\.0\.0")
 
 
 @dataclass(frozen=True)

@@ -104,20 +104,20 @@ class ExistingEngine:
         async with AsyncExitStack() as stack:
             clients = {name: await _enter(one, mark, stack) for name, one in wanted.items()}
             found = await _examined(clients, plan, lambda where, what: None)
+        said = {name: _said(one, found[name]) for name, one in wanted.items()}
         return [
-            (f"{name} (context {one.name}, {one.server})", f"# {line}")
-            for name, one in wanted.items()
-            for line in [
-                *(f"refused: {problem}" for problem in found[name].problems),
-                *(f"{sign}: needs --yes" for sign in signs(one.name, one.server) if not found[name].is_ours),
-                *found[name].notes,
-            ]
+            (f"{name} (context {wanted[name].name}, {wanted[name].server})", "\n".join(lines))
+            for name, lines in said.items()
+            if lines
         ]
 
     async def remove(self, lab: LabDir, *, purge: bool = False) -> None:
         """Leave every cluster. One that does not answer stays in the lab's kubeconfig, for the next try."""
         begun, joined = visitors.begun(lab), visitors.joined(lab)
-        wanted = visit(load(str(lab.topology))) if begun else Visit()
+        try:
+            wanted = visit(load(str(lab.topology)))
+        except UsageError:  # damaged or never written; the lab's own kubeconfig leads there, too
+            wanted = Visit()
         reasons = []
         for name in list(begun):
             try:
@@ -167,7 +167,7 @@ def _wanted(plan: LabPlan) -> dict[str, Found]:
                 f"set clusters.{cluster.name}.api to an address they can"
             )
     if problems:
-        raise UsageError("\n".join(problems), remedy=remedy)
+        raise UsageError("\n".join(dict.fromkeys(problems)), remedy=remedy)
     return found
 
 
@@ -211,3 +211,11 @@ async def _leave(lab: LabDir, name: str, wanted: Visit) -> None:
     async with await visitors.connect(lab, name, wanted) as client:
         for stays in await release(client):
             log.warning(stays, cluster=name)
+
+
+def _said(found: Found, examined: Examined) -> list[str]:
+    """What a plan says of a cluster, as comments between commands. Pure."""
+    doubts = [] if examined.is_ours else [f"{sign}: needs --yes" for sign in signs(found.name, found.server)]
+    return [
+        f"# {line}" for line in (*(f"refused: {one}" for one in examined.problems), *doubts, *examined.notes)
+    ]

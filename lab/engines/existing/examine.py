@@ -5,21 +5,23 @@ Every answer is a sentence, so that a user sees all that is missing in all clust
 
 import getpass
 import json
+import shlex
 import socket
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from lab.base.concurrent import together
 from lab.base.errors import LabError
 from lab.engines.existing.guest import CLAIM_LABEL, Guest, NotOurs
 from lab.engines.existing.rules import INJECT, LEAST_KUBERNETES, MESH_NAMESPACES, Need, needs
+from lab.engines.kind.apps import PODS_TAG, apps_image
 from lab.kube import objects, record
 from lab.kube.client import Request
 from lab.kube.errors import NotFound
 from lab.kube.kinds import CONFIG_MAPS, DEPLOYMENTS, NAMESPACES, SELF_SUBJECT_ACCESS_REVIEWS, SERVICES
 from lab.kube.objects import Object
 from lab.plan.visit import Visit
-from lab.plan.workloads import APPS_IMAGE, LAB_LABEL
+from lab.plan.workloads import LAB_LABEL
 
 OWNER = "multicluster.lab/owner"
 """Annotation of the claim: who made it, for other people's eyes."""
@@ -104,7 +106,7 @@ async def _may(client: Guest, need: Need) -> bool:
     return bool(objects.status(await client.create(SELF_SUBJECT_ACCESS_REVIEWS, review)).get("allowed"))
 
 
-def _version(version: dict[str, str], visit: Visit) -> Iterator[str]:
+def _version(version: Mapping[str, str], visit: Visit) -> Iterator[str]:
     """Too old, or without the image of the apps."""
     seen = version.get("gitVersion", "")
     digits = ["".join(filter(str.isdigit, version.get(part, ""))) for part in ("major", "minor")]
@@ -112,9 +114,10 @@ def _version(version: dict[str, str], visit: Visit) -> Iterator[str]:
         least = ".".join(map(str, LEAST_KUBERNETES))
         yield f"it runs Kubernetes {seen}; the lab's objects need {least} or newer"
     if not (visit.apps_image or seen.endswith(POCKET)):
+        build = shlex.join(apps_image().build[2:])
         yield (
-            f"its nodes cannot pull {APPS_IMAGE}: build and push that image, and name it in the topology as"
-            " apps-image (README, Clusters that exist already)"
+            f"its nodes cannot pull {PODS_TAG}: say `apps-image: NAME` in the topology, a name in a registry"
+            f" of yours, after `docker build --tag=NAME {build}` and `docker push NAME`"
         )
 
 

@@ -20,6 +20,8 @@ from lab.kube.objects import Object
 GONE_WITHIN = 180.0
 """Seconds for what was deleted to be gone; pods have 30 to stop."""
 MIRRORED = "mirror.linkerd.io/mirrored-service"
+LIKE_ANY = "kube-node-lease"
+"""A namespace in which nobody works: what is there, Kubernetes or its distribution puts into each."""
 _ORDER = {
     "MutatingWebhookConfiguration": 0,
     "ValidatingWebhookConfiguration": 0,
@@ -30,6 +32,7 @@ _ORDER = {
 }
 _MIDDLE = 2
 _MADE_BY_CONTROLLERS = frozenset({"Event", "Endpoints", "EndpointSlice", "Lease", "PodMetrics"})
+_MIRRORS = {MIRRORED, "mirror.linkerd.io/mirrored-gateway"}
 _TOKEN_OF = "kubernetes.io/service-account.name"
 Row = tuple[Kind, Object]
 
@@ -48,10 +51,12 @@ async def release(client: Guest) -> tuple[str, ...]:
     spaces = [row for row in mine if row[0] == NAMESPACES]
     if any(objects.name(space) in MESH_NAMESPACES for _, space in spaces):
         await _delete(client, await census.find(client, [SERVICES], labels=f"{MIRRORED}=true"))
+    common = {_called(row) for row in await census.find(client, kinds, namespace=LIKE_ANY)}
     stays: list[str] = []
     doomed: list[Row] = []
     for row in [*(row for row in mine if row[0] == CRDS), *spaces]:
-        if kept := await _kept_for(client, row, kinds):
+        inside = [one for one in await _inside(client, row, kinds) if _called(one) not in common]
+        if kept := _why_kept(row, [obj for _, obj in inside if not client.owns(obj)]):
             stays.append(kept)
             await client.patch(row[0], objects.name(row[1]), {"metadata": {"labels": {CLAIM_LABEL: None}}})
         else:
@@ -102,38 +107,35 @@ async def _gone(client: Guest, rows: list[Row]) -> None:
     await until(gone, timeout=GONE_WITHIN, every=0.2, what=what)
 
 
-async def _kept_for(client: Guest, row: Row, kinds: Iterable[Kind]) -> str:
-    """Why a namespace or definition of the lab has to stay: somebody else has something in it."""
-    kind, obj = row
-    name = objects.name(obj)
-    if kind == CRDS:
-        plural, _, group = name.partition(".")
-        inside = [one for one in kinds if (one.plural, one.group) == (plural, group)]
-        found = await census.find(client, inside)
-    else:
-        found = await census.find(client, kinds, namespace=name)
-    others = [one for one in found if _is_somebodys(one[1]) and not client.owns(one[1])]
+async def _inside(client: Guest, row: Row, kinds: Iterable[Kind]) -> list[Row]:
+    """What is in a namespace, or of a definition."""
+    kind, name = row[0], objects.name(row[1])
+    if kind != CRDS:
+        return await census.find(client, kinds, namespace=name)
+    plural, _, group = name.partition(".")
+    return await census.find(client, [one for one in kinds if (one.plural, one.group) == (plural, group)])
+
+
+def _why_kept(row: Row, inside: Iterable[Object]) -> str:
+    """Why a namespace or definition of the lab has to stay: somebody else has something in it. Pure."""
+    others = [obj for obj in inside if _is_somebodys(obj)]
     if not others:
         return ""
-    first = f"{others[0][1]['kind']} {'/'.join(filter(None, reversed(objects.key(others[0][1]))))}"
-    return f"{kind.kind} {name} stays: it has {len(others)} objects that are not the lab's, such as {first}"
+    first = f"{others[0]['kind']} {'/'.join(filter(None, objects.key(others[0])))}"
+    what = f"{row[0].kind} {objects.name(row[1])}"
+    return f"{what} stays: it has {len(others)} objects that are not the lab's, such as {first}"
 
 
 def _is_somebodys(obj: Object) -> bool:
-    """Whether a person or another program made it on purpose, so that it must not go with the lab's."""
+    """Whether a person or another program made it on purpose, so that it must not go with the lab's. Pure."""
     return not (
         obj["kind"] in _MADE_BY_CONTROLLERS
         or not census.is_independent(obj)
-        or _is_of_every_namespace(obj)
-        or objects.labels(obj).get(MIRRORED)
+        or _MIRRORS & objects.labels(obj).keys()
         or objects.annotations(obj).get(_TOKEN_OF)
         or objects.is_deleting(obj)
     )
 
 
-def _is_of_every_namespace(obj: Object) -> bool:
-    """Whether Kubernetes itself puts such an object into each namespace. Pure."""
-    return (obj["kind"], objects.name(obj)) in (
-        ("ServiceAccount", "default"),
-        ("ConfigMap", "kube-root-ca.crt"),
-    )
+def _called(row: Row) -> tuple[str, str]:
+    return row[0].kind, objects.name(row[1])

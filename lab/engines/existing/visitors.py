@@ -23,12 +23,11 @@ NO_CLAIM = "none"
 
 def claim_of(lab: LabDir) -> str:
     """What marks everything that this lab makes: drawn once, so that two labs of one name differ."""
-    file = lab.root / "claim"
     if not lab.root.exists():
         return NO_CLAIM
-    if not file.exists():
-        write_private(file, secrets.token_hex(6))
-    return file.read_text()
+    if not lab.claim.exists():
+        write_private(lab.claim, secrets.token_hex(6))
+    return lab.claim.read_text()
 
 
 def begun(lab: LabDir) -> dict[str, Document]:

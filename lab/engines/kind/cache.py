@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from lab.engines.kind import names
+from lab.plan.addresses import LabPlan
 
 NAME = "multicluster-lab-cache"
 """Of the container, and of its volume."""
@@ -44,6 +45,11 @@ class Cache:
     exists: bool = False
     runs: bool = False
     networks: frozenset[str] = frozenset()
+
+
+def is_wanted(plan: LabPlan) -> bool:
+    """Whether a lab uses the cache; offline there is nothing to ask it for."""
+    return plan.kind.cache and not plan.kind.offline
 
 
 def serve(network: str, seen: Cache) -> list[tuple[str, ...]]:

@@ -17,11 +17,12 @@ from lab.base.concurrent import together
 from lab.base.errors import EngineUnavailable, LabError, UsageError
 from lab.base.state import LabDir, make_private
 from lab.base.wait import until
-from lab.engines.kind import design, kubeconfig, look, names
+from lab.engines.kind import design, kubeconfig, look, names, stock, supply
 from lab.engines.kind.acts import Act
 from lab.engines.kind.apps import apps_image
 from lab.engines.kind.daemon import Daemon, Network
-from lab.engines.kind.images import NEWEST, Images, node_image, release_of
+from lab.engines.kind.design import Present
+from lab.engines.kind.images import NEWEST, Images, canonical, node_image, release_of, tagged
 from lab.engines.kind.nodes import Node, by_cluster
 from lab.engines.kind.perform import in_node, perform
 from lab.engines.kind.preflight import Finding, limits, memory_available
@@ -34,6 +35,7 @@ from lab.plan.addresses import LabPlan
 MEMORY_PER_CLUSTER = 2 << 30
 ADMIN_FILE = "/etc/kubernetes/admin.conf"
 API_SECONDS = 120.0
+NOTHING = Present()
 
 
 async def bring_up(lab: LabDir, plan: LabPlan, progress: Progress) -> None:
@@ -42,7 +44,7 @@ async def bring_up(lab: LabDir, plan: LabPlan, progress: Progress) -> None:
     _refuse_impaired_links(plan)
     async with await Daemon.connect() as daemon:
         seen = await look.present(daemon, lab, plan)
-        images = await images_of(plan)
+        images = await images_of(plan, seen)
         todo = design.creation(lab, plan, images, seen)
         if todo.acts:
             refuse_conflicts(await daemon.networks(), lab, plan)
@@ -54,9 +56,9 @@ async def bring_up(lab: LabDir, plan: LabPlan, progress: Progress) -> None:
 
 async def _load(daemon: Daemon, lab: LabDir, plan: LabPlan, images: Images, progress: Progress) -> None:
     seen = await look.present(daemon, lab, plan)
-    for act in design.mirroring(plan, seen):
+    for act in supply.mirroring(plan, seen):
         await perform(daemon, act)
-    await _carry_out(daemon, design.loading(lab, images, seen), progress)
+    await _carry_out(daemon, supply.loading(lab, images, seen), progress)
 
 
 def _refuse_impaired_links(plan: LabPlan) -> None:
@@ -69,12 +71,21 @@ def _refuse_impaired_links(plan: LabPlan) -> None:
         )
 
 
-async def images_of(plan: LabPlan, release: str = "") -> Images:
-    """The images for the kind that is installed, or for a release."""
-    if not release:
-        release = release_of((await process.run(("kind", "version"), timeout=20)).stdout)
+async def images_of(plan: LabPlan, seen: Present = NOTHING) -> Images:
+    """The images for the kind that is installed. Raises EngineUnavailable for a lab that is to be offline and
+    has not got all of them."""
+    said = await process.run(("kind", "version"), timeout=20)
+    return await asyncio.to_thread(_images, plan, seen, release_of(said.stdout))
+
+
+def _images(plan: LabPlan, seen: Present, release: str) -> Images:
     node = node_image(release, plan.kind.kubernetes, plan.kind.image)
-    return Images(node, await asyncio.to_thread(apps_image, plan.kind.python))
+    images = Images(node, apps_image(plan.kind.python))
+    if plan.kind.offline:
+        by_tag = node if canonical(node) in seen.images else tagged(node)  # archives have no digests
+        images = stock.complete(replace(images, node=by_tag))
+        stock.refuse_absent(images, seen.images)
+    return images
 
 
 async def settle(daemon: Daemon, lab: LabDir, plan: LabPlan) -> None:
@@ -198,14 +209,14 @@ async def lines(lab: LabDir, plan: LabPlan) -> list[tuple[str, str]]:
         async with await Daemon.connect() as daemon:
             seen = await look.present(daemon, lab, plan)
     except EngineUnavailable:
-        seen = design.Present()
+        seen = NOTHING
     try:
-        images = await images_of(plan)
+        images = await images_of(plan, seen)
     except process.NotInstalled:
-        images = await images_of(plan, NEWEST)
+        images = _images(plan, seen, NEWEST)
     todo = design.creation(lab, plan, images, seen)
     nodes = await with_pods(lab, plan, design.expected(plan, by_cluster(seen.nodes)))
     there = replace(seen, nodes=nodes)
-    load = [*design.mirroring(plan, there), *design.loading(lab, images, there).acts]
+    load = [*supply.mirroring(plan, there), *supply.loading(lab, images, there).acts]
     acts = [*todo.acts, *design.wiring(plan, nodes, seen.wiring), *load]
     return [(act.where, act.line) for act in acts]

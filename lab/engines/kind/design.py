@@ -6,7 +6,6 @@ address) stands in angle brackets until then.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from lab.base.state import LabDir
 from lab.engines.kind import cache, config, names, rules
@@ -14,14 +13,13 @@ from lab.engines.kind.acts import (
     Act,
     InNode,
     LimitNode,
-    RemoveFile,
     RunDocker,
     RunKind,
     StartNode,
     WriteFile,
 )
 from lab.engines.kind.cache import Cache
-from lab.engines.kind.images import Images, canonical, full_name
+from lab.engines.kind.images import IMAGE_SECONDS, Images, canonical
 from lab.engines.kind.nodes import Node, Wiring, by_cluster
 from lab.kube.quantity import quantity
 from lab.plan.addresses import ClusterPlan, LabPlan
@@ -30,8 +28,6 @@ READY_SECONDS = 180
 """How long kind itself waits for a cluster to be ready."""
 CREATE_SECONDS = 900.0
 DELETE_SECONDS = 120.0
-IMAGE_SECONDS = 1800.0
-"""How long a build, or moving images, may take."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +69,7 @@ def creation(lab: LabDir, plan: LabPlan, images: Images, present: Present) -> De
     first: list[Act] = []
     if not present.network:
         first.append(_make_network(lab, network, plan.lab_cidr))
-    if plan.kind.cache:
+    if cache.is_wanted(plan):
         first += [RunDocker("lab", argv, IMAGE_SECONDS) for argv in cache.serve(network, present.cache)]
     missing = [
         name
@@ -81,6 +77,7 @@ def creation(lab: LabDir, plan: LabPlan, images: Images, present: Present) -> De
         if [(node.name, node.role) for node in groups.get(name, ())] != _node_names(plan, name)
         or present.marks.get(name, config.mark(plan, cluster)) != config.mark(plan, cluster)
     ]
+    # Offline, what is absent was refused before.
     if missing and images.node and canonical(images.node) not in present.images:
         first.append(RunDocker("lab", ("pull", images.node), IMAGE_SECONDS))
     if images.apps.tag not in present.images:
@@ -100,48 +97,6 @@ def _make_network(lab: LabDir, name: str, subnet: str) -> RunDocker:
     labels = [f"--label={key}={value}" for key, value in names.labels(lab).items()]
     argv = ("network", "create", "--driver=bridge", f"--subnet={subnet}", *labels, name)
     return RunDocker("lab", argv, DELETE_SECONDS)
-
-
-def mirroring(plan: LabPlan, present: Present) -> list[Act]:
-    """Lets every running node ask the cache for images."""
-    nodes = [node for node in present.nodes if node.state == "running"] if plan.kind.cache else []
-    return [InNode(one.cluster, one.name, cache.use()) for one in nodes if one.name not in present.mirrored]
-
-
-def loading(lab: LabDir, images: Images, present: Present) -> Design:
-    """What brings the images of pods into the nodes that lack some: saved once, loaded into each cluster.
-
-    A cluster with a node that does not run is left alone, as nothing can be put into it.
-    """
-    lacking: dict[str, set[str]] = {}
-    for cluster, nodes in by_cluster(present.nodes).items():
-        if all(node.state == "running" for node in nodes):
-            lacks = {image for node in nodes for image in _lacks(images, present.loaded.get(node.name, {}))}
-            lacking |= {cluster: lacks} if lacks else {}
-    if not lacking:
-        return Design()
-    archive = lab.root / "images.tar"
-    missing = sorted(set().union(*lacking.values()))
-    return Design(
-        (
-            RunDocker("lab", ("tag", *images.apps.tags), IMAGE_SECONDS),
-            RunDocker("lab", ("save", f"--output={archive}", *missing), IMAGE_SECONDS),
-        ),
-        {cluster: (_load(lab, cluster, archive),) for cluster in lacking},
-        (RemoveFile("lab", archive),),
-    )
-
-
-def _lacks(images: Images, loaded: Mapping[str, str]) -> set[str]:
-    """What a node has to be given. Of the apps' two names the one in manifests has to mean the other."""
-    lacks = {image for image in images.others if full_name(image) not in loaded}
-    exact, in_manifests = (loaded.get(tag, "") for tag in images.apps.tags)
-    return lacks | (set() if exact and exact == in_manifests else {*images.apps.tags})
-
-
-def _load(lab: LabDir, cluster: str, archive: Path) -> RunKind:
-    argv = ("load", "image-archive", str(archive), f"--name={names.kind_cluster(lab.name, cluster)}")
-    return RunKind(cluster, argv, names.network(lab.name), IMAGE_SECONDS)
 
 
 def delete_cluster(lab: LabDir, cluster: str) -> RunKind:

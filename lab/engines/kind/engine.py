@@ -89,7 +89,7 @@ class KindEngine:
     async def clear_fault(self, lab: LabDir, fault: EngineFault) -> None:
         async with await Daemon.connect() as docker:
             await faults.clear(await _ground(docker, lab), fault)
-            if fault.kind == "component":  # a node that comes back has lost its routes, and maybe its address
+            if fault.kind == "node":  # a node that comes back has lost its routes, and maybe its address
                 await converge.settle(docker, _whole(lab), _plan(_whole(lab)))
             if (await faults.read(await _ground(docker, lab))).touches(fault):
                 raise LabError(f"the {fault.kind} of {_names(fault)} is still in force", remedy="heal again")

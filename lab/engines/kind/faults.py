@@ -58,7 +58,8 @@ async def read(ground: Ground) -> ActualFaults:
             if source != target and _loses(ground, nodes, source, wirings)
         ),
         paused=_all_are(ground, "paused"),
-        stopped=frozenset(stopped | {(name, "node") for name in _all_are(ground, "stopped")}),
+        stopped=frozenset(stopped),
+        dead=_all_are(ground, "stopped"),
     )
 
 
@@ -70,6 +71,8 @@ async def apply(ground: Ground, fault: EngineFault) -> None:
         raise LabError(f"{', '.join(unknown)}: not running in this lab; there are {there}")
     if fault.kind == "pause":
         await _each(ground, fault.clusters, _pause)
+    elif fault.kind == "node":
+        await _each(ground, fault.clusters, _kill)
     elif fault.kind == "component":
         await _each(ground, fault.clusters, _component(fault)[0])
     elif fault.kind == "partition":
@@ -77,7 +80,7 @@ async def apply(ground: Ground, fault: EngineFault) -> None:
     else:
         raise LabError(
             f"the fault {fault.kind} cannot be made on engine kind",
-            remedy="engine embedded has it; here there are partition, pause and api",
+            remedy="engine embedded has it; here there are partition, pause, node and api",
         )
 
 
@@ -85,6 +88,8 @@ async def clear(ground: Ground, fault: EngineFault) -> None:
     """Lift a fault, as far as its clusters are still there."""
     if fault.kind == "pause":
         await _each(ground, fault.clusters, _resume)
+    elif fault.kind == "node":
+        await _each(ground, fault.clusters, _start)
     elif fault.kind == "component":
         await _each(ground, fault.clusters, _component(fault)[1])
     elif fault.kind == "partition":
@@ -100,11 +105,9 @@ async def _each(ground: Ground, clusters: Iterable[str], change: Change) -> None
 
 def _component(fault: EngineFault) -> tuple[Change, Change]:
     """How a component is stopped, and started."""
-    if fault.component == "node":
-        return _kill, _start
     if fault.component == "apiserver":
         return _stop_api, _start_api
-    raise LabError(f"a kind cluster has no component {fault.component}; there are apiserver, node")
+    raise LabError(f"a component {fault.component} of a kind cluster cannot be stopped; only apiserver can")
 
 
 async def _pause(daemon: Daemon, node: Node) -> None:

@@ -35,6 +35,10 @@ DIGESTS: Mapping[str, Mapping[str, str]] = {
 NEWEST = next(iter(DIGESTS))
 
 
+IMAGE_SECONDS = 1800.0
+"""How long a build, or moving images, may take."""
+
+
 @dataclass(frozen=True)
 class Images:
     """What a lab needs: the image of its nodes (empty: kind's own default), that of the demo apps, and
@@ -83,6 +87,11 @@ def full_name(image: str) -> str:
     is_host = slash and ("." in first or ":" in first or first == "localhost")
     name = image if is_host else f"docker.io/{image}" if slash else f"docker.io/library/{image}"
     return name if "@" in name or ":" in name.rpartition("/")[2] else f"{name}:latest"
+
+
+def tagged(image: str) -> str:
+    """The name without a digest."""
+    return image.partition("@")[0]
 
 
 def canonical(image: str) -> str:

@@ -28,10 +28,8 @@ async def perform(daemon: Daemon, act: Act) -> None:
             await asyncio.to_thread(_write, path, content)
         case RemoveFile(path=path):
             path.unlink(missing_ok=True)
-        case RunKind(argv=argv, timeout=timeout, env=env):
-            await _run(act, ("kind", *argv), timeout, env)
-        case RunDocker(argv=argv, timeout=timeout):
-            await _run(act, ("docker", *argv), timeout, {})
+        case RunKind() | RunDocker():
+            await run(act)
         case LimitNode():
             await _limit(daemon, act)
         case StartNode(node=node):
@@ -58,10 +56,14 @@ async def _limit(daemon: Daemon, act: LimitNode) -> None:
     await daemon.act_on(act.node, "update", **limits)
 
 
-async def _run(act: RunKind | RunDocker, argv: tuple[str, ...], timeout: float, env: dict[str, str]) -> None:
-    done = await process.run(argv, timeout=timeout, env=env, check=False)
+async def run(act: RunKind | RunDocker) -> str:
+    """Run kind or docker; the result is their output."""
+    program, env = ("kind", act.env) if isinstance(act, RunKind) else ("docker", {})
+    argv = (program, *act.argv)
+    done = await process.run(argv, timeout=act.timeout, env=env, check=False)
     if done.code:  # builds tell half of it on standard output
         raise explained(CommandError(argv, done.code, done.stdout + done.stderr), act.line)
+    return done.stdout
 
 
 def _write(path: Path, content: str) -> None:

@@ -46,6 +46,9 @@ class BuiltinMesh:
         self._version = version or MeshVersion()
         self._anchor = lab_anchor(lab)
 
+    async def available(self) -> None:
+        """It is part of this program."""
+
     async def install(self, cluster: MeshCluster) -> None:
         """Install everything; returns when the injector answers and all objects are in place."""
         client = cluster.client
@@ -94,8 +97,10 @@ class BuiltinMesh:
             link_state(source.name, link, counts.count(spec(link).get("targetClusterName"))) for link in found
         ]
 
-    async def uninstall(self, cluster: MeshCluster) -> None:
-        """The clusters of the embedded engine go with everything in them."""
+    async def preview(self, cluster: str) -> list[Object]:
+        """The manifests that ship with the lab."""
+        folders = ("gateway-api", "crds", "linkerd", "linkerd-multicluster")
+        return [obj for folder in folders for obj in manifests.documents(folder)]
 
     async def commands(self, tasks: Sequence[Task], clients: Mapping[str, Client]) -> list[tuple[str, str]]:
         """It runs no programs of others."""

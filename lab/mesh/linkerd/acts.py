@@ -136,7 +136,7 @@ class Remove:
     @property
     def line(self) -> str:
         return (
-            f"# delete in {self.where.name} what ConfigMap kube-system/multicluster-lab lists as {self.entry}"
+            f"# delete in {self.where.name} what the lab's record in kube-system there lists as {self.entry}"
         )
 
 

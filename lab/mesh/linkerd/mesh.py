@@ -14,20 +14,20 @@ from lab.base import process
 from lab.base.concurrent import together
 from lab.base.errors import EngineUnavailable, UsageError
 from lab.base.state import LabDir
-from lab.base.wait import until
 from lab.controlplane.identity.certificates import Pair
 from lab.kube import record
 from lab.kube.client import Client
 from lab.kube.errors import NotFound
-from lab.kube.kinds import LINKS, LINKS_2_14, NAMESPACES, SERVICES
+from lab.kube.kinds import LINKS, LINKS_2_14, SERVICES
 from lab.kube.kubeconfig import entries
-from lab.kube.objects import Object, labels, name, spec
+from lab.kube.objects import Object, labels, spec
 from lab.mesh.builtin import checks as builtin_checks
 from lab.mesh.builtin.link_objects import NAMESPACE
 from lab.mesh.linkerd import checks, find, plan, programs
 from lab.mesh.linkerd.acts import Act, Place
 from lab.mesh.linkerd.perform import perform
 from lab.mesh.linkerd.plan import Found
+from lab.mesh.linkerd.preview import preview
 from lab.mesh.linkerd.programs import EXTENSION, Program, Settings
 from lab.mesh.protocol import Finding, LinkSpec, LinkState, MeshCluster, Say, Task, silent
 from lab.mesh.specs import has_gateway, link_spec, link_state, links_from
@@ -38,7 +38,6 @@ from lab.topology.model import Topology
 CHECK_WAIT = 5
 """Seconds that a check waits for what is not ready yet."""
 CHECK_SECONDS = 60.0
-GONE_SECONDS = 180.0
 
 
 class LinkerdMesh:
@@ -58,6 +57,9 @@ class LinkerdMesh:
     def _anchor(self) -> Pair:
         """Made when it is needed first: a plan alone makes nothing."""
         return lab_anchor(self._lab)
+
+    async def available(self) -> None:
+        await self._program()
 
     async def install(self, cluster: MeshCluster) -> None:
         """Install, or bring to this program's release; returns when the control plane runs."""
@@ -102,19 +104,6 @@ class LinkerdMesh:
             found = await together(*(self._check(program, cluster.name) for cluster in clusters))
         return [finding for answer in found for finding in answer]
 
-    async def uninstall(self, cluster: MeshCluster) -> None:
-        """Remove what the record lists, and wait until the mesh's namespaces are gone."""
-        noted = await record.read(cluster.client)
-        spaces = {one["metadata"]["name"] for one in _namespaces(noted)}
-        await self._perform(plan.uninstall(self._place(cluster.name), noted), [cluster])
-        await record.note(cluster.client, {EXTENSION: None})
-
-        async def gone() -> bool:
-            return not spaces & {name(space) for space in await cluster.client.list(NAMESPACES)}
-
-        what = f"cluster {cluster.name}: namespaces {', '.join(sorted(spaces))} are gone"
-        await until(gone, timeout=GONE_SECONDS, every=0.1, what=what)
-
     async def commands(self, tasks: Sequence[Task], clients: Mapping[str, Client]) -> list[tuple[str, str]]:
         """The lines of what each task would do now; for the program that would be fetched if none is here."""
         try:
@@ -125,6 +114,10 @@ class LinkerdMesh:
         for task in tasks:
             acts += await self._acts_of(task, program, clients)
         return list(dict.fromkeys((act.where.name, act.line) for act in acts))
+
+    async def preview(self, cluster: str) -> list[Object]:
+        """Rendered by the program that would install it."""
+        return await preview(await self._program(), cluster, self._settings(cluster))
 
     async def _acts_of(self, task: Task, program: Program, clients: Mapping[str, Client]) -> list[Act]:
         place = self._place(task.clusters[0])
@@ -186,11 +179,6 @@ class LinkerdMesh:
         known = entries(self._lab.inside_kubeconfig).get(context)
         api = known["cluster"]["cluster"]["server"] if known else f"https://<address of {cluster}>:6443"
         return Place(cluster, self._lab.kubeconfig, context, self._lab.pki, api)
-
-
-def _namespaces(noted: Mapping[str, str]) -> list[Object]:
-    entries = (plan.MULTICLUSTER, plan.CONTROL_PLANE, plan.NAMESPACES)
-    return [one for entry in entries for one in record.listed(noted, entry) if one["kind"] == NAMESPACES.kind]
 
 
 async def _links(client: Client) -> list[Object]:

@@ -26,8 +26,9 @@ from lab.mesh.linkerd.programs import EXTENSION, Program, Settings
 from lab.mesh.linkerd.release import Release
 from lab.mesh.protocol import LinkSpec
 
-GATEWAY_API, NAMESPACES, CONTROL_PLANE, MULTICLUSTER = (
-    f"{entry}{LISTS}" for entry in ("gateway-api", "linkerd-namespaces", "linkerd", EXTENSION)
+GATEWAY_API, NAMESPACES, CONTROL_PLANE, MULTICLUSTER, METRICS = (
+    f"{entry}{LISTS}"
+    for entry in ("gateway-api", "linkerd-namespaces", "linkerd", EXTENSION, "linkerd-metrics")
 )
 """Entries of the record of what the lab created in a cluster; links and definitions have one each."""
 _LINK, _CRDS = "linkerd-link-", "linkerd-crds-"
@@ -91,7 +92,10 @@ def install(program: Program, place: Place, settings: Settings, found: Found) ->
 
 def extension(program: Program, place: Place, settings: Settings) -> tuple[Act, ...]:
     """The multicluster extension with the controllers of all links of this cluster."""
-    return (Render(place, MULTICLUSTER, programs.multicluster(program, place, settings)),)
+    rendered = Render(place, MULTICLUSTER, programs.multicluster(program, place, settings))
+    if program.release.managed:
+        return (rendered,)
+    return (rendered, ApplyFiles(place, METRICS, (MANIFESTS / "linkerd-metrics",)))
 
 
 def link(
@@ -114,7 +118,7 @@ def uninstall(place: Place, entries: Iterable[str]) -> tuple[Act, ...]:
     """Take away all that the record's entries tell of, the last first."""
     known = list(entries)
     links = [act for entry in known if (target := target_of(entry)) for act in unlink(place, target)]
-    rest = (MULTICLUSTER, CONTROL_PLANE, NAMESPACES, *filter(is_crds, known), GATEWAY_API)
+    rest = (METRICS, MULTICLUSTER, CONTROL_PLANE, NAMESPACES, *filter(is_crds, known), GATEWAY_API)
     return (*links, *(Remove(place, entry) for entry in rest if entry in known))
 
 

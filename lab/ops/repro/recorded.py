@@ -14,6 +14,7 @@ from lab.faults import settings
 from lab.faults.model import Fault
 from lab.ops.bundle.redact import REDACTED
 from lab.ops.repro import compare
+from lab.topology.fault_words import Said
 from lab.topology.grammar import is_inline
 from lab.topology.load import load
 from lab.topology.model import EngineName, Topology
@@ -21,6 +22,17 @@ from lab.topology.model import EngineName, Topology
 MOST_ROUNDS = 100
 """Rounds of a run that are replayed at most."""
 T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Broken:
+    """A fault that stood, in the words that make it again; `since` is Unix time."""
+
+    id: str
+    kind: str
+    target: str
+    options: Mapping[str, Said]
+    since: float
 
 
 @dataclass(frozen=True)
@@ -36,7 +48,7 @@ class Recorded:
     """Those it needs and does not hold, by what uses them: name and SHA-256."""
     redacted: tuple[str, ...]
     """Files of the topology in which secrets were replaced."""
-    faults: tuple[Fault, ...]
+    faults: tuple[Broken, ...]
     """In force when it was made, oldest first."""
     verdict: Mapping[str, Any] | None
     rounds: int
@@ -124,11 +136,14 @@ def _programs(manifest: Mapping[str, Any]) -> dict[str, dict[str, str]]:
     }
 
 
-def _faults(rows: Iterable[Mapping[str, Any]]) -> tuple[Fault, ...]:
-    found = [Fault.from_json(row) for row in rows]
-    for fault in found:
-        settings.words(fault)  # raises for what is no setting
-    return tuple(sorted(found, key=lambda fault: float(fault.since)))
+def _faults(rows: Iterable[Mapping[str, Any]]) -> tuple[Broken, ...]:
+    found = map(_broken, map(Fault.from_json, rows))
+    return tuple(sorted(found, key=lambda one: one.since))
+
+
+def _broken(fault: Fault) -> Broken:
+    options = {name: word or True for name, word in settings.words(fault).items()}
+    return Broken(str(fault.id), str(fault.kind), str(fault.target), options, float(fault.since))
 
 
 def _redacted(folder: Path) -> Iterable[str]:

@@ -17,8 +17,7 @@ from typing import Any
 from lab.base.errors import CheckFailed, EngineUnavailable, UsageError
 from lab.base.state import LabDir, make_private
 from lab.base.wait import pause
-from lab.faults import settings
-from lab.faults.model import Fault, Tenure
+from lab.faults.model import Tenure
 from lab.ops import fault as faults
 from lab.ops.answer import Answer
 from lab.ops.bundle.versions import versions
@@ -28,7 +27,7 @@ from lab.ops.labs import Lab, from_topology
 from lab.ops.repro import compare
 from lab.ops.repro.archive import unpack
 from lab.ops.repro.notes import absent, brought, notes
-from lab.ops.repro.recorded import Recorded, recorded
+from lab.ops.repro.recorded import Broken, Recorded, recorded
 from lab.ops.run import play_rounds
 from lab.ops.runs import keep
 from lab.ops.status import observer
@@ -133,16 +132,14 @@ def _run_again(lab: Lab, found: Recorded) -> Verdict:
     return made
 
 
-def _break_again(lab: Lab, standing: Sequence[Fault]) -> None:
+def _break_again(lab: Lab, standing: Sequence[Broken]) -> None:
     """Inject the faults in their order, as far apart as they were."""
     before = standing[0].since if standing else 0.0
     for one in standing:
-        asyncio.run(pause(min(max(one.since - before, 0.0), LONGEST_PAUSE)))
+        asyncio.run(pause(min(one.since - before, LONGEST_PAUSE)))
         before = one.since
-        options = {name: word or True for name, word in settings.words(one).items()}
-        faults.inject(
-            one.kind, str(one.target), lab=lab.name, options=options, tenure=Tenure(f"repro:{lab.name}")
-        )
+        tenure = Tenure(f"repro:{lab.name}")
+        faults.inject(one.kind, one.target, lab=lab.name, options=one.options, tenure=tenure)
 
 
 async def _settled(lab: Lab, then: Mapping[str, Any]) -> list[compare.Row]:

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from lab.base.errors import LabError, UsageError
 from lab.engines.kind.images import NEWEST as KIND
 from lab.mesh.linkerd.release import PINNED
-from lab.topology.model import EngineName
 from lab.topology.problem import did_you_mean, listed
 
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
@@ -30,7 +29,6 @@ class Tool:
     url: str
     checksum: str
     asks_version: tuple[str, ...]
-    engines: tuple[EngineName, ...]
     member: str = ""
     is_needed: bool = True
 
@@ -61,7 +59,6 @@ def _linkerd(name: str, release: str, *, is_needed: bool) -> Tool:
         f"{base}linkerd2-cli-{release}-linux-{{arch}}",
         ".sha256",
         ("version", "--client", "--short"),
-        ("kind", "existing"),
         is_needed=is_needed,
     )
 
@@ -74,7 +71,6 @@ TOOLS = (
         _GITHUB.format(repository="kubernetes-sigs/kind", tag=f"v{KIND}") + "kind-linux-{arch}",
         ".sha256sum",
         ("version",),
-        ("kind",),
     ),
     Tool(
         "kubectl",
@@ -83,7 +79,6 @@ TOOLS = (
         "https://dl.k8s.io/release/v1.36.4/bin/linux/{arch}/kubectl",
         ".sha256",
         ("version", "--client"),
-        ("kind",),
     ),
     _linkerd("linkerd", PINNED["latest"], is_needed=True),
     _linkerd("linkerd-2.14", PINNED["2.14"], is_needed=False),
@@ -94,7 +89,6 @@ TOOLS = (
         "https://get.helm.sh/helm-v3.20.0-linux-{arch}.tar.gz",
         ".sha256sum",
         ("version", "--short"),
-        ("kind", "existing"),
         member="linux-{arch}/helm",
         is_needed=False,
     ),

@@ -13,7 +13,7 @@
     folded.addEventListener("toggle", () => folded.open && all(folded).filter(shown).forEach(draw));
   }
   const open = () => {
-    const target = location.hash && document.querySelector(location.hash);
+    const target = document.getElementById(location.hash.slice(1));
     if (target?.tagName === "DETAILS") target.open = true;
   };
   addEventListener("hashchange", open);

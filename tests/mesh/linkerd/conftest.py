@@ -116,7 +116,8 @@ async def everything(client: Client) -> set[str]:
     """Every object that a cluster has, but those that Kubernetes itself makes as it goes."""
     found: set[str] = set()
     groups = json.loads(await client.raw(Request("GET", "/apis")))["groups"]
-    for path in ["/api/v1", *(f"/apis/{group['preferredVersion']['groupVersion']}" for group in groups)]:
+    versions = [one["groupVersion"] for group in groups for one in group["versions"]]
+    for path in ["/api/v1", *(f"/apis/{version}" for version in versions)]:
         rows: list[dict[str, Any]] = json.loads(await client.raw(Request("GET", path)))["resources"]
         for row in rows:
             if "list" in row["verbs"] and "/" not in row["name"] and row["name"] not in ("events", "leases"):

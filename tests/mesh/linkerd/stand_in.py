@@ -55,7 +55,9 @@ def parse(words: list[str]) -> tuple[str, dict[str, str]]:
 
 
 def get(flags: dict[str, str], path: str) -> Object | None:
-    """What the API of the cluster that the flags name has there, or None."""
+    """What the API of the cluster that the flags name has there, or None; so it is without a cluster."""
+    if "ignore-cluster" in flags and not Path(flags["kubeconfig"]).exists():
+        return None
     place = [f"--kubeconfig={flags['kubeconfig']}", f"--context={flags['context']}"]
     argv = [str(Path(sys.executable).parent / "kubectl"), *place, "get", "--raw", path]
     done = subprocess.run(argv, capture_output=True, text=True, timeout=20, check=False)
@@ -82,7 +84,7 @@ def definitions(flags: dict[str, str]) -> list[Object]:
             {**one, "storage": True} for one in old["spec"]["versions"] if one["name"] == "v1beta1"
         ]
         return [*found, old]
-    if get(flags, f"{CRDS}/httproutes.gateway.networking.k8s.io") is None:
+    if "ignore-cluster" not in flags and get(flags, f"{CRDS}/httproutes.gateway.networking.k8s.io") is None:
         raise Refused("The Gateway API CRDs must be installed prior to installing Linkerd.")
     return found
 
@@ -128,7 +130,8 @@ COMPONENTS = ("linkerd-identity", "linkerd-destination", "linkerd-proxy-injector
 
 
 def multicluster(flags: dict[str, str]) -> list[Object]:
-    if get(flags, f"{CORE}/linkerd/configmaps/linkerd-config") is None:
+    config = f"{CORE}/linkerd/configmaps/linkerd-config"
+    if "ignore-cluster" not in flags and get(flags, config) is None:
         raise Refused("you need Linkerd to be installed in order to install multicluster addons")
     extension = rendered_extension(flags.get("set", ""), gateway=flags.get("gateway") != "false")
     return [*shipped(f"{EXTENSION}/namespace.yaml"), *extension]
@@ -190,19 +193,22 @@ def link(flags: dict[str, str]) -> list[Object]:
 
 
 def check(flags: dict[str, str]) -> list[Object]:
-    """Two documents, as the CLI prints them: the control plane's checks, and those of the extension."""
+    """A document for the control plane's checks, and one more for those of the extension where that is."""
     answers = []
     for space, category in (("linkerd", "linkerd-existence"), (EXTENSION, EXTENSION)):
+        if space == EXTENSION and get(flags, f"{CORE}/{EXTENSION}") is None:
+            continue
         listed = (get(flags, f"/apis/apps/v1/namespaces/{space}/deployments") or {}).get("items", [])
         down = [one["metadata"]["name"] for one in listed if not one["status"].get("readyReplicas")]
         result: Object = {"description": f"all Deployments of {space} run", "result": "success"}
-        if down or not listed:
+        if down or (space == "linkerd" and not listed):
             result |= {"result": "error", "error": f"no ready pods: {', '.join(down) or 'none there'}",
                        "hint": "https://linkerd.io/2/checks/#l5d-existence"}  # fmt: skip
         old = {"description": "cli is up-to-date", "result": "warning", "error": "is running an old version",
                "hint": "https://linkerd.io/2/checks/#l5d-version-cli"}  # fmt: skip
         checks = [result, *([old] if space == "linkerd" else [])]
-        answers.append({"success": not down, "categories": [{"categoryName": category, "checks": checks}]})
+        is_good = result["result"] == "success"
+        answers.append({"success": is_good, "categories": [{"categoryName": category, "checks": checks}]})
     return answers
 
 

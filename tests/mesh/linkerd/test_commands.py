@@ -12,11 +12,13 @@ from types import ModuleType
 import pytest
 
 from lab.base.errors import CommandError, LabError
+from lab.kube.objects import Object
 from lab.mesh.linkerd import checks, plan, programs, release
 from lab.mesh.linkerd.acts import Act, Place, Render
 from lab.mesh.linkerd.explain import explained
 from lab.mesh.linkerd.plan import Found
 from lab.mesh.linkerd.programs import Program, Settings
+from lab.mesh.linkerd.rollout import is_available, why_not_ready
 from lab.mesh.protocol import LinkSpec, Mode
 
 HERE = Path(__file__).parent
@@ -141,6 +143,41 @@ def test_a_check_that_prints_no_checks_is_an_error_that_quotes_it(text: str) -> 
     with pytest.raises(LabError, match="in west did not answer") as caught:
         checks.findings(text, "west")
     assert text[:20] in str(caught.value)
+
+
+PULL = {"name": "proxy", "state": {"waiting": {"reason": "ImagePullBackOff", "message": "no such image"}}}
+WAITS = {"name": "it", "state": {"waiting": {"reason": "ContainerCreating"}}}
+UNFIT = [{"type": "PodScheduled", "status": "False", "message": "0/1 nodes are available"}]
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        ({"containerStatuses": [PULL]}, "pod p, container proxy: ImagePullBackOff: no such image"),
+        ({"containerStatuses": [WAITS], "conditions": UNFIT}, "pod p: 0/1 nodes are available"),
+        ({"phase": "Pending"}, "pod p: Pending"),
+        ({"conditions": [{"type": "Ready", "status": "True"}]}, ""),
+    ],
+)
+def test_a_rollout_that_hangs_says_what_keeps_each_pod(status: Object, said: str) -> None:
+    assert why_not_ready({"metadata": {"name": "p"}, "status": status}) == said
+
+
+@pytest.mark.parametrize(
+    ("status", "available"),
+    [
+        ({"observedGeneration": 2, "replicas": 1, "updatedReplicas": 1, "readyReplicas": 1}, True),
+        ({"observedGeneration": 1, "replicas": 1, "updatedReplicas": 1, "readyReplicas": 1}, False),
+        ({"observedGeneration": 2, "replicas": 2, "updatedReplicas": 1, "readyReplicas": 2}, False),
+        ({}, False),
+    ],
+)
+def test_a_deployment_is_available_once_only_pods_of_its_newest_revision_are_left(
+    status: Object, available: bool
+) -> None:
+    assert (
+        is_available({"metadata": {"generation": 2}, "spec": {"replicas": 1}, "status": status}) == available
+    )
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from lab.kube.kinds import CRDS, SERVICES
 from lab.kube.manifests import apply_all, read
 from lab.mesh.protocol import LinkSpec, MeshCluster
 from lab.plan.visit import Reach
+from lab.topology.model import MeshVersion
 from tests.mesh.linkerd.conftest import Rig, everything
 
 
@@ -55,4 +56,22 @@ async def test_linkerd_leaves_a_cluster_without_a_trace_and_the_users_definition
     assert objects.resource_version(now) == objects.resource_version(routes)
 
 
+@pytest.mark.parametrize("version", ["latest", pytest.param("2.14", marks=pytest.mark.slow)])
+async def test_a_plan_names_all_that_an_installation_makes(rig: Rig, version: MeshVersion) -> None:
+    client = rig.west.client
+    before = await everything(client)
+    mesh = rig.mesh(version)
+    planned = await mesh.preview("west")
+    assert await everything(client) == before
+    for cluster in (rig.west, rig.east):
+        await mesh.install(cluster)
+    await mesh.link(rig.west, rig.east, LinkSpec())
+    found = [row.split(" ") for row in await everything(client) - before]
+    made = {where.removeprefix("/") for kind, where in found if kind not in BY_CONTROLLERS}
+    named = {"/".join(filter(None, objects.key(obj))) for obj in planned}
+    assert made - {"kube-system/multicluster-lab"} == named - NOT_OF_THE_STAND_IN
+
+
+NOT_OF_THE_STAND_IN = {"linkerd-service-mirror-access-local-resources-east"}
+BY_CONTROLLERS = ("pods", "replicasets", "endpoints", "endpointslices")
 MIRRORED = {"mirror.linkerd.io/mirrored-service": "true", "mirror.linkerd.io/cluster-name": "east"}

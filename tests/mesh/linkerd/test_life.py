@@ -13,12 +13,24 @@ import yaml
 from lab.base.errors import EngineUnavailable, LabError
 from lab.kube.client import Client, Request
 from lab.kube.errors import NotFound
-from lab.kube.kinds import CONFIG_MAPS, DEPLOYMENTS, LINKS, NAMESPACES, SECRETS, SERVICES
+from lab.kube.kinds import (
+    AUTHORIZATION_POLICIES,
+    CONFIG_MAPS,
+    DEPLOYMENTS,
+    LINKS,
+    NAMESPACES,
+    SECRETS,
+    SERVICES,
+)
 from lab.kube.objects import name, spec
 from lab.mesh.linkerd import find
+from lab.mesh.linkerd.uninstall import uninstall
 from lab.mesh.protocol import LinkSpec, MeshCluster, Mode, Task
+from lab.mesh.select import mesh_of, release_of
 from lab.mesh.trust import is_good, lab_anchor
-from tests.mesh.linkerd.conftest import LATEST, OLD, Rig, everything, install
+from lab.ops.inventory import wished
+from lab.topology.load import parse
+from tests.mesh.linkerd.conftest import LATEST, OLD, TOPOLOGY, Rig, everything, install
 
 FLAT: frozenset[Mode] = frozenset({"flat"})
 
@@ -48,7 +60,7 @@ async def test_the_newest_release_gets_managed_controllers_and_leaves_nothing_be
     identity = f"install --identity-trust-anchors-file={rig.dir.pki}/trust-anchor.crt"
     installed = ["install --crds", identity, "multicluster install"]
     assert verbs == [*installed, *installed, "multicluster link-gen", "multicluster link-gen"]
-    await rig.mesh().uninstall(rig.west)
+    await uninstall(rig.west, rig.dir)
     assert await everything(rig.west.client) - before == {"configmaps kube-system/multicluster-lab"}
 
 
@@ -71,6 +83,7 @@ async def test_a_running_lab_is_upgraded_from_2_14_and_keeps_its_issuer_and_its_
     assert await controllers(rig.west) == {"linkerd-service-mirror-east"}
     issuer = (await rig.west.client.get(SECRETS, "linkerd-identity-issuer", "linkerd"))["data"]
     await rig.west.client.get(CONFIG_MAPS, "only-in-this-release", "linkerd")
+    await rig.west.client.get(AUTHORIZATION_POLICIES, "lab-reads-metrics", "linkerd-multicluster")
     assert {words[0] for words in rig.calls()[2:]} >= {OLD}
 
     await up(rig)
@@ -81,6 +94,8 @@ async def test_a_running_lab_is_upgraded_from_2_14_and_keeps_its_issuer_and_its_
     assert (await rig.west.client.get(SECRETS, "linkerd-identity-issuer", "linkerd"))["data"] == issuer
     with pytest.raises(NotFound):
         await rig.west.client.get(CONFIG_MAPS, "only-in-this-release", "linkerd")
+    await uninstall(rig.east, rig.dir)
+    assert not [one for one in await everything(rig.east.client) if "linkerd" in one]
     crd = json.loads(await rig.west.client.raw(Request("GET", "/apis/gateway.networking.k8s.io")))
     assert crd["preferredVersion"]["version"] == "v1"
 
@@ -139,8 +154,35 @@ async def test_helm_installs_and_links_the_same_where_there_is_no_cli(rig: Rig, 
     issuer = await rig.west.client.get(SECRETS, "linkerd-identity-issuer", "linkerd")
     assert is_good(issuer, lab_anchor(rig.dir), ("crt.pem", "key.pem"))
     assert all(one.ok for one in await rig.mesh().ready(rig.west))
-    await rig.mesh().uninstall(rig.west)
+    await uninstall(rig.west, rig.dir)
     assert await everything(rig.west.client) - before == {"configmaps kube-system/multicluster-lab"}
+
+
+@pytest.mark.slow
+async def test_a_lab_that_wants_no_mesh_any_more_has_it_taken_out(rig: Rig) -> None:
+    before = await everything(rig.west.client)
+    await rig.mesh().install(rig.west)
+    topology = parse("{name: lab, engine: existing, mesh: none, clusters: {west: {}}}", "lab.yaml")
+    await mesh_of(topology, rig.dir).install(rig.west)
+    assert await everything(rig.west.client) - before == {"configmaps kube-system/multicluster-lab"}
+    assert await release_of(topology) == ""
+
+
+@pytest.mark.parametrize(("version", "release"), [("latest", LATEST), ("2.14", OLD)])
+async def test_a_lab_wishes_for_the_release_that_is_here(programs: Path, version: str, release: str) -> None:
+    wanted = await wished(parse(TOPOLOGY.format(version=version, link="west -> east"), "lab.yaml"))
+    assert {one.version for one in wanted.mesh.values()} == {release}
+
+
+async def test_without_any_program_up_says_what_is_missing_and_plan_takes_what_would_be_fetched(
+    programs: Path,
+) -> None:
+    (programs / "linkerd").unlink()
+    (programs / "linkerd-2.14").unlink()
+    topology = parse(TOPOLOGY.format(version="latest", link="west -> east"), "lab.yaml")
+    with pytest.raises(EngineUnavailable, match="neither its CLI nor Helm"):
+        await wished(topology)
+    assert {one.version for one in (await wished(topology, is_plan=True)).mesh.values()} == {LATEST}
 
 
 async def test_links_of_2_14_need_its_cli_and_the_user_is_told_what_was_found(
@@ -165,9 +207,7 @@ async def test_the_checks_of_the_cli_become_findings_with_its_hints(rig: Rig) ->
         ("linkerd-multicluster", True, False),
     ]
     missing = await mesh.check([rig.east])
-    assert [one.remedy for one in missing if not one.ok] == 2 * [
-        "see https://linkerd.io/2/checks/#l5d-existence"
-    ]
+    assert [one.remedy for one in missing if not one.ok] == ["see https://linkerd.io/2/checks/#l5d-existence"]
 
 
 async def test_what_the_cli_refuses_is_told_with_the_line_to_try_and_what_helps(rig: Rig) -> None:

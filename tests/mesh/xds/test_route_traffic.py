@@ -1,5 +1,6 @@
 """What HTTPRoutes and GRPCRoutes do to real traffic, beyond what the conformance suite looks at."""
 
+import asyncio
 import time
 from collections import Counter
 from typing import Any
@@ -433,14 +434,27 @@ async def test_a_wildcard_names_what_was_asked_for_where_credentials_are_allowed
     assert headers["Access-Control-Allow-Headers"] == "x-one, x-two"
 
 
-async def test_no_request_fails_while_a_route_comes_and_goes(bench: Any) -> None:
-    """A route over several backends has a cluster of its own, which goes only after what names it."""
-    found = await unmeshed(bench, "echo", "one", "two")
-    there = route(("one", 1), ("two", 1), port=found.outbound_port)
+async def test_no_request_is_lost_while_the_weights_of_a_route_change(bench: Any) -> None:
+    """Also when a backend comes and goes with its weight."""
+    found = await unmeshed(bench, "echo", "two")
+    await apply(found, {"backendRefs": to("echo", found=found)})
     statuses: Counter[int] = Counter()
-    for step in range(10):
-        before, after = (None, there) if step % 2 == 0 else (there, None)
-        found.world.put(before, after)
-        for _ in range(8):
+
+    async def call() -> None:
+        while True:
             statuses[(await found.get(ECHO))[0]] += 1
-    assert set(statuses) == {200}, statuses
+
+    callers = [asyncio.create_task(call()) for _ in range(4)]
+    for share in (50, 0, 20, 50, 0) * 6:
+        seen = statuses.total()
+        weights = {"echo": share, "two": 100 - share}
+        backends = [to(name, found=found, weight=weight)[0] for name, weight in weights.items()]
+        await apply(found, {"backendRefs": backends})
+
+        async def has_been_used(after: int = seen + 8) -> bool:
+            return statuses.total() >= after
+
+        await until(has_been_used, timeout=10, what="calls over the new route", every=0.005)
+    for caller in callers:
+        caller.cancel()
+    assert set(statuses) == {200}

@@ -1,7 +1,9 @@
 """A bundle is somebody else's archive: what is none, is damaged or would do harm ends in one sentence."""
 
+import gzip
 import tarfile
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -121,6 +123,29 @@ def test_a_manifest_of_another_shape_is_refused(tmp_path: Path, place: Path, tex
     whole = {**CONTENT, "manifest.json": text}
     file = packed(tmp_path / "b.tar.gz", [member(f"small/{path}", body) for path, body in whole.items()])
     assert said in refused(file, place)
+
+
+def test_bytes_that_were_changed_end_in_a_sentence_or_do_no_harm(tmp_path: Path) -> None:
+    """The archive inside the compression, so that its checksum does not catch the change before."""
+    whole = gzip.decompress(bundle(tmp_path / "whole.tar.gz", CONTENT).read_bytes())
+    dice, refusals = Random(5), 0
+    for number in range(150):
+        changed = bytearray(whole)
+        for _ in range(dice.choice((1, 2, 5))):
+            changed[dice.randrange(len(changed))] = dice.choice((0, 255, 0o71, *b"xLKS"))
+        (tmp_path / "changed.tar.gz").write_bytes(gzip.compress(changed, 1))
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        try:
+            archive.unpack(tmp_path / "changed.tar.gz", folder)
+        except UsageError:
+            refusals += 1
+    assert refusals > 30
+    assert {path.name for path in tmp_path.iterdir()} <= {
+        "whole.tar.gz",
+        "changed.tar.gz",
+        *map(str, range(150)),
+    }
 
 
 def test_what_is_no_bundle_at_all_is_refused(tmp_path: Path, place: Path) -> None:

@@ -1,14 +1,16 @@
 """What is read from an unpacked bundle, and what whoever replays it is told beforehand."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from lab.base.errors import UsageError
 from lab.ops.repro.notes import absent, brought, differing, notes
 from lab.ops.repro.recorded import Recorded, again, recorded
-from tests.ops.repro.made import TOPOLOGY, files, manifest
+from tests.ops.repro.made import TOPOLOGY, files, manifest, verdict
 
 FAULT = {
     "id": "impair-1",
@@ -41,6 +43,7 @@ def test_rounds_seed_and_faults_are_read(tmp_path: Path) -> None:
     found = read(tmp_path, files(ledger_json=json.dumps([later, FAULT])))
     assert (found.rounds, found.seed) == (1, 7)
     assert [fault.id for fault in found.faults] == ["impair-1", "impair-2"]
+    assert (found.faults[0].target, found.faults[0].options) == ("west | east", {"delay": "50ms"})
 
 
 @pytest.mark.parametrize(
@@ -59,6 +62,45 @@ def test_rounds_seed_and_faults_are_read(tmp_path: Path) -> None:
 def test_a_part_of_another_shape_is_named(tmp_path: Path, path: str, text: str) -> None:
     with pytest.raises(UsageError, match=f"^{path} of the bundle is damaged"):
         read(tmp_path, {**files(), path: text})
+
+
+STATE = {
+    "clusters": [{"name": "west", "state": "ready"}],
+    "links": [{"from": "west", "to": "east", "state": "up"}],
+    "services": [{"cluster": "west", "traffic": "echo", "success": 1.0, "answeredBy": {"west": 1.0}}],
+}
+
+
+def places(value: object, path: tuple[object, ...] = ()) -> Iterator[tuple[object, ...]]:
+    """The way to every part of a JSON value."""
+    yield path
+    parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, part in parts:
+        yield from places(part, (*path, key))
+
+
+def replaced(value: Any, path: tuple[Any, ...], odd: object) -> Any:
+    if not path:
+        return odd
+    copy = dict(value) if isinstance(value, dict) else list(value)
+    copy[path[0]] = replaced(copy[path[0]], path[1:], odd)
+    return copy
+
+
+@pytest.mark.parametrize(
+    ("file", "value"),
+    [("ledger.json", [FAULT]), ("status.json", STATE), ("run/verdict.json", verdict(False))],
+)
+def test_a_part_that_is_odd_anywhere_is_taken_or_named(tmp_path: Path, file: str, value: object) -> None:
+    said = []
+    for path in places(value):
+        for odd in (None, "x", [1]):
+            try:
+                read(tmp_path, {**files(), file: json.dumps(replaced(value, path, odd))})
+            except UsageError as error:
+                said.append(str(error))
+    assert len(said) > 5
+    assert all(one.startswith(f"{file} of the bundle is damaged") for one in said)
 
 
 def test_a_bundle_without_topology_says_why_it_has_none(tmp_path: Path) -> None:

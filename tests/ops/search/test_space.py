@@ -39,7 +39,7 @@ def hits(count: int) -> st.SearchStrategy[list[Hit]]:
     return st.lists(one, min_size=1, max_size=count)
 
 
-@settings(max_examples=150, database=None, deadline=None, derandomize=True)
+@settings(max_examples=60, database=None, deadline=None, derandomize=True)
 @given(hits(5))
 def test_every_sequence_makes_a_file_that_loads(sequence: list[Hit]) -> None:
     made = with_sequence(TOPOLOGY, sequence)

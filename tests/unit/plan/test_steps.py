@@ -60,6 +60,14 @@ def test_a_stopped_cluster_is_started_and_nothing_else_is_touched_in_the_others(
     assert ids(steps) == ["start-cluster/east"]
 
 
+def test_links_are_made_anew_once_an_end_has_another_version_of_the_mesh() -> None:
+    wanted = desired(two("links: [west -> east]"))
+    mesh = {**wanted.mesh, "east": MeshState("edge-26.7.1", wanted.mesh["east"].config)}
+    link = next(step for step in diff(wanted, replace(seen(wanted), mesh=mesh)) if step.verb is Verb.LINK)
+    assert link.reason == "east gets another version of the mesh"
+    assert link.after == ("install-mesh/east",)
+
+
 def test_another_mesh_version_is_installed_and_the_reason_names_both() -> None:
     wanted = desired(two())
     old = MeshState("2.14", wanted.mesh["west"].config)
@@ -113,3 +121,17 @@ def test_callers_fail_over_to_linked_clusters_that_give_them_a_mirror() -> None:
 def test_without_failover_callers_stay() -> None:
     topology = two("links: [west <-> east]\napps: [{app: shop, export: flat}]")
     assert failover_targets(topology, topology.apps[0], "west") == ()
+
+
+@pytest.mark.parametrize("provider", ["none", "user"])
+def test_a_mesh_that_is_not_the_labs_is_not_installed_and_apps_wait_for_their_namespaces(
+    provider: str,
+) -> None:
+    asked = parse(
+        f"name: x\nengine: existing\nmesh: {provider}\nclusters: {{west: {{}}}}\napps: [{{app: echo}}]",
+        "test",
+    )
+    steps = diff(desired(asked), Observed())
+    assert [step.verb for step in steps] == [Verb.START_CLUSTER, Verb.PREPARE, Verb.DEPLOY_APP]
+    assert ids(steps)[1] in steps[2].after
+    assert diff(desired(asked), seen(desired(asked))) == ()

@@ -80,9 +80,30 @@ def test_traffic_starts_only_in_the_cluster_it_comes_from() -> None:
     assert traffic_objects(asked, "east", MANIFESTS) == ()
 
 
+def test_calls_carry_the_headers_of_their_traffic() -> None:
+    asked = topology('traffic: [{from: west, to: "http://front.shop", headers: {x-group: testers}}]')
+    config = find(traffic_objects(asked, "west", MANIFESTS), "ConfigMap", "loadgen-targets")
+    target = json.loads(config["data"]["targets.json"])["targets"]["front-shop"]
+    assert target["headers"] == {"x-group": "testers"}
+
+
 def test_an_idle_generator_calls_nothing_and_does_not_pass_for_the_wanted_one() -> None:
     asked = topology('traffic: [{from: west, to: "http://front.shop"}]')
     wanted = traffic_objects(asked, "west", MANIFESTS)
     resting = find(idle(wanted), "ConfigMap", "loadgen-targets")
     assert json.loads(resting["data"]["targets.json"]) == {"targets": {}}
     assert objects.annotations(resting) != objects.annotations(find(wanted, "ConfigMap", "loadgen-targets"))
+
+
+def test_an_image_of_the_users_replaces_that_of_apps_and_traffic_alone() -> None:
+    text = (
+        "apps-image: r.example/apps:1\napps: [{app: echo}]\ntraffic: [{from: west, to: 'http://echo.echo'}]"
+    )
+    asked = topology(text)
+    found = [*app_objects(asked, "echo", "west", MANIFESTS), *traffic_objects(asked, "west", MANIFESTS)]
+    deployments = [obj for obj in found if obj["kind"] == "Deployment"]
+    images = {c["image"] for obj in deployments for c in obj["spec"]["template"]["spec"]["containers"]}
+    assert images == {"r.example/apps:1"}
+    before = topology(text.partition("\n")[2])
+    marks = objects.annotations(find(app_objects(before, "echo", "west", MANIFESTS), "Deployment", "echo"))
+    assert marks[HASH_ANNOTATION] != objects.annotations(deployments[0])[HASH_ANNOTATION]

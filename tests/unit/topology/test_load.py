@@ -152,6 +152,11 @@ def test_a_bare_name_is_a_shipped_topology_in_any_folder(
     assert load("flat").name == "flat"
 
 
+def test_a_folder_of_the_same_name_does_not_hide_a_shipped_topology(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(shipped.TOPOLOGIES)
+    assert load("scenarios/failover").name == "failover"
+
+
 def test_a_name_on_the_command_line_replaces_the_one_in_the_file() -> None:
     assert load("flat", name="mine").name == "mine"
 
@@ -165,6 +170,12 @@ def test_a_missing_file_is_refused_with_a_near_miss() -> None:
     with pytest.raises(UsageError, match="no topology file flta") as caught:
         load("flta")
     assert 'did you mean "flat"?' in caught.value.remedy
+
+
+def test_a_missing_scenario_is_refused_with_those_that_are_there() -> None:
+    with pytest.raises(UsageError) as caught:
+        load("scenarios/xyz")
+    assert "scenarios/failover, " in caught.value.remedy
 
 
 def test_a_file_that_is_not_text_is_refused_with_the_byte(tmp_path: Path) -> None:
