@@ -6,6 +6,7 @@ paused), the slots missed are skipped and counted: no load was offered then, so 
 """
 
 import asyncio
+import socket
 import time
 from collections.abc import Iterable
 from contextlib import AsyncExitStack
@@ -38,7 +39,11 @@ class Generator:
         self._session: aiohttp.ClientSession | None = None
 
     async def open(self, stack: AsyncExitStack) -> None:
-        connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=30, ttl_dns_cache=5)
+        # One DNS query per name: of two sent at once from one port (IPv4 and IPv6) the kernel now and then
+        # loses one on its way through a Service, and the resolver asks again only after five seconds.
+        connector = aiohttp.TCPConnector(
+            family=socket.AF_INET, limit=0, keepalive_timeout=30, ttl_dns_cache=5
+        )
         self._session = aiohttp.ClientSession(connector=connector, auto_decompress=False)
         stack.push_async_callback(self._close)
 
