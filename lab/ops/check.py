@@ -27,6 +27,8 @@ STATIC = {
     "layers": ("lint-imports",),
 }
 FAST_TESTS = {"fast tests": ("pytest", "-q", "-m", "not slow and not netns", "tests/unit", "tests/cli")}
+SLOW_TESTS = ["-m", "slow", "--numprocesses=2", "--dist=loadfile"]
+"""Most of their time is waiting, so two files run at once; tests of one file share labs."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ def test(arguments: list[str], *, slow: bool = False, engine: str = "") -> None:
     of whole labs that hold on every engine.
     """
     os.chdir(checkout())
-    chosen = arguments or ["-m", "slow" if slow else "not slow"]
+    chosen = arguments or (SLOW_TESTS if slow else ["-m", "not slow"])
     if engine:
         os.environ["LAB_TEST_ENGINE"] = engine
         chosen = ["-m", "any_engine and not embedded_only", *(arguments or ["tests/lab"])]
