@@ -150,7 +150,7 @@ def test_faults_of_workloads_work_and_those_of_nodes_are_refused(host: Host) -> 
     host.kubectl("create", "deployment", "theirs", "-n", "default", "--image=multicluster.lab/apps:dev")
     with guest(host, "broken", apps=ECHO, traffic=TRAFFIC) as lab:
         lab.run("fault.scale", "west/echo/echo")
-        assert lab.traffic("west", "echo")["success"] < 1
+        lab.eventually("callers feel it", lambda: lab.traffic("west", "echo")["success"] < 1)
         lab.run("fault.heal", "--all")
         lab.run("fault.kill", "west/echo/echo")
         lab.eventually("echo is back", lab.healthy)

@@ -20,6 +20,7 @@ from docker.models.containers import Container
 
 from lab.base.errors import EngineUnavailable, LabError
 from lab.base.state import LabDir
+from lab.base.wait import until
 from lab.engines.kind import names
 from lab.engines.kind.cache import ROLE, Cache
 from lab.engines.kind.nodes import Node, NodeState
@@ -143,17 +144,28 @@ class Daemon:
 
     async def run_in(self, node: Node, argv: tuple[str, ...]) -> Said:
         """Run a program in a node, as root, to its end; in a paused one from beside it, in its network."""
-        work = self._beside if node.state == "paused" else self._inside
-        return await self._ask(f"run `{' '.join(argv)}` in {node.name}", lambda: work(node, argv))
+        what = f"run `{' '.join(argv)}` in {node.name}"
+        if node.state == "paused":
+            return await self._ask(what, lambda: self._beside(node, argv))
+        run, out, err = await self._ask(what, lambda: self._inside(node, argv))
+
+        async def ended() -> str:
+            """Its exit code, which Docker may know only a moment after the end of the output."""
+            code = (await self._ask(what, lambda: self._client.api.exec_inspect(run)))["ExitCode"]
+            return "" if code is None else str(code)
+
+        code = await until(ended, timeout=SECONDS, what=f"`{' '.join(argv)}` in {node.name} has ended")
+        return Said(int(code), out, err)
 
     async def act_on(self, node: str, verb: str, **options: Any) -> None:
         """pause, unpause, kill, start, update or remove a container."""
         await self._ask(f"{verb} {node}", lambda: getattr(self._client.containers.get(node), verb)(**options))
 
-    def _inside(self, node: Node, argv: tuple[str, ...]) -> Said:
-        done = self._client.containers.get(node.name).exec_run(list(argv), demux=True)
-        out, err = done.output
-        return Said(done.exit_code or 0, _text(out), _text(err))
+    def _inside(self, node: Node, argv: tuple[str, ...]) -> tuple[str, str, str]:
+        """The id of what ran, and its output and errors."""
+        run = self._client.api.exec_create(node.name, list(argv))["Id"]
+        out, err = self._client.api.exec_start(run, demux=True)
+        return run, _text(out), _text(err)
 
     def _beside(self, node: Node, argv: tuple[str, ...]) -> Said:
         """A program of the node's image in the node's network: nothing can be started in a paused node."""
