@@ -132,6 +132,49 @@ async def test_a_partition_cuts_both_ways_and_its_end_is_read_back(rig: Rig) -> 
     assert reaches(rig, "west", "east")
 
 
+def milliseconds(rig: Rig, source: str, target: str) -> float:
+    """The round trip of six full packets at once, whose answers are not slowed."""
+    said = rig.inside(source, "ping", "-c1", "-W9", "-s8000", rig.address(target))
+    return float(said.partition("time=")[2].split()[0])
+
+
+async def test_a_rate_slows_one_direction_and_a_later_one_takes_its_place(rig: Rig) -> None:
+    await rig.up()
+    slow, slower = (
+        EngineFault("impair", only("east"), only("west"), one_way=True, settings=(("rate", rate),))
+        for rate in (1e6, 64e3)
+    )
+    await rig.engine.apply_fault(rig.dir, slow)
+    await rig.engine.apply_fault(rig.dir, slower)
+    actual = await rig.engine.read_faults(rig.dir)
+    assert [one.settings for one in actual.impaired] == [(("rate", 1e6),), (("rate", 64e3),)]
+    assert milliseconds(rig, "west", "east") > 500  # 8 kB less the first packet take 0.8 s at 64 kbit/s
+    assert milliseconds(rig, "west", "far") < 300
+    await rig.engine.clear_fault(rig.dir, slower)
+    assert 40 < milliseconds(rig, "west", "east") < 400
+    rig.inside("west", "tc", "qdisc", "del", "dev", "eth0", "root")
+    assert not (await rig.engine.read_faults(rig.dir)).holds(slow)
+    await rig.engine.clear_fault(rig.dir, slow)
+    assert (await rig.engine.read_faults(rig.dir)).impaired == ()
+    assert milliseconds(rig, "west", "east") < 300
+
+
+async def test_a_delay_is_made_by_netem_or_refused_and_leaves_what_was_there(rig: Rig) -> None:
+    await rig.up()
+    rate = EngineFault("impair", only("east"), only("west"), one_way=True, settings=(("rate", 1e6),))
+    delay = EngineFault("impair", only("east"), only("west"), one_way=True, settings=(("delay", 0.4),))
+    await rig.engine.apply_fault(rig.dir, rate)
+    if "unknown" in rig.inside("far", "tc", "qdisc", "add", "dev", "lo", "root", "netem", code=None):
+        with pytest.raises(LabError, match="need netem"):
+            await rig.engine.apply_fault(rig.dir, delay)
+        assert not (await rig.engine.read_faults(rig.dir)).touches(delay)
+    else:
+        await rig.engine.apply_fault(rig.dir, delay)
+        assert milliseconds(rig, "west", "east") > 400
+        await rig.engine.clear_fault(rig.dir, delay)
+    assert (await rig.engine.read_faults(rig.dir)).holds(rate)
+
+
 async def test_a_one_way_partition_of_a_paused_cluster_is_set_and_lifted_from_beside_it(rig: Rig) -> None:
     await rig.up()
     pause = EngineFault("pause", only("east"))

@@ -5,18 +5,19 @@ server, and could not be told by direction or by peer. Each change is followed b
 which fault is kept in the ledger above.
 """
 
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from lab.base.concurrent import together
 from lab.base.errors import LabError
 from lab.base.wait import until
-from lab.engines.kind import look, rules
+from lab.engines.kind import look, rules, shaping
 from lab.engines.kind.daemon import Daemon
 from lab.engines.kind.nodes import Node, Wiring
 from lab.engines.kind.perform import in_node
-from lab.engines.protocol import ActualFaults, Drop, EngineFault, drops_of
+from lab.engines.kind.shaping import Layer, Way
+from lab.engines.protocol import ActualFaults, Drop, EngineFault, Impaired, drops_of, impaired_by
 from lab.plan.addresses import LabPlan
 
 API_SECONDS = 90.0
@@ -42,6 +43,15 @@ class Ground:
         pods = {one.pod_cidr for one in self.plan.clusters if one.name == cluster}
         return frozenset({node.address for node in self.nodes([cluster]) if node.address} | pods)
 
+    def ways(self, source: str) -> dict[str, Way]:
+        """The ways from a cluster to all others."""
+        names = [one.name for one in self.plan.clusters]
+        return {
+            name: Way(number, tuple(sorted(self.networks(name))))
+            for number, name in enumerate(names, 1)
+            if name != source
+        }
+
 
 async def read(ground: Ground) -> ActualFaults:
     """What is in force, from packet rules, container states and processes."""
@@ -59,6 +69,11 @@ async def read(ground: Ground) -> ActualFaults:
         ),
         paused=_all_are(ground, "paused"),
         stopped=frozenset(stopped),
+        impaired=tuple(
+            Impaired(source, layer.target, layer.settings)
+            for source, nodes in ground.clusters.items()
+            for layer in _layers(ground, nodes, wirings)
+        ),
         dead=_all_are(ground, "stopped"),
     )
 
@@ -77,10 +92,12 @@ async def apply(ground: Ground, fault: EngineFault) -> None:
         await _each(ground, fault.clusters, _component(fault)[0])
     elif fault.kind == "partition":
         await _set_drops(ground, fault, lost=True)
+    elif fault.kind == "impair":
+        await _impair(ground, fault, wanted=True)
     else:
         raise LabError(
             f"the fault {fault.kind} cannot be made on engine kind",
-            remedy="engine embedded has it; here there are partition, pause, node and api",
+            remedy="engine embedded has it; here there are partition, impair, pause, node and api",
         )
 
 
@@ -94,6 +111,8 @@ async def clear(ground: Ground, fault: EngineFault) -> None:
         await _each(ground, fault.clusters, _component(fault)[1])
     elif fault.kind == "partition":
         await _set_drops(ground, fault, lost=False)
+    elif fault.kind == "impair":
+        await _impair(ground, fault, wanted=False)
 
 
 Change = Callable[[Daemon, Node], Coroutine[Any, Any, None]]
@@ -170,6 +189,51 @@ async def _set_node_drops(ground: Ground, node: Node, sources: set[str], *, lost
     kept = {one for one in have if one[0] not in sources}
     added = {(source, network) for source in sources for network in ground.networks(source) if lost}
     await in_node(ground.daemon, node, rules.set_drops(kept | added))
+
+
+async def _impair(ground: Ground, fault: EngineFault, *, wanted: bool) -> None:
+    """Lay what the fault asks over all else, or take it away, where its packets leave."""
+    for one in sorted(impaired_by(fault), key=lambda one: (one.source, one.target)):
+        mine = Layer(one.target, one.settings)
+        for node in ground.clusters.get(one.source, ()):
+            if node.state in look.REACHABLE:
+                await _set_layers(ground, node, mine, wanted=wanted)
+            elif wanted:
+                raise LabError(f"{node.name} does not run, so it sends nothing", remedy="heal that first")
+
+
+async def _set_layers(ground: Ground, node: Node, mine: Layer, *, wanted: bool) -> None:
+    wiring = (await look.wirings(ground.daemon, (node,))).get(node.name, Wiring())
+    ways = ground.ways(node.cluster)
+    have = shaping.asked(wiring.rules)
+    layers = [*(layer for layer in have if layer != mine), *([mine] if wanted else [])]
+    try:
+        await _slow(ground.daemon, node, layers, ways)
+    except LabError as error:
+        await _slow(ground.daemon, node, have, ways)
+        if shaping.NO_NETEM not in str(error):
+            raise
+        raise LabError(
+            f"{', '.join(shaping.BY_NETEM)} need netem, which the kernel under Docker has not",
+            remedy="load the module sch_netem there; a rate needs none, and engine embedded neither",
+        ) from error
+    await in_node(ground.daemon, node, shaping.sort_packets(layers, ways))
+
+
+async def _slow(daemon: Daemon, node: Node, layers: Sequence[Layer], ways: Mapping[str, Way]) -> None:
+    queues = await in_node(daemon, node, shaping.READ_QUEUES)
+    for argv in shaping.slow_classes(layers, ways, queues):
+        await in_node(daemon, node, argv)
+
+
+def _layers(ground: Ground, nodes: tuple[Node, ...], wirings: Mapping[str, Wiring]) -> tuple[Layer, ...]:
+    """What all nodes of a cluster do to their packets, in the order of the first."""
+    found = [
+        shaping.in_force(wiring.rules, wiring.queues, ground.ways(node.cluster))
+        for node in nodes
+        for wiring in (wirings.get(node.name, Wiring()),)
+    ]
+    return tuple(layer for layer in found[0] if all(layer in others for others in found))
 
 
 def _loses(ground: Ground, nodes: tuple[Node, ...], source: str, wirings: Mapping[str, Wiring]) -> bool:

@@ -5,7 +5,7 @@ import asyncio
 from lab.base.concurrent import together
 from lab.base.errors import LabError
 from lab.base.state import LabDir
-from lab.engines.kind import rules
+from lab.engines.kind import rules, shaping
 from lab.engines.kind.cache import MARK
 from lab.engines.kind.daemon import Daemon
 from lab.engines.kind.design import Present
@@ -72,15 +72,17 @@ async def without_api(daemon: Daemon, node: Node) -> bool:
 
 
 async def _wiring(daemon: Daemon, node: Node) -> Wiring:
-    routes, table = await asyncio.gather(
-        daemon.run_in(node, rules.READ_ROUTES), daemon.run_in(node, rules.READ_RULES)
+    routes, table, queues = await asyncio.gather(
+        *(daemon.run_in(node, argv) for argv in (rules.READ_ROUTES, rules.READ_RULES, shaping.READ_QUEUES))
     )
     if routes.code:
         raise LabError(f"cannot read the routes of {node.name}: {routes.err.strip()}")
     if table.code and rules.NO_TABLE not in table.err:
         raise LabError(f"cannot read the packet rules of {node.name}: {table.err.strip()}")
-    drops, kept = rules.parse_rules(table.out) if not table.code else (frozenset(), frozenset())
-    return Wiring(rules.parse_routes(routes.out), drops, kept)
+    if queues.code:
+        raise LabError(f"cannot read the queues of {node.name}: {queues.err.strip()}")
+    drops, kept = rules.parse_rules(table.out)
+    return Wiring(rules.parse_routes(routes.out), drops, kept, table.out, queues.out)
 
 
 def _mark(lab: LabDir, cluster: str) -> str:

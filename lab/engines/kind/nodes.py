@@ -31,12 +31,14 @@ class Node:
 
 @dataclass(frozen=True)
 class Wiring:
-    """What was read inside a node: its routes of ours by pod network, drops by (source, network), and the
-    pod networks whose senders keep their address."""
+    """What was read inside a node: its routes of ours by pod network, drops by (source, network), the pod
+    networks whose senders keep their address, and, as they were printed, our packet rules and all queues."""
 
     routes: Mapping[str, str] = field(default_factory=dict)
     drops: frozenset[tuple[str, str]] = frozenset()
     kept: frozenset[str] = frozenset()
+    rules: str = ""
+    queues: str = ""
 
 
 def by_cluster(nodes: Iterable[Node]) -> dict[str, tuple[Node, ...]]:

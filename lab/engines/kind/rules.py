@@ -16,6 +16,7 @@ TABLE = "inet multicluster_lab"
 READ_ROUTES = ("ip", "-json", "route", "show", "proto", PROTOCOL)
 READ_RULES = ("nft", "-j", "list", "table", *TABLE.split())
 NO_TABLE = "No such file or directory"
+NOTHING = '{"nftables": []}'
 
 
 def add_route(network: str, via: str) -> tuple[str, ...]:
@@ -59,8 +60,8 @@ def parse_rules(text: str) -> tuple[frozenset[tuple[str, str]], frozenset[str]]:
     """Drops by (source, network), and the remote networks with kept senders, of what READ_RULES printed."""
     drops: set[tuple[str, str]] = set()
     kept: set[str] = set()
-    for rule in _rules(text):
-        network = next((_network(part["match"]["right"]) for part in rule["expr"] if "match" in part), "")
+    for rule in listed(text):
+        network = network_of(rule)
         if rule["chain"] == "lost" and any("drop" in part for part in rule["expr"]):
             drops.add((str(rule.get("comment", "")), network))
         elif rule["chain"] == "kept":
@@ -68,8 +69,14 @@ def parse_rules(text: str) -> tuple[frozenset[tuple[str, str]], frozenset[str]]:
     return frozenset(drops), frozenset(kept)
 
 
-def _rules(text: str) -> Iterator[Mapping[str, Any]]:
-    for part in _json(text)["nftables"]:
+def network_of(rule: Mapping[str, Any]) -> str:
+    """The network that a rule is about."""
+    return next((_network(part["match"]["right"]) for part in rule["expr"] if "match" in part), "")
+
+
+def listed(text: str) -> Iterator[Mapping[str, Any]]:
+    """The rules in what READ_RULES printed."""
+    for part in _json(text or NOTHING)["nftables"]:
         if "rule" in part:
             yield part["rule"]
 
