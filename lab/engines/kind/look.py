@@ -7,7 +7,7 @@ from lab.base.errors import LabError
 from lab.base.state import LabDir
 from lab.engines.kind import rules, shaping
 from lab.engines.kind.cache import MARK
-from lab.engines.kind.daemon import Daemon
+from lab.engines.kind.daemon import Daemon, Said
 from lab.engines.kind.design import Present
 from lab.engines.kind.nodes import Node, Wiring
 from lab.engines.kind.perform import in_node
@@ -19,6 +19,8 @@ SHELF = "/etc/kubernetes"
 API_MANIFEST = "kube-apiserver.yaml"
 IMAGES = ("ctr", "--namespace=k8s.io", "images", "list")
 REACHABLE = ("running", "paused")
+TRIES = 4
+"""Times that a silent program is run before that is an error."""
 
 
 async def present(daemon: Daemon, lab: LabDir, plan: LabPlan) -> Present:
@@ -71,9 +73,19 @@ async def without_api(daemon: Daemon, node: Node) -> bool:
     return shelf.code == 0 and alive.code != 0
 
 
+async def _told(daemon: Daemon, node: Node, argv: tuple[str, ...]) -> Said:
+    """What a program says that always says something. On a busy machine Docker may lose the words of one that
+    ends at once, and nothing said would be read as nothing there."""
+    for _ in range(TRIES):
+        said = await daemon.run_in(node, argv)
+        if said.out.strip() or said.err.strip():
+            return said
+    raise LabError(f"`{' '.join(argv)}` in {node.name} said nothing, {TRIES} times", remedy="try again")
+
+
 async def _wiring(daemon: Daemon, node: Node) -> Wiring:
     routes, table, queues = await asyncio.gather(
-        *(daemon.run_in(node, argv) for argv in (rules.READ_ROUTES, rules.READ_RULES, shaping.READ_QUEUES))
+        *(_told(daemon, node, argv) for argv in (rules.READ_ROUTES, rules.READ_RULES, shaping.READ_QUEUES))
     )
     if routes.code:
         raise LabError(f"cannot read the routes of {node.name}: {routes.err.strip()}")
