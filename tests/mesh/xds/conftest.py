@@ -106,16 +106,20 @@ def authority(tmp_path: Path) -> Authority:
     return Authority(tmp_path / "certificates")
 
 
+PORTS = iter(random.sample(range(20_000, 32_000), 12_000))
+
+
 def free_port() -> int:
-    """A port to listen at a little later; none that the kernel may give to a client in the meantime."""
-    while True:
-        port = random.randrange(20_000, 32_000)
+    """A port to listen at a little later; none that the kernel may give to a client in the meantime, or that
+    was given before: two listeners of one Envoy must not have the same."""
+    for port in PORTS:
         with socket.socket() as probe:
             try:
                 probe.bind(("0.0.0.0", port))
             except OSError:
                 continue
             return port
+    raise AssertionError("all ports were given")
 
 
 @dataclass
