@@ -85,9 +85,8 @@ def _keep(lab: Lab, lock: int) -> None:
                 with held(lab.dir, "the keeper of leases"):
                     asyncio.run(recover(lab.site))
                     if not _leased(lab.site.ledger.read()):
-                        os.close(
-                            lock
-                        )  # before the lab's lock: who gets that next knows that there is no keeper
+                        # Before the lab's lock: who gets that next knows that there is no keeper.
+                        os.close(lock)
                         return
             except LockHeld:
                 log.debug("another command is at work")
