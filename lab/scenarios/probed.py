@@ -1,6 +1,7 @@
 """What a probe of a scenario saw in a window → outcomes. Pure; `judge` asks it."""
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 from lab.scenarios.course import Sample, Window
 from lab.scenarios.outcome import Outcome
@@ -15,6 +16,11 @@ def probed(wanted: Measures, window: Window, taken: Sequence[Sample]) -> Iterato
     subject = f"probe {wanted.probe}"
     seen = ", ".join(dict.fromkeys(one.error if one.value is None else shown(one.value) for one in samples))
     numbers = [value for value in values if isinstance(value, float)]
+    if wanted.changes is not None:
+        changes = float(sum(earlier != later for earlier, later in pairwise(values)))
+        ok = bool(values) and wanted.changes.holds(changes)
+        found = f"{shown(changes)}: {seen}" if changes else shown(changes) if values else seen or "no samples"
+        yield Outcome(subject, "changes", window.words, str(wanted.changes), found, ok, changes)
     if wanted.value is not None:
         ok = bool(samples) and len(values) == len(samples) and all(fits(wanted.value, v) for v in values)
         last = numbers[-1] if numbers else None

@@ -24,7 +24,7 @@ OF_TRAFFIC = (
     "grpc_status",
     "policy",
 )
-OF_PROBE = ("value", "delta")
+OF_PROBE = ("value", "delta", "changes")
 OF_TRAFFIC_REACTING = ("shift_within", "failback_within")
 REACTIONS = (*OF_TRAFFIC_REACTING, "detect_within")
 WINDOWS = ("during", "before", "after")

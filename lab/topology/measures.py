@@ -48,6 +48,8 @@ class Measures(Part):
     """What every value must be: a number or a bound (1, ">= 2"), or text ("True", * stands for any)."""
     delta: NumberBound | None = None
     """By how much the last value must differ from the first: "<= 3"."""
+    changes: NumberBound | None = None
+    """How often a value may differ from the one seen before it. "= 0": it stays what it was."""
 
 
 class When(Measures):

@@ -195,6 +195,12 @@ def test_a_counter_is_judged_by_how_far_it_went():
     assert probing([5.0], delta="<= 4") == [("5", False)]
 
 
+def test_what_must_stay_is_judged_by_how_often_it_changed():
+    assert probing(["a", None, "a"], changes="= 0") == [("0", True)]
+    assert probing(["a", "b", "a"], changes="= 0") == [("2: a, b", False)]
+    assert probing([None], changes="= 0")[0][1] is False
+
+
 def test_detection_is_counted_from_the_begin_of_the_fault():
     seen = probing([1.0] * 5 + [0.0] * 5, value=0, during="outage", detect_within="2s")
     assert seen == [("2.00 s ± 1.00 s", True)]
