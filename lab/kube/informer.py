@@ -29,6 +29,8 @@ class Informer:
         self._handlers: list[Handler] = []
         self.items: dict[Key, Object] = {}
         self.synced = asyncio.Event()
+        self.answered = asyncio.Event()
+        """Set once the server has given the collection, or has said that it has none of this kind."""
         self.is_live = False
 
     @property
@@ -54,8 +56,11 @@ class Informer:
             if event.type == "LISTED":
                 self.is_live = True
                 self.synced.set()
-            elif event.type == "LOST":
+                self.answered.set()
+            elif event.type in ("LOST", "ABSENT"):
                 self.is_live = False
+                if event.type == "ABSENT":
+                    self.answered.set()
             elif event.type == "DELETED":
                 old = self.items.pop(key(event.object), None)
                 self._tell(old or event.object, None)
@@ -83,3 +88,9 @@ async def all_synced(*informers: Informer) -> None:
     """Return once every informer has its first complete list."""
     for informer in informers:
         await informer.synced.wait()
+
+
+async def all_answered(*informers: Informer) -> None:
+    """The same for kinds that may not be installed: those that the server does not have are complete too."""
+    for informer in informers:
+        await informer.answered.wait()

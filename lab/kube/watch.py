@@ -1,7 +1,8 @@
 """Watching a collection for ever: list, watch, reconnect, list again when history is gone.
 
 One generator, used by informers and by everything that waits for a change. It never gives up; while
-the server is away it yields LOST once, so that a caller can say so, and LISTED again afterwards.
+the server is away it yields LOST once, so that a caller can say so, and LISTED again afterwards; while it
+has no such collection, ABSENT now and then.
 """
 
 import json
@@ -14,7 +15,7 @@ import aiohttp
 from lab.base.log import get_logger
 from lab.base.wait import Backoff, pause
 from lab.kube.client import Client, Request, listed, selection
-from lab.kube.errors import ApiError, Gone
+from lab.kube.errors import ApiError, Gone, NotFound
 from lab.kube.kinds import Kind
 from lab.kube.objects import Key, Object, compact, key, resource_version
 
@@ -41,9 +42,10 @@ class Scope:
 
 @dataclass(frozen=True)
 class Event:
-    """ADDED, MODIFIED and DELETED carry an object; LISTED says that the current state is complete."""
+    """ADDED, MODIFIED and DELETED carry an object; LISTED says that the current state is complete, ABSENT
+    that the server has no such collection."""
 
-    type: Literal["ADDED", "MODIFIED", "DELETED", "LISTED", "LOST"]
+    type: Literal["ADDED", "MODIFIED", "DELETED", "LISTED", "LOST", "ABSENT"]
     object: Object
 
 
@@ -77,6 +79,10 @@ async def watch(client: Client, scope: Scope) -> AsyncIterator[Event]:
             await pause(0.05)  # the server ended the watch in good order: go on from `version`
         except Gone:
             version = ""
+        except NotFound:
+            yield Event("ABSENT", {})
+            is_lost, version = True, ""
+            await backoff.pause()
         except (ApiError, aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             if not is_lost:
                 log.info("watch lost", kind=scope.kind.plural, server=client.server, error=error)

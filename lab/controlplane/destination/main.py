@@ -30,7 +30,7 @@ from lab.controlplane.xds.snapshot import Snapshot
 from lab.controlplane.xds.translate import Proxy, snapshot
 from lab.kube import kinds
 from lab.kube.client import Client
-from lab.kube.informer import Informer, all_synced, run_all
+from lab.kube.informer import Informer, all_answered, all_synced, run_all
 from lab.kube.objects import Object
 from lab.topology.bugs import BUGS
 
@@ -50,7 +50,7 @@ CUSTOM = (
     kinds.HTTP_FAULTS,
     kinds.CERTIFICATE_FAULTS,
 )
-"""These may not be installed: nothing waits for them."""
+"""These may not be installed."""
 
 
 @dataclass
@@ -97,7 +97,11 @@ class Destination:
     async def _serve(self, options: argparse.Namespace, workload: identity_client.Workload) -> None:
         await workload.obtain_eventually()
         self.why_not_ready = "the cluster's objects have not been read yet"
+        # A program that starts anew must not take routes, policies or endpoints away for as long as it reads.
         await all_synced(*self.core)
+        await all_answered(*self.custom)
+        self.why_not_ready = "the linked clusters have not been read yet"
+        await self.remotes.read()
         files = Files.under(workload.settings.directory)
         await self.ads.start(f"0.0.0.0:{options.port}", server_credentials(files))
         self.why_not_ready = ""

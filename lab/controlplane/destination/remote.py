@@ -35,6 +35,8 @@ class Remote:
     world: World
     secret: Object
     informers: list[Informer] = field(default_factory=list)
+    read: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set once all of it has been seen."""
 
     async def run(self, before: "Remote | None" = None) -> None:
         """Follow the cluster until cancelled; `before` is the same cluster under older credentials."""
@@ -77,6 +79,7 @@ class Remote:
     async def _succeed(self, before: "Remote | None") -> None:
         """Once the new list is complete, drop what only the old one had."""
         await all_synced(*self.informers)
+        self.read.set()
         log.info("remote cluster read", cluster=self.name)
         for old, new in zip(before.informers if before else [], self.informers, strict=False):
             gone: dict[Key, Any] = {key: obj for key, obj in old.items.items() if key not in new.items}

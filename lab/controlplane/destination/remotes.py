@@ -6,14 +6,17 @@ import asyncio
 from dataclasses import dataclass, field
 
 from lab.base.log import get_logger
-from lab.controlplane.destination.remote import Remote, cluster_of
+from lab.controlplane.destination.remote import CLUSTER_NAME, Remote, cluster_of
 from lab.controlplane.model.world import World
 from lab.kube.client import Client
-from lab.kube.informer import Informer
+from lab.kube.informer import Informer, all_synced
 from lab.kube.kinds import SECRETS
 from lab.kube.objects import Object, annotations
 
 log = get_logger(__name__)
+
+READ_WITHIN = 3.0
+"""Seconds for which a start waits for linked clusters; a proxy that is new has nothing meanwhile."""
 
 
 @dataclass
@@ -26,13 +29,25 @@ class Remotes:
     remotes: dict[str, Remote] = field(default_factory=dict)
     _tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        self._secrets = Informer(self.client, SECRETS, self.namespace, labels=CLUSTER_NAME)
+
     async def run(self) -> None:
-        informer = Informer(
-            self.client, SECRETS, self.namespace, labels="multicluster.linkerd.io/cluster-name"
-        )
         async with asyncio.TaskGroup() as group:
-            informer.subscribe(lambda old, new: self._changed(old, new, group))
-            group.create_task(informer.run())
+            self._secrets.subscribe(lambda old, new: self._changed(old, new, group))
+            group.create_task(self._secrets.run())
+
+    async def read(self, within: float = READ_WITHIN) -> None:
+        """Return once all linked clusters have been read, or after `within` seconds: those that are away
+        must not hold up the others."""
+        await all_synced(self._secrets)
+        try:
+            async with asyncio.timeout(within):
+                for remote in list(self.remotes.values()):
+                    await remote.read.wait()
+        except TimeoutError:
+            away = [name for name, remote in self.remotes.items() if not remote.read.is_set()]
+            log.warning("served without linked clusters that are away", clusters=away)
 
     def live(self) -> dict[str, bool]:
         """Whether each linked cluster's API answers now."""

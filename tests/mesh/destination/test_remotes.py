@@ -14,7 +14,8 @@ from lab.controlplane.destination.remotes import Remotes
 from lab.controlplane.model.ir import PortRef
 from lab.controlplane.model.pools import endpoints
 from lab.controlplane.model.world import World
-from lab.kube.kinds import ENDPOINT_SLICES, SECRETS, SERVICE_ACCOUNTS, SERVICES
+from lab.kube.informer import Informer, all_answered
+from lab.kube.kinds import ENDPOINT_SLICES, SECRETS, SERVICE_ACCOUNTS, SERVICES, Kind
 from lab.mesh.builtin.link_objects import Target, credentials
 from lab.mesh.protocol import MeshCluster
 from tests.mesh.clusters import api_cluster
@@ -23,7 +24,8 @@ from tests.mesh.mirror.objects import service
 from tests.node.cluster import pki
 
 Object = dict[str, Any]
-REMOTE = "multicluster.linkerd.io/remote-discovery"
+DISCOVERY, NAME = "multicluster.linkerd.io/remote-discovery", "multicluster.linkerd.io/remote-service"
+MIRROR, WEB = service("web-east", **{DISCOVERY: "east", NAME: "web"}), PortRef("shop", "web-east", 80)
 ACCOUNT, SPACE = "linkerd-service-mirror-remote-access-default", "linkerd-multicluster"
 
 
@@ -102,7 +104,7 @@ class Linked:
 
     def seen(self) -> list[str]:
         """The addresses that west's proxies have for east's service."""
-        return [e.address for e in self.world.graph.get(endpoints, PortRef("shop", "web-east", 80))]
+        return [e.address for e in self.world.graph.get(endpoints, WEB)]
 
     async def see(self, *addresses: str) -> None:
         async def probe() -> bool:
@@ -136,8 +138,7 @@ async def linked(tmp_path: Path) -> AsyncIterator[Linked]:
     ):
         await asyncio.gather(prepare(west.client), prepare(east.client))
         world = World()
-        mirror = service("web-east", **{REMOTE: "east", "multicluster.linkerd.io/remote-service": "web"})
-        world.load([mirror])
+        world.load([MIRROR])
         remotes = Remotes(west.client, "linkerd", world)
         found = Linked(west, east, cable, f"https://127.0.0.1:{port}", remotes, world)
         exported = service("web")
@@ -171,6 +172,35 @@ async def test_a_cluster_that_is_away_at_the_start_is_followed_once_it_is_there(
     await until(linked.cable.was_tried, timeout=10, what="the first try failed", every=0.02)
     linked.cable.mend()
     await linked.see("10.21.0.5")
+
+
+async def test_reading_ends_when_all_that_a_cluster_has_is_known(linked: Linked) -> None:
+    """A control plane that starts anew serves from here on: what it lacked would be taken from proxies."""
+    await linked.link(await linked.token())
+    anew = Remotes(linked.west.client, "linkerd", World())
+    anew.world.load([MIRROR])
+    following = asyncio.create_task(anew.run())
+    await anew.read(within=30)
+    seen = [e.address for e in anew.world.graph.get(endpoints, WEB)]
+    following.cancel()
+    assert seen == ["10.21.0.5"]
+
+
+async def test_reading_does_not_wait_long_for_a_cluster_that_is_away(linked: Linked) -> None:
+    linked.cable.cut()
+    await linked.link(await linked.token())
+    await until(linked.cable.was_tried, timeout=10, what="the cluster was tried", every=0.02)
+    await linked.remotes.read(within=0.1)
+    assert linked.remotes.live() == {"east": False}
+
+
+async def test_a_kind_that_is_not_installed_is_known_too(linked: Linked) -> None:
+    informer = Informer(linked.west.client, Kind("example.com", "v1", "Absent", "absents"))
+    following = asyncio.create_task(informer.run())
+    async with asyncio.timeout(10):
+        await all_answered(informer)
+    following.cancel()
+    assert not informer.synced.is_set()
 
 
 async def test_rotated_credentials_take_over_without_a_gap(linked: Linked) -> None:
