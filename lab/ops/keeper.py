@@ -29,7 +29,7 @@ from lab.ops.labs import Lab, find
 log = get_logger(__name__)
 LOOK = 0.5
 """Seconds between two looks at the ledger: by so much a lease may be overdrawn on a quiet machine."""
-START_WITHIN = 20.0
+START_WITHIN = 60.0
 END_WITHIN = 5.0
 
 
