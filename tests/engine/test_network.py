@@ -38,6 +38,16 @@ async def test_pods_of_one_cluster_reach_each_other(rig: Any, client: Any) -> No
     assert (await rig.ask(client, server["ip"], 8080)).startswith("near")
 
 
+async def test_pods_that_go_take_no_others_packets_with_them(rig: Any, client: Any) -> None:
+    server = await rig.serve("west", "near")
+    others = [await rig.pod("west") for _ in range(6)]
+    answers = [await rig.ask(client, server["ip"], 8080)]
+    for pod in others:
+        await rig.control.call("remove-sandbox", pod_uid=pod["pod_uid"])
+        answers.append(await rig.ask(client, server["ip"], 8080))
+    assert {answer.partition(" ")[0] for answer in answers} == {"near"}
+
+
 async def test_without_flat_routes_a_remote_pod_is_out_of_reach(rig: Any, client: Any) -> None:
     server = await rig.serve("east", "far")
     assert await rig.ask(client, server["ip"], 8080) in ("TimeoutError", "OSError")

@@ -39,8 +39,7 @@ class Generator:
         self._session: aiohttp.ClientSession | None = None
 
     async def open(self, stack: AsyncExitStack) -> None:
-        # One DNS query per name: of two sent at once from one port (IPv4 and IPv6) the kernel now and then
-        # loses one on its way through a Service, and the resolver asks again only after five seconds.
+        # Pods have IPv4 addresses only: one DNS query per name is enough.
         connector = aiohttp.TCPConnector(
             family=socket.AF_INET, limit=0, keepalive_timeout=30, ttl_dns_cache=5
         )

@@ -73,8 +73,7 @@ def make_lab_bridge() -> None:
     with IPRoute() as ip:
         bring_up(ip, "lo")
         if not ip.link_lookup(ifname=LAB_BRIDGE):
-            ip.link("add", ifname=LAB_BRIDGE, kind="bridge")
-            give_address(ip, LAB_BRIDGE, LAB_GATEWAY, ipaddress.IPv4Network(LAB_NETWORK).prefixlen)
+            add_bridge(ip, LAB_BRIDGE, LAB_GATEWAY, ipaddress.IPv4Network(LAB_NETWORK).prefixlen)
         bring_up(ip, LAB_BRIDGE)
 
 
@@ -95,9 +94,8 @@ def set_up_node(ip: IPRoute, node_ip: str, pod_cidr: str, dns_ip: str) -> None:
     give_address(ip, "eth0", node_ip, ipaddress.IPv4Network(LAB_NETWORK).prefixlen)
     bring_up(ip, "eth0")
     ip.route("replace", dst="0.0.0.0/0", gateway=LAB_GATEWAY)
-    ip.link("add", ifname=POD_BRIDGE, kind="bridge")
     pods = ipaddress.IPv4Network(pod_cidr)
-    give_address(ip, POD_BRIDGE, str(pods[1]), pods.prefixlen)
+    add_bridge(ip, POD_BRIDGE, str(pods[1]), pods.prefixlen)
     bring_up(ip, POD_BRIDGE)
     give_address(ip, "lo", dns_ip, 32)  # not on a dummy link: many kernels come without that driver
 
@@ -143,6 +141,14 @@ def queues(ip: IPRoute) -> list[str]:
         for name in ("eth0", POD_BRIDGE)
         for link in ip.link("get", ifname=name)
     ]
+
+
+def add_bridge(ip: IPRoute, name: str, address: str, prefix: int) -> None:
+    """A bridge with this network address. Left alone, it takes the least hardware address of its members for
+    its own: that would change as pods go, and all others would lose what they send until they notice.
+    """
+    ip.link("add", ifname=name, kind="bridge", address=mac_of(address))
+    give_address(ip, name, address, prefix)
 
 
 def give_address(ip: IPRoute, link: str, address: str, prefix: int) -> None:
