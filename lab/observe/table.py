@@ -9,6 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from lab.observe.golden import Stat, Workload
 from lab.observe.state import Check, Cluster, Component, Fault, LabState, Link, Problem, Service
 
 STYLES = {
@@ -138,6 +139,48 @@ def services(rows: Iterable[Service]) -> Table:
             ", ".join(map(short_identity, service.identity_seen)) or "-",
         )  # fmt: skip
     return table
+
+
+def stat(seen: Stat) -> RenderableType:
+    """The whole page of `lab stat`."""
+    if not seen.workloads and not seen.problems:
+        return "no workload here has a proxy of the mesh"
+    parts: list[RenderableType] = [workloads(seen)] if seen.workloads else []
+    return Group(*parts, *([problems(seen.problems)] if seen.problems else []))
+
+
+WORKLOAD_COLUMNS = ("CLUSTER", "WORKLOAD", "MESHED", "SUCCESS", "RPS", "P50", "P99", "MTLS", "CONNECTIONS")
+
+
+def workloads(seen: Stat) -> Table:
+    table = _table(f"WORKLOADS, what their proxies measured in {seen.window:g} s", *WORKLOAD_COLUMNS,
+                   right=WORKLOAD_COLUMNS[2:])  # fmt: skip
+    for row in seen.workloads:
+        table.add_row(*workload(row))
+    return table
+
+
+def workload(row: Workload) -> tuple[Text | str, ...]:
+    """The cells of one workload, for `lab stat` and the terminal interface."""
+    return (
+        row.cluster, workload_name(row), meshed(row), success(row.success),
+        "-" if row.rate is None else f"{row.rate:.1f}/s", milliseconds(row.p50_ms), milliseconds(row.p99_ms),
+        "-" if row.mtls is None else f"{row.mtls:.0%}",
+        "-" if row.connections is None else str(row.connections),
+    )  # fmt: skip
+
+
+def workload_name(row: Workload) -> str:
+    """`shop/front`; what is no Deployment has its kind with it."""
+    name = f"{row.namespace}/{row.name}"
+    return name if row.kind == "Deployment" else f"{name} ({row.kind})"
+
+
+def meshed(row: Workload) -> Text:
+    """Meshed pods of all, and how many of their proxies are silent."""
+    silent = row.meshed - row.answered
+    text = Text(f"{row.meshed}/{row.pods}")
+    return text.append(f" {silent} silent", BAD) if silent else text
 
 
 def faults(rows: Iterable[Fault]) -> Table:

@@ -39,8 +39,7 @@ class Observer:
     async def look(self) -> LabState:
         """The lab's state now; a dead cluster costs at most the gatherer's limit."""
         wans = self.lab.plan.wans
-        engine = await self.lab.engine.observe(self.lab.dir)
-        facts = tuple(_facts(self.lab, name, engine) for name in self.lab.topology.clusters)
+        facts = await clusters_of(self.lab)
         kube = await self.gatherer.gather(facts)
         faults = tuple(Ledger(self.lab.dir.ledger).read().values())
         return build.build(
@@ -133,6 +132,12 @@ def _fault(fault: model.Fault) -> state.Fault:
         others=fault.target.others,
         parameters=fault.parameters,
     )
+
+
+async def clusters_of(lab: Lab) -> tuple[ClusterFacts, ...]:
+    """What the engine knows of each of the lab's clusters now."""
+    engine = await lab.engine.observe(lab.dir)
+    return tuple(_facts(lab, name, engine) for name in lab.topology.clusters)
 
 
 def _facts(lab: Lab, name: str, engine: EngineState) -> ClusterFacts:

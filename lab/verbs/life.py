@@ -107,6 +107,34 @@ def status(
         show(status(lab, clusters=tuple(cluster)), json)
 
 
+@verb(
+    help={
+        "namespace": "only this namespace (may be repeated)",
+        "window": "seconds to measure for; Envoy brings latencies up to date every 5 s",
+        "watch": "keep the table up to date until Ctrl-C",
+    },
+    iterable=["cluster", "namespace"],
+)
+def stat(
+    c: Context,
+    lab: str = "",
+    cluster: list[str] = [],  # noqa: B006
+    namespace: list[str] = [],  # noqa: B006
+    window: str = "6s",
+    watch: bool = False,
+    json: bool = False,
+) -> None:
+    """What the mesh's proxies measured of each workload: success, rate, latency, mutual TLS."""
+    from lab.ops.stat import Asked, seconds, stat
+    from lab.ops.stat import watch as follow
+
+    asked = Asked(tuple(cluster), tuple(namespace), seconds(window))
+    if watch:
+        follow(lab, asked)
+    else:
+        show(stat(lab, asked), json)
+
+
 @verb(name="list")
 def list_(c: Context, json: bool = False) -> None:
     """Labs of this user, running or not."""
