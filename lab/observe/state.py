@@ -164,7 +164,15 @@ class LabState:
     problems: tuple[Problem, ...] = ()
     events: tuple[Event, ...] = ()
     checks: tuple[Check, ...] = ()
-    """Of `linkerd check`, where the mesh is Linkerd; only in a single look, as they take seconds."""
+    """Of `linkerd check`, where the mesh is Linkerd. They take seconds: a view that is kept up to date has
+    those of the last time."""
+    checked_at: float | None = None
+    """Unix time at which these checks began; None where there are none."""
+
+    @property
+    def checks_age(self) -> float:
+        """Seconds from the beginning of the checks to this state; 0 where there are none."""
+        return 0.0 if self.checked_at is None else max(0.0, self.time - self.checked_at)
 
     def to_json(self) -> dict[str, Any]:
         """The contract form, described by `status.schema.json`."""

@@ -27,6 +27,8 @@ STYLES = {
     "unknown": "dim",
 }
 BAD = "bold red"
+OLD_CHECKS = 60.0
+"""Checks that began so many seconds ago are late: new ones are begun every half minute."""
 
 
 def render(state: LabState) -> RenderableType:
@@ -42,7 +44,7 @@ def render(state: LabState) -> RenderableType:
     if state.faults:
         parts.append(faults(state.faults))
     if state.checks:
-        parts.append(checks(state.checks))
+        parts.append(checks(state.checks, state.checks_age))
     parts.append(problems(state.problems))
     return Group(*parts)
 
@@ -190,10 +192,11 @@ def faults(rows: Iterable[Fault]) -> Table:
     return table
 
 
-def checks(rows: Iterable[Check]) -> Table:
-    """How many went well in each cluster, and each that did not."""
+def checks(rows: Iterable[Check], age: float) -> Table:
+    """How many went well in each cluster, and each that did not; how old that is, if it is old."""
     found = list(rows)
-    table = _table("\nLINKERD CHECK", "CLUSTER", "RESULT", "CHECK", "MESSAGE")
+    title = "\nLINKERD CHECK" + (f", {age:.0f} s ago" if age > OLD_CHECKS else "")
+    table = _table(title, "CLUSTER", "RESULT", "CHECK", "MESSAGE")
     for cluster in dict.fromkeys(one.cluster for one in found):
         mine = [one for one in found if one.cluster == cluster]
         good = sum(one.result == "success" for one in mine)

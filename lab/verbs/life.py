@@ -98,8 +98,8 @@ def status(
     json: bool = False,
 ) -> None:
     """Clusters, links, services and faults: what works and who answers."""
+    from lab.ops.feed import watch as follow
     from lab.ops.status import status
-    from lab.ops.status import watch as follow
 
     if watch:
         follow(lab, clusters=tuple(cluster))
