@@ -167,7 +167,7 @@ def workload(row: Workload) -> tuple[Text | str, ...]:
     return (
         row.cluster, workload_name(row), meshed(row), success(row.success),
         "-" if row.rate is None else f"{row.rate:.1f}/s", milliseconds(row.p50_ms), milliseconds(row.p99_ms),
-        "-" if row.mtls is None else f"{row.mtls:.0%}",
+        percent(row.mtls),
         "-" if row.connections is None else str(row.connections),
     )  # fmt: skip
 
@@ -221,7 +221,14 @@ def success(share: float | None) -> Text:
     if share is None:
         return Text("-", style="dim")
     style = "green" if share >= 0.999 else "yellow" if share >= 0.99 else BAD
-    return Text("100 %" if share == 1 else f"{min(share * 100, 99.99):.2f} %", style=style)
+    return Text(percent(share), style=style)
+
+
+def percent(share: float | None) -> str:
+    """A share in words; all but a few is never shown as all."""
+    if share is None:
+        return "-"
+    return "100 %" if share == 1 else f"{min(share * 100, 99.99):.2f} %"
 
 
 def milliseconds(value: float | None) -> str:

@@ -182,7 +182,8 @@ async def test_w_shows_what_the_proxies_measured_in_the_place_of_the_callers(ben
         assert (table.display, bench.app.query_one(Traffic).display) == (True, False)
         assert bench.app.focused is table
         row = [str(cell) for cell in table.get_row("west/shop/Deployment/front")]
-        assert row == "west,shop/front,2/2 1 silent,50.00 %,40.0/s,3.1 ms,21.4 ms,100%,12".split(",")
+        assert row[:5] == ["west", "shop/front", "2/2 1 silent", "50.00 %", "40.0/s"]
+        assert row[5:] == ["3.1 ms", "21.4 ms", "100 %", "12"]
         assert str(table.get_cell("east/shop/Deployment/front", "SUCCESS")) == "-"
         await pilot.press("w")
         assert (table.display, bench.app.query_one(Traffic).display) == (False, True)
