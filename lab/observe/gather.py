@@ -56,8 +56,9 @@ class Gatherer:
         return {fact.name: answer for fact, answer in zip(asked, answers, strict=True)}
 
     async def close(self) -> None:
-        while self._clients:
-            await self._clients.popitem()[1].close()
+        clients, self._clients = self._clients, {}
+        # All at once: a program that ends may have no time for one after the other.
+        await asyncio.gather(*(client.close() for client in clients.values()))
 
     async def ask(self, fact: ClusterFacts, read: Callable[[Client], Awaitable[T]]) -> T | str:
         """What `read` gets from the cluster's API server, or in words why it gets nothing."""

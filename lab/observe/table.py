@@ -151,7 +151,7 @@ def stat(seen: Stat) -> RenderableType:
     return Group(*parts, *([problems(seen.problems)] if seen.problems else []))
 
 
-WORKLOAD_COLUMNS = ("CLUSTER", "WORKLOAD", "MESHED", "SUCCESS", "RPS", "P50", "P99", "MTLS", "CONNECTIONS")
+WORKLOAD_COLUMNS = ("CLUSTER", "WORKLOAD", "MESHED", "SUCCESS", "RPS", "P50", "P99", "MTLS", "TCP")
 
 
 def workloads(seen: Stat) -> Table:
@@ -228,7 +228,7 @@ def percent(share: float | None) -> str:
     """A share in words; all but a few is never shown as all."""
     if share is None:
         return "-"
-    return "100 %" if share == 1 else f"{min(share * 100, 99.99):.2f} %"
+    return f"{share:.0%}".replace("%", " %") if share in (0, 1) else f"{min(share * 100, 99.99):.2f} %"
 
 
 def milliseconds(value: float | None) -> str:

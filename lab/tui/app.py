@@ -37,6 +37,7 @@ class LabApp(App[None]):
     TITLE = "multicluster-lab"
     ENABLE_COMMAND_PALETTE = True
     HORIZONTAL_BREAKPOINTS = [(0, "narrow"), (130, "wide")]
+    VERTICAL_BREAKPOINTS = [(0, "low"), (30, "high")]
     BINDINGS = [
         Binding("f", "fault", "Fault", id="lab.fault"),
         Binding("h,ctrl+d", "heal", "Heal", id="lab.heal"),

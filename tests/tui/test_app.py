@@ -1,5 +1,6 @@
 """The whole interface, driven by keys, with a feed in the test's hand."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -187,6 +188,19 @@ async def test_w_shows_what_the_proxies_measured_in_the_place_of_the_callers(ben
         assert str(table.get_cell("east/shop/Deployment/front", "SUCCESS")) == "-"
         await pilot.press("w")
         assert (table.display, bench.app.query_one(Traffic).display) == (False, True)
+
+
+async def test_many_workloads_leave_room_for_the_rest_on_a_small_terminal(bench, lab):
+    async with bench.app.run_test(size=(80, 24)) as pilot:
+        await bench.show(pilot, lab.state())
+        await pilot.press("w")
+        one = lab.measured().workloads[0]
+        many = tuple(replace(one, name=f"front-{number}") for number in range(20))
+        await bench.show(pilot, replace(lab.measured(), workloads=many))
+        table, lower = bench.app.query_one(Workloads), bench.app.query_one("#lower")
+        assert table.size.height >= 4
+        assert table.region.bottom <= lower.region.y
+        assert (lower.region.height >= 7, lower.region.bottom) == (True, 23)
 
 
 async def test_proxies_are_asked_only_while_the_workloads_are_shown(bench, lab):
