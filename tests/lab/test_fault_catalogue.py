@@ -57,6 +57,19 @@ def test_failing_requests_are_felt_from_the_other_cluster_in_their_share(lab: Ru
     assert success(lab, "west", "front") == 1
 
 
+def test_the_proxies_of_a_failing_app_have_measured_the_failures(lab: RunningLab) -> None:
+    def measured(cluster: str) -> float:
+        words = ("--lab", lab.name, "--cluster", cluster, "--namespace", "echo")
+        (echo,) = lab.cli.json("stat", *words)["workloads"]
+        return float(echo["success"] or 0)
+
+    lab.run("fault.http", "east/echo/echo", "--status", "503", "--share", "50%")
+    lab.eventually("about half of the responses", lambda: 0.2 < measured("east") < 0.8)
+    assert measured("west") == 1
+    lab.run("fault.heal", "--all")
+    lab.eventually("all again", lambda: measured("east") == 1)
+
+
 def test_held_up_requests_are_slow_from_the_other_cluster(lab: RunningLab) -> None:
     lab.run("fault.http", "east/echo/echo", "--delay", "300ms")
     lab.eventually("slow answers", lambda: lab.traffic("west", "echo-east").get("p50Ms", 0) >= 300)
