@@ -19,7 +19,7 @@ from lab.observe.golden import PROXY, Pod, is_meshed, owner
 from lab.observe.readings import ADMIN_PORT, Reading, reading
 from lab.observe.state import Problem
 
-PROXY_LIMIT = 3.0
+SCRAPE_LIMIT = 3.0
 """Seconds for one proxy: nobody's look at the lab waits for it, unlike for what `gather` asks."""
 
 
@@ -52,7 +52,7 @@ async def _cluster(gatherer: Gatherer, fact: ClusterFacts, namespaces: tuple[str
         return Scrape(problems=(Problem(f"cluster {fact.name}", answer, "lab status"),))
     client, pods = answer
     meshed = [pod for pod in pods if is_meshed(pod)]
-    read, silent = await each(meshed, lambda pod: _read(client, pod), PROXY_LIMIT * fact.scope.patience)
+    read, silent = await each(meshed, lambda pod: _read(client, pod), SCRAPE_LIMIT * fact.scope.patience)
     readings = dict(read)
     return Scrape(
         tuple(

@@ -110,8 +110,8 @@ def status(
 @verb(
     help={
         "namespace": "only this namespace (may be repeated)",
-        "window": "seconds to measure for; Envoy brings latencies up to date every 5 s",
         "watch": "keep the table up to date until Ctrl-C",
+        "window": "how long to measure, such as 10s; Envoy adds latencies up every 5 s",
     },
     iterable=["cluster", "namespace"],
 )
@@ -120,8 +120,8 @@ def stat(
     lab: str = "",
     cluster: list[str] = [],  # noqa: B006
     namespace: list[str] = [],  # noqa: B006
-    window: str = "6s",
     watch: bool = False,
+    window: str = "6s",
     json: bool = False,
 ) -> None:
     """What the mesh's proxies measured of each workload: success, rate, latency, mutual TLS."""

@@ -55,7 +55,7 @@ async def scraped(*facts: ClusterFacts, namespaces: tuple[str, ...] = ()) -> Scr
 
 @pytest.fixture(autouse=True)
 def short_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scraping, "PROXY_LIMIT", 0.5)
+    monkeypatch.setattr(scraping, "SCRAPE_LIMIT", 0.5)
 
 
 async def test_running_pods_come_with_what_their_proxies_say() -> None:
