@@ -3,12 +3,13 @@
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
+from rich.text import Text
 from textual.worker import Worker
 
 from lab.base.errors import LabError
 from lab.base.wait import pause
 from lab.observe.golden import Stat, Workload
-from lab.observe.table import WORKLOAD_COLUMNS, workload
+from lab.observe.table import WORKLOAD_COLUMNS, workload, workload_name
 from lab.tui.messages import FeedFailed
 from lab.tui.panes import Row, Table
 
@@ -17,7 +18,7 @@ Measured = Callable[[], AsyncIterator[Stat]]
 
 
 class Workloads(Table[Stat]):
-    """One row per meshed workload."""
+    """One row per meshed workload; those of a cluster that fell silent stay, dimmed, after the others."""
 
     columns_wanted = WORKLOAD_COLUMNS
 
@@ -25,6 +26,7 @@ class Workloads(Table[Stat]):
         super().__init__(**options)
         self._measured = measured
         self._following: Worker[None] | None = None
+        self._known: tuple[Workload, ...] = ()
         self.display = False
 
     def switch(self) -> None:
@@ -44,7 +46,10 @@ class Workloads(Table[Stat]):
             await pause(RETRY)
 
     def rows_of(self, state: Stat) -> Mapping[str, Row]:
-        return {key_of(row): workload(row) for row in state.workloads}
+        silent = {problem.where for problem in state.problems}
+        kept = tuple(row for row in self._known if f"cluster {row.cluster}" in silent)
+        self._known = (*state.workloads, *kept)
+        return {key_of(row): _silent(row) if row in kept else workload(row) for row in self._known}
 
     def documents(self) -> Mapping[str, Any]:
         """Each row as the JSON contract has it."""
@@ -52,6 +57,11 @@ class Workloads(Table[Stat]):
             return {}
         rows = self.state.to_json()["workloads"]
         return {key_of(row): document for row, document in zip(self.state.workloads, rows, strict=True)}
+
+
+def _silent(row: Workload) -> Row:
+    name = (Text(row.cluster, "dim"), Text(workload_name(row), "dim"))
+    return (*name, *[Text("?", "dim")] * (len(WORKLOAD_COLUMNS) - len(name)))
 
 
 def key_of(row: Workload) -> str:

@@ -6,6 +6,7 @@ from itertools import pairwise
 import pytest
 
 from lab.base.errors import LabError
+from lab.observe.state import Problem
 from lab.tui.app import LabApp
 from lab.tui.dialogs import ChooseFault, ShowYaml
 from lab.tui.head import Head
@@ -188,6 +189,21 @@ async def test_w_shows_what_the_proxies_measured_in_the_place_of_the_callers(ben
         assert str(table.get_cell("east/shop/Deployment/front", "SUCCESS")) == "-"
         await pilot.press("w")
         assert (table.display, bench.app.query_one(Traffic).display) == (False, True)
+
+
+async def test_workloads_of_a_cluster_that_fell_silent_stay_without_figures(bench, lab):
+    async with bench.app.run_test(size=SIZE) as pilot:
+        await bench.show(pilot, lab.state())
+        await pilot.press("w")
+        await bench.show(pilot, lab.measured())
+        whole = lab.measured()
+        paused = Problem("cluster west", "the cluster is paused", "lab status")
+        for _ in range(2):
+            await bench.show(pilot, replace(whole, workloads=whole.workloads[1:], problems=(paused,)))
+        table = bench.app.query_one(Workloads)
+        assert [str(table.get_cell(key.value, "RPS")) for key in table.rows] == ["-", "?"]
+        await bench.show(pilot, replace(whole, workloads=whole.workloads[1:]))
+        assert table.row_count == 1  # west is back, without this workload
 
 
 async def test_many_workloads_leave_room_for_the_rest_on_a_small_terminal(bench, lab):
