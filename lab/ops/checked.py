@@ -79,8 +79,9 @@ async def findings(lab: Lab, names: list[str]) -> list[Finding]:
                 for name in names
             ]
             return await mesh_of(lab.topology, lab.dir).check(clusters)
-    except LabError as error:
-        return [Finding("checks can be made", name, False, str(error), error.remedy) for name in names]
+    except (LabError, OSError) as error:
+        remedy = error.remedy if isinstance(error, LabError) else ""
+        return [Finding("checks can be made", name, False, str(error), remedy) for name in names]
 
 
 def with_findings(seen: LabState, found: list[Finding], at: float) -> LabState:

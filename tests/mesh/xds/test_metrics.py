@@ -116,7 +116,7 @@ async def test_probes_of_the_kubelet_are_no_responses_of_the_app(bench: Any) -> 
             return answer.status
 
     assert [await plain(agent) for agent in ("kube-probe/1.34", "kube-probe/1.34", "curl/8")] == [200] * 3
-    seen = await eventually(found, "one", "response_latency_ms_count", 3, tls="no_identity")
+    seen = await eventually(found, "one", "request_total", 3, tls="no_identity")
     assert seen.values("response_total", tls="no_identity") == [1]
 
 
