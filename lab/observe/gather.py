@@ -56,26 +56,35 @@ class Gatherer:
         return {fact.name: answer for fact, answer in zip(asked, answers, strict=True)}
 
     async def close(self) -> None:
-        while self._clients:
-            await self._clients.popitem()[1].close()
+        clients, self._clients = self._clients, {}
+        # All at once: a program that ends may have no time for one after the other.
+        await asyncio.gather(*(client.close() for client in clients.values()))
 
-    async def _cluster(self, fact: ClusterFacts) -> KubeFacts:
+    async def ask(self, fact: ClusterFacts, read: Callable[[Client], Awaitable[T]]) -> T | str:
+        """What `read` gets from the cluster's API server, or in words why it gets nothing."""
         if fact.paused:
-            return KubeFacts(error="the cluster is paused")
+            return "the cluster is paused"
         if not fact.api_running:
-            return KubeFacts(error="its API server does not run")
+            return "its API server does not run"
         if not fact.running:
-            return KubeFacts(error="its node does not run")
+            return "its node does not run"
         limit = LIMIT * fact.scope.patience
         try:
             async with asyncio.timeout(limit):
-                client = await self._client(fact.name)
-                facts = await read_objects(client, fact.scope)
+                return await read(await self._client(fact.name))
         except TimeoutError:
-            return KubeFacts(error=f"no answer within {limit:g} s")
+            return f"no answer within {limit:g} s"
         except (LabError, OSError) as error:
-            return KubeFacts(error=str(error))
-        return await read_programs(client, facts, self._window, PROXY_LIMIT * fact.scope.patience)
+            return str(error)
+
+    async def _cluster(self, fact: ClusterFacts) -> KubeFacts:
+        async def objects_of(client: Client) -> tuple[Client, KubeFacts]:
+            return client, await read_objects(client, fact.scope)
+
+        answer = await self.ask(fact, objects_of)
+        if isinstance(answer, str):
+            return KubeFacts(error=answer)
+        return await read_programs(*answer, self._window, PROXY_LIMIT * fact.scope.patience)
 
     async def _client(self, cluster: str) -> Client:
         if cluster not in self._clients:
@@ -90,10 +99,10 @@ async def read_objects(client: Client, scope: Scope) -> KubeFacts:
         _trust(client) if scope.mesh == "lab" else _nothing(),
         asyncio.gather(
             client.list(NODES),
-            _within(client, PODS, scope),
-            _within(client, DEPLOYMENTS, scope),
-            _within(client, EVENTS, scope),
-            _within(client, SERVICES, scope, labels="mirror.linkerd.io/mirrored-service=true"),
+            within(client, PODS, scope),
+            within(client, DEPLOYMENTS, scope),
+            within(client, EVENTS, scope),
+            within(client, SERVICES, scope, labels="mirror.linkerd.io/mirrored-service=true"),
             links_of(client) if scope.mesh != "none" else _no_objects(),
         ),
     )
@@ -113,7 +122,8 @@ async def read_objects(client: Client, scope: Scope) -> KubeFacts:
     )
 
 
-async def _within(client: Client, kind: Kind, scope: Scope, labels: str = "") -> list[Object]:
+async def within(client: Client, kind: Kind, scope: Scope, labels: str = "") -> list[Object]:
+    """The objects of a kind that are the lab's business."""
     spaces = ("",) if scope.namespaces is None else scope.namespaces
     answers = await asyncio.gather(*(client.list(kind, space, labels) for space in spaces))
     return [obj for answer in answers for obj in answer]
@@ -154,13 +164,14 @@ async def read_programs(client: Client, facts: KubeFacts, window: float, limit: 
     generators = [p for p in facts.pods if _runs(p, TRAFFIC_NAMESPACE) and is_generator(p)]
     mirrors = [p for p in facts.pods if _runs(p, MIRROR_NAMESPACE) and is_mirror(p)]
     traffic, measured = await asyncio.gather(
-        _each(generators, lambda pod: _traffic(client, pod, window), limit),
-        _each(mirrors, lambda pod: _probes(client, pod), limit),
+        each(generators, lambda pod: _traffic(client, pod, window), limit),
+        each(mirrors, lambda pod: _probes(client, pod), limit),
     )
     probes: dict[str, GatewayProbe] = {}
     for answer in measured[0]:
         probes.update(answer)
-    return replace(facts, traffic=tuple(traffic[0]), probes=probes, unread=(*traffic[1], *measured[1]))
+    unread = (f"{objects.name(pod)}: {why}" for pod, why in (*traffic[1], *measured[1]))
+    return replace(facts, traffic=tuple(traffic[0]), probes=probes, unread=tuple(unread))
 
 
 def is_generator(pod: Object) -> bool:
@@ -176,21 +187,20 @@ def _runs(pod: Object, namespace: str) -> bool:
     return objects.namespace(pod) == namespace and objects.status(pod).get("phase") == "Running"
 
 
-async def _each(
+async def each(
     pods: Iterable[Object], read: Callable[[Object], Awaitable[T]], limit: float
-) -> tuple[list[T], list[str]]:
-    """Read all pods at once; the answers, and a line for each that gave none."""
+) -> tuple[list[T], list[tuple[Object, str]]]:
+    """Read all pods at once, each for at most `limit` seconds; the answers, and why the others gave none."""
 
-    async def one(pod: Object) -> T | str:
+    async def one(pod: Object) -> tuple[list[T], list[tuple[Object, str]]]:
         try:
             async with asyncio.timeout(limit):
-                return await read(pod)
+                return [await read(pod)], []
         except (TimeoutError, LabError, OSError, ValueError) as error:
-            return f"{objects.name(pod)}: {error or f'no answer within {limit:g} s'}"
+            return [], [(pod, str(error) or f"no answer within {limit:g} s")]
 
-    answers = await asyncio.gather(*(one(pod) for pod in pods))
-    silent = [answer for answer in answers if isinstance(answer, str)]
-    return [answer for answer in answers if not isinstance(answer, str)], silent
+    found = await asyncio.gather(*map(one, pods))
+    return [a for answers, _ in found for a in answers], [pod for _, silent in found for pod in silent]
 
 
 def proxy_path(pod: Object, port: int, path: str) -> str:

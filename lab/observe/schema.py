@@ -1,4 +1,4 @@
-"""The JSON Schema of `status --json`, shipped next to this module; printed for users and checked by tests."""
+"""The JSON Schemas of `status --json` and `stat --json`, shipped next to this module."""
 
 import json
 from importlib.resources import files
@@ -6,5 +6,13 @@ from typing import Any
 
 
 def status_schema() -> dict[str, Any]:
-    schema: dict[str, Any] = json.loads(files("lab.observe").joinpath("status.schema.json").read_text())
+    return _schema("status")
+
+
+def stat_schema() -> dict[str, Any]:
+    return _schema("stat")
+
+
+def _schema(verb: str) -> dict[str, Any]:
+    schema: dict[str, Any] = json.loads(files("lab.observe").joinpath(f"{verb}.schema.json").read_text())
     return schema

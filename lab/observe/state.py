@@ -164,21 +164,30 @@ class LabState:
     problems: tuple[Problem, ...] = ()
     events: tuple[Event, ...] = ()
     checks: tuple[Check, ...] = ()
-    """Of `linkerd check`, where the mesh is Linkerd; only in a single look, as they take seconds."""
+    """Of `linkerd check`, where the mesh is Linkerd. They take seconds: a view that is kept up to date has
+    those of the last time."""
+    checked_at: float | None = None
+    """Unix time at which these checks began; None where there are none."""
+
+    @property
+    def checks_age(self) -> float:
+        """Seconds from the beginning of the checks to this state; 0 where there are none."""
+        return 0.0 if self.checked_at is None else max(0.0, self.time - self.checked_at)
 
     def to_json(self) -> dict[str, Any]:
-        """The contract form: camelCase names, lists and objects only."""
-        encoded: dict[str, Any] = _encoded(self)
-        return encoded
+        """The contract form, described by `status.schema.json`."""
+        found: dict[str, Any] = encoded(self)
+        return found
 
 
-def _encoded(value: Any) -> Any:
+def encoded(value: Any) -> Any:
+    """A frozen value in its JSON form: camelCase names, lists and objects only."""
     if is_dataclass(value) and not isinstance(value, type):
-        return {_camel(part.name): _encoded(getattr(value, part.name)) for part in fields(value)}
+        return {_camel(part.name): encoded(getattr(value, part.name)) for part in fields(value)}
     if isinstance(value, Mapping):
-        return {str(key): _encoded(item) for key, item in value.items()}
+        return {str(key): encoded(item) for key, item in value.items()}
     if isinstance(value, tuple | list):
-        return [_encoded(item) for item in value]
+        return [encoded(item) for item in value]
     return value
 
 

@@ -9,6 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from lab.observe.golden import Stat, Workload
 from lab.observe.state import Check, Cluster, Component, Fault, LabState, Link, Problem, Service
 
 STYLES = {
@@ -26,6 +27,8 @@ STYLES = {
     "unknown": "dim",
 }
 BAD = "bold red"
+OLD_CHECKS = 60.0
+"""Checks that began so many seconds ago are late: new ones are begun every half minute."""
 
 
 def render(state: LabState) -> RenderableType:
@@ -41,7 +44,7 @@ def render(state: LabState) -> RenderableType:
     if state.faults:
         parts.append(faults(state.faults))
     if state.checks:
-        parts.append(checks(state.checks))
+        parts.append(checks(state.checks, state.checks_age))
     parts.append(problems(state.problems))
     return Group(*parts)
 
@@ -140,6 +143,48 @@ def services(rows: Iterable[Service]) -> Table:
     return table
 
 
+def stat(seen: Stat) -> RenderableType:
+    """The whole page of `lab stat`."""
+    if not seen.workloads and not seen.problems:
+        return "no workload here has a proxy of the mesh"
+    parts: list[RenderableType] = [workloads(seen)] if seen.workloads else []
+    return Group(*parts, *([problems(seen.problems)] if seen.problems else []))
+
+
+WORKLOAD_COLUMNS = ("CLUSTER", "WORKLOAD", "MESHED", "SUCCESS", "RPS", "P50", "P99", "MTLS", "TCP")
+
+
+def workloads(seen: Stat) -> Table:
+    table = _table(f"WORKLOADS, what their proxies measured in {seen.window:g} s", *WORKLOAD_COLUMNS,
+                   right=WORKLOAD_COLUMNS[2:])  # fmt: skip
+    for row in seen.workloads:
+        table.add_row(*workload(row))
+    return table
+
+
+def workload(row: Workload) -> tuple[Text | str, ...]:
+    """The cells of one workload, for `lab stat` and the terminal interface."""
+    return (
+        row.cluster, workload_name(row), meshed(row), success(row.success),
+        "-" if row.rate is None else f"{row.rate:.1f}/s", milliseconds(row.p50_ms), milliseconds(row.p99_ms),
+        percent(row.mtls),
+        "-" if row.connections is None else str(row.connections),
+    )  # fmt: skip
+
+
+def workload_name(row: Workload) -> str:
+    """`shop/front`; what is no Deployment has its kind with it."""
+    name = f"{row.namespace}/{row.name}"
+    return name if row.kind == "Deployment" else f"{name} ({row.kind})"
+
+
+def meshed(row: Workload) -> Text:
+    """Meshed pods of all, and how many of their proxies are silent."""
+    silent = row.meshed - row.answered
+    text = Text(f"{row.meshed}/{row.pods}")
+    return text.append(f" {silent} silent", BAD) if silent else text
+
+
 def faults(rows: Iterable[Fault]) -> Table:
     table = _table("\nFAULTS", "ID", "KIND", "TARGET", "STATE")
     for fault in rows:
@@ -147,10 +192,11 @@ def faults(rows: Iterable[Fault]) -> Table:
     return table
 
 
-def checks(rows: Iterable[Check]) -> Table:
-    """How many went well in each cluster, and each that did not."""
+def checks(rows: Iterable[Check], age: float) -> Table:
+    """How many went well in each cluster, and each that did not; how old that is, if it is old."""
     found = list(rows)
-    table = _table("\nLINKERD CHECK", "CLUSTER", "RESULT", "CHECK", "MESSAGE")
+    title = "\nLINKERD CHECK" + (f", {age:.0f} s ago" if age > OLD_CHECKS else "")
+    table = _table(title, "CLUSTER", "RESULT", "CHECK", "MESSAGE")
     for cluster in dict.fromkeys(one.cluster for one in found):
         mine = [one for one in found if one.cluster == cluster]
         good = sum(one.result == "success" for one in mine)
@@ -175,7 +221,14 @@ def success(share: float | None) -> Text:
     if share is None:
         return Text("-", style="dim")
     style = "green" if share >= 0.999 else "yellow" if share >= 0.99 else BAD
-    return Text("100 %" if share == 1 else f"{min(share * 100, 99.99):.2f} %", style=style)
+    return Text(percent(share), style=style)
+
+
+def percent(share: float | None) -> str:
+    """A share in words; all but a few is never shown as all."""
+    if share is None:
+        return "-"
+    return f"{share:.0%}".replace("%", " %") if share in (0, 1) else f"{min(share * 100, 99.99):.2f} %"
 
 
 def milliseconds(value: float | None) -> str:

@@ -1,15 +1,11 @@
-"""The state of a running lab: gathered, judged, shown once or kept up to date."""
+"""The state of a running lab: gathered, judged, and shown once. `lab.ops.feed` keeps it up to date."""
 
 import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from rich.console import Console
-from rich.live import Live
-
-from lab.base.wait import pause
 from lab.engines.protocol import EngineState
 from lab.faults import model
 from lab.faults.impair import suffered
@@ -39,8 +35,7 @@ class Observer:
     async def look(self) -> LabState:
         """The lab's state now; a dead cluster costs at most the gatherer's limit."""
         wans = self.lab.plan.wans
-        engine = await self.lab.engine.observe(self.lab.dir)
-        facts = tuple(_facts(self.lab, name, engine) for name in self.lab.topology.clusters)
+        facts = await clusters_of(self.lab)
         kube = await self.gatherer.gather(facts)
         faults = tuple(Ledger(self.lab.dir.ledger).read().values())
         return build.build(
@@ -88,34 +83,15 @@ def answer(seen: LabState) -> Answer:
     return Answer(seen.to_json(), table.render(seen), ok=not seen.problems)
 
 
-def watch(name: str, clusters: tuple[str, ...] = ()) -> None:
-    """Keep the table up to date until Ctrl-C."""
-    lab = find(name)
-    chosen = lab.chosen(clusters)
-
-    async def forever() -> None:
-        async with observer(lab) as eyes:
-            with Live(console=Console(), auto_refresh=False, screen=True) as live:
-                while True:
-                    live.update(table.render(only(await eyes.look(), chosen)), refresh=True)
-                    await pause(REFRESH)
-
-    asyncio.run(forever())
-
-
 def only(seen: LabState, clusters: tuple[str, ...]) -> LabState:
     """The part of a state that is about these clusters."""
     if set(clusters) >= {cluster.name for cluster in seen.clusters}:
         return seen
-    return state.LabState(
-        lab=seen.lab,
-        engine=seen.engine,
-        state=seen.state,
-        time=seen.time,
+    return replace(
+        seen,
         clusters=tuple(c for c in seen.clusters if c.name in clusters),
         links=tuple(link for link in seen.links if {link.from_, link.to} & set(clusters)),
         services=tuple(s for s in seen.services if s.cluster in clusters),
-        faults=seen.faults,
         problems=tuple(p for p in seen.problems if any(name in p.where for name in clusters)),
         events=tuple(e for e in seen.events if e.cluster in clusters),
         checks=tuple(c for c in seen.checks if c.cluster in clusters),
@@ -133,6 +109,12 @@ def _fault(fault: model.Fault) -> state.Fault:
         others=fault.target.others,
         parameters=fault.parameters,
     )
+
+
+async def clusters_of(lab: Lab) -> tuple[ClusterFacts, ...]:
+    """What the engine knows of each of the lab's clusters now."""
+    engine = await lab.engine.observe(lab.dir)
+    return tuple(_facts(lab, name, engine) for name in lab.topology.clusters)
 
 
 def _facts(lab: Lab, name: str, engine: EngineState) -> ClusterFacts:

@@ -24,6 +24,7 @@ from lab.tui.head import Head
 from lab.tui.logs import Commands, Events
 from lab.tui.messages import CommandEnded, FeedFailed, StateArrived
 from lab.tui.panes import Faults, Map, Problems, Table, Traffic, traffic_key
+from lab.tui.workloads import Measured, Workloads
 
 Feed = Callable[[], AsyncIterator[LabState]]
 RETRY = 1.0
@@ -36,12 +37,14 @@ class LabApp(App[None]):
     TITLE = "multicluster-lab"
     ENABLE_COMMAND_PALETTE = True
     HORIZONTAL_BREAKPOINTS = [(0, "narrow"), (130, "wide")]
+    VERTICAL_BREAKPOINTS = [(0, "low"), (30, "high")]
     BINDINGS = [
         Binding("f", "fault", "Fault", id="lab.fault"),
         Binding("h,ctrl+d", "heal", "Heal", id="lab.heal"),
         Binding("H", "heal_all", "Heal all", id="lab.heal-all"),
         Binding("slash", "filter", "Filter", key_display="/", id="lab.filter"),
         Binding("y", "yaml", "YAML", id="lab.yaml"),
+        Binding("w", "workloads", "Workloads", id="lab.workloads"),
         Binding("e", "show('events')", "Events", id="lab.events"),
         Binding("p", "show('problems')", "Problems", id="lab.problems"),
         Binding("c", "show('commands')", "Commands", id="lab.commands"),
@@ -52,16 +55,19 @@ class LabApp(App[None]):
     ]
     state: reactive[LabState | None] = reactive(None)
 
-    def __init__(self, feed: Feed, actions: Actions, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, feed: Feed, measured: Measured, actions: Actions, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         super().__init__()
-        self._feed, self._actions = feed, actions
+        self._feed, self._measured, self._actions = feed, measured, actions
         self._head = Head(clock)
         self._events, self._commands = Events("event-log"), Commands("command-log")
 
     def compose(self) -> ComposeResult:
         yield self._head.data_bind(LabApp.state)
         yield Map(id="map").data_bind(LabApp.state)
-        yield Traffic(id="traffic").data_bind(LabApp.state)
+        yield Traffic(id="traffic", classes="rates").data_bind(LabApp.state)
+        yield Workloads(self._measured, id="workloads", classes="rates")
         with Horizontal(id="lower"):
             yield Faults(id="faults").data_bind(LabApp.state)
             with TabbedContent(id="more", initial="events"):
@@ -71,7 +77,7 @@ class LabApp(App[None]):
                     yield Problems(id="problem-table").data_bind(LabApp.state)
                 with TabPane("Commands", id="commands"):
                     yield self._commands
-        yield Input(placeholder="filter traffic and events; esc clears", id="filter")
+        yield Input(placeholder="filter traffic, workloads and events; esc clears", id="filter")
         yield Footer()
 
     def on_mount(self) -> None:
@@ -148,6 +154,15 @@ class LabApp(App[None]):
     def action_show(self, pane: str) -> None:
         self.query_one("#more", TabbedContent).active = pane
 
+    def action_workloads(self) -> None:
+        """Show what the proxies measured in the place of what the callers did, or the other way round."""
+        self.query_one(Workloads).switch()
+        self.query_one(Traffic).display = not self.query_one(Workloads).display
+        self._focus_rates()
+
+    def _focus_rates(self) -> None:
+        next(table for table in self.query(".rates") if table.display).focus()
+
     def action_filter(self) -> None:
         box = self.query_one("#filter", Input)
         box.add_class("open")
@@ -156,18 +171,19 @@ class LabApp(App[None]):
     @on(Input.Changed, "#filter")
     def narrow(self, event: Input.Changed) -> None:
         self.query_one(Traffic).wanted = event.value
+        self.query_one(Workloads).wanted = event.value
         self.query_one(Problems).wanted = event.value
         self._events.filter(event.value)
 
     @on(Input.Submitted, "#filter")
     def leave_filter(self) -> None:
-        self.query_one(Traffic).focus()
+        self._focus_rates()
 
     def action_clear(self) -> None:
         box = self.query_one("#filter", Input)
         box.clear()
         box.remove_class("open")
-        self.query_one(Traffic).focus()
+        self._focus_rates()
 
     def action_yaml(self) -> None:
         """Show what is under the cursor of the focused table as the JSON contract has it."""
@@ -178,6 +194,7 @@ class LabApp(App[None]):
         rows = {traffic_key(s): d for s, d in zip(self.state.services, document["services"], strict=True)}
         rows |= {fault["id"]: fault for fault in document["faults"]}
         rows |= {f"{p['where']}: {p['what']}": p for p in document["problems"]}
+        rows |= self.query_one(Workloads).documents()
         if key in rows:
             self.push_screen(ShowYaml(key, rows[key]))
 

@@ -8,7 +8,7 @@ from textual.reactive import reactive
 from textual.widget import Widget
 
 from lab.observe.state import LabState
-from lab.observe.table import word
+from lab.observe.table import OLD_CHECKS, word
 
 STALE_AFTER = 3.0
 
@@ -44,7 +44,8 @@ class Head(Widget):
         state = self.state
         counted = (("cluster", state.clusters), ("link", state.links), ("fault", state.faults))
         counts = "".join(f"  {len(of)} {what}{'s' * (len(of) != 1)}" for what, of in counted)
+        checks = f"  checks {state.checks_age:.0f} s old" if state.checks_age > OLD_CHECKS else ""
         return Text.assemble(
             ("lab ", "dim"), (state.lab, "bold"), ("  engine ", "dim"), state.engine, "  ",
-            word(state.state), (counts, "dim"), (warning, "bold red"),
+            word(state.state), (counts, "dim"), (checks, "yellow"), (warning, "bold red"),
         )  # fmt: skip

@@ -9,11 +9,13 @@ from collections.abc import AsyncIterator
 from rich.console import Console
 
 from lab.faults.model import Tenure
+from lab.observe.golden import Stat
 from lab.observe.state import LabState
 from lab.ops import fault
 from lab.ops.answer import Answer
 from lab.ops.feed import feed
 from lab.ops.labs import find
+from lab.ops.stat import Asked, stats
 from lab.tui.actions import Choice
 from lab.tui.app import LabApp
 
@@ -53,4 +55,7 @@ def open_tui(name: str) -> None:
     def states() -> AsyncIterator[LabState]:
         return feed(lab)
 
-    LabApp(states, LabActions(lab.name)).run()
+    def measured() -> AsyncIterator[Stat]:
+        return stats(lab, Asked())
+
+    LabApp(states, measured, LabActions(lab.name)).run()

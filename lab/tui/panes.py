@@ -5,7 +5,7 @@ Tables keep their rows and update cells, so that the cursor stays where the user
 
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
@@ -22,6 +22,8 @@ BAR = 8
 BLOCKS = "▁▂▃▄▅▆▇█"
 SHADES = ("cyan", "magenta", "yellow", "green", "blue", "bright_red")
 Row = Sequence[Text | str]
+State = TypeVar("State")
+"""What a table shows: of a lab, or of its proxies."""
 
 
 class Map(Widget):
@@ -43,10 +45,10 @@ class _Drawing:
         yield drawing.draw(self.state, options.max_width)
 
 
-class Table(DataTable[Text | str]):
+class Table(DataTable[Text | str], Generic[State]):
     """A DataTable that is brought in line with wanted rows; rows keep their keys, place and cursor."""
 
-    state: reactive[LabState | None] = reactive(None)
+    state: reactive[State | None] = reactive(None)
     wanted: reactive[str] = reactive("")
     """Only rows that contain this text are shown."""
     columns_wanted: tuple[str, ...] = ()
@@ -56,7 +58,7 @@ class Table(DataTable[Text | str]):
         for column in self.columns_wanted:
             self.add_column(column, key=column)
 
-    def rows_of(self, state: LabState) -> Mapping[str, Row]:
+    def rows_of(self, state: State) -> Mapping[str, Row]:
         raise NotImplementedError
 
     def watch_state(self) -> None:
@@ -96,7 +98,7 @@ class Table(DataTable[Text | str]):
         return str(self.coordinate_to_cell_key(self.cursor_coordinate).row_key.value)
 
 
-class Traffic(Table):
+class Traffic(Table[LabState]):
     """One row per calling cluster and service: success, rate, latency and who answers. Silent rows
     stay, dimmed.
     """
@@ -170,7 +172,7 @@ def answered_by(shares: Mapping[str, float], shades: Mapping[str, str]) -> Text:
     return text or Text("-", style="dim")
 
 
-class Faults(Table):
+class Faults(Table[LabState]):
     """The faults in force."""
 
     columns_wanted = ("FAULT", "ON", "STATE", "SINCE")
@@ -182,7 +184,7 @@ class Faults(Table):
         }
 
 
-class Problems(Table):
+class Problems(Table[LabState]):
     """What is wrong, and the command that helps."""
 
     columns_wanted = ("WHERE", "WHAT", "REMEDY")

@@ -98,13 +98,41 @@ def status(
     json: bool = False,
 ) -> None:
     """Clusters, links, services and faults: what works and who answers."""
+    from lab.ops.feed import watch as follow
     from lab.ops.status import status
-    from lab.ops.status import watch as follow
 
     if watch:
         follow(lab, clusters=tuple(cluster))
     else:
         show(status(lab, clusters=tuple(cluster)), json)
+
+
+@verb(
+    help={
+        "namespace": "only this namespace (may be repeated)",
+        "watch": "keep the table up to date until Ctrl-C",
+        "window": "how long to measure, such as 10s; Envoy adds latencies up every 5 s",
+    },
+    iterable=["cluster", "namespace"],
+)
+def stat(
+    c: Context,
+    lab: str = "",
+    cluster: list[str] = [],  # noqa: B006
+    namespace: list[str] = [],  # noqa: B006
+    watch: bool = False,
+    window: str = "6s",
+    json: bool = False,
+) -> None:
+    """What the mesh's proxies measured of each workload: success, rate, latency, mutual TLS."""
+    from lab.ops.stat import Asked, seconds, stat
+    from lab.ops.stat import watch as follow
+
+    asked = Asked(tuple(cluster), tuple(namespace), seconds(window))
+    if watch:
+        follow(lab, asked)
+    else:
+        show(stat(lab, asked), json)
 
 
 @verb(name="list")

@@ -10,6 +10,7 @@ namespace = Collection(
     life.plan,
     life.validate,
     life.status,
+    life.stat,
     life.list_,
     life.kubeconfig,
     life.doctor,

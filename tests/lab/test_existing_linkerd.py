@@ -3,7 +3,9 @@
 The clusters are real API servers with nodes; Linkerd's images stand for a program that only sleeps.
 """
 
+import asyncio
 from collections.abc import Iterator
+from contextlib import aclosing
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +13,9 @@ import pytest
 import yaml
 
 from lab.kube.kubeconfig import server_of
+from lab.observe.state import LabState
+from lab.ops.feed import feed
+from lab.ops.labs import find
 from tests.lab.conftest import Cli, RunningLab, bring_up
 from tests.lab.hosts import Host
 from tests.mesh.linkerd.conftest import LATEST, install
@@ -43,7 +48,21 @@ def linked(host: Host) -> str:
     return str(file)
 
 
-def test_linkerd_comes_up_is_checked_upgraded_and_leaves_nothing(host: Host) -> None:
+async def first_with_checks(name: str) -> LabState:
+    """The first state with checks that a view of the lab gets; there are looks before it."""
+    async with asyncio.timeout(60), aclosing(feed(find(name))) as states:
+        looks = 0
+        async for seen in states:
+            if seen.checks:
+                assert looks > 0
+                return seen
+            looks += 1
+    raise AssertionError("a view never ends")
+
+
+def test_linkerd_comes_up_is_checked_upgraded_and_leaves_nothing(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
     before = host.census("west")
     file, cli = linked(host), host.cli
     planned = [row["command"] for row in cli.json("plan", file) if row["verb"] == "command"]
@@ -56,6 +75,12 @@ def test_linkerd_comes_up_is_checked_upgraded_and_leaves_nothing(host: Host) -> 
         assert [(link["state"], link["modes"]) for link in status["links"]] == [("up", ["flat"])]
         assert {one["result"] for one in status["checks"]} == {"success", "warning"}
         assert {one["cluster"] for one in status["checks"]} == {"west", "east"}
+        for key, value in cli.env.items():
+            monkeypatch.setenv(key, value)
+        viewed = asyncio.run(first_with_checks("meshed"))
+        assert {(one.cluster, one.what) for one in viewed.checks} == {
+            (one["cluster"], one["what"]) for one in status["checks"]
+        }
         assert "nothing to do" in cli.run("plan", file).stdout
 
         (host.folder / "tools" / "linkerd").unlink()

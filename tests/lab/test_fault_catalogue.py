@@ -57,6 +57,20 @@ def test_failing_requests_are_felt_from_the_other_cluster_in_their_share(lab: Ru
     assert success(lab, "west", "front") == 1
 
 
+def test_the_proxies_of_a_failing_app_have_measured_the_failures(lab: RunningLab) -> None:
+    def measured() -> list[float]:
+        rows = lab.cli.json("stat", "--lab", lab.name, "--namespace", "echo")["workloads"]
+        return [row["success"] or 0 for row in rows]  # west's, then east's
+
+    def is_east_failing() -> bool:
+        return len(found := measured()) == 2 and found[0] == 1 and 0.2 < found[1] < 0.8
+
+    lab.run("fault.http", "east/echo/echo", "--status", "503", "--share", "50%")
+    lab.eventually("about half of the responses", is_east_failing)
+    lab.run("fault.heal", "--all")
+    lab.eventually("all again", lambda: measured() == [1, 1])
+
+
 def test_held_up_requests_are_slow_from_the_other_cluster(lab: RunningLab) -> None:
     lab.run("fault.http", "east/echo/echo", "--delay", "300ms")
     lab.eventually("slow answers", lambda: lab.traffic("west", "echo-east").get("p50Ms", 0) >= 300)

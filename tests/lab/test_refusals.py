@@ -72,6 +72,7 @@ def test_an_unknown_topology_name_is_answered_with_the_one_meant(cli: Cli) -> No
     "words",
     [
         ("status", "--cluster", "onee"),
+        ("stat", "--cluster", "onee"),
         ("fault.pause", "onee"),
         ("logs", "onee/default/x"),
         ("exec", "onee/default/x", "--", "true"),

@@ -80,6 +80,21 @@ def test_a_federated_service_is_answered_by_both_clusters(lab: RunningLab) -> No
     )
 
 
+def test_the_proxies_have_measured_what_the_callers_sent(lab: RunningLab) -> None:
+    def agree() -> bool:
+        seen = lab.cli.json("stat", "--lab", lab.name, "--namespace", "echo")
+        rows = {row["cluster"]: row for row in seen["workloads"]}
+        if seen["problems"] or rows.keys() != {"west", "east"}:
+            return False
+        echo, sent = rows["west"], lab.traffic("east", "echo-west")["rate"]  # 10/s; nobody else calls it
+        assert (echo["kind"], echo["name"], echo["meshed"]) == ("Deployment", "echo", 1)
+        is_rate_right = sent > 5 and abs(echo["rate"] - sent) < 0.25 * sent
+        is_latency_known = echo["p50Ms"] and 0 < echo["p50Ms"] <= echo["p99Ms"]
+        return bool(is_rate_right and is_latency_known and echo["success"] == echo["mtls"] == 1)
+
+    lab.eventually("the same figures from both ends", agree)
+
+
 def test_up_again_has_nothing_to_do(lab: RunningLab) -> None:
     again = lab.cli.run("up", "two-clusters", "--lab", lab.name)
     assert "nothing to do" in again.stderr

@@ -53,7 +53,7 @@ def test_cluster_names_are_never_rewritten(observation, west, make):
 
 
 def test_observing_works_without_the_screen_library():
-    names = "build facts gather links clusters metrics schema state table verdict"
+    names = "build facts gather golden links clusters metrics readings schema scrape state table verdict"
     modules = ", ".join(f"lab.observe.{name}" for name in names.split())
     code = f"import sys, {modules}; sys.exit('textual' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False, timeout=30).returncode == 0

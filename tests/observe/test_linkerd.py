@@ -112,7 +112,7 @@ def test_checks_are_shown_with_what_failed_and_failures_are_problems(observation
         Finding("linkerd-version: cli is up-to-date", "west", True, "is old", "see URL", is_warning=True),
         Finding("linkerd-multicluster: clusters share trust anchors", "west", False, "* east", "see HINT"),
     ]
-    state = with_findings(seen, found)
+    state = with_findings(seen, found, at=seen.time)
     jsonschema.validate(json.loads(json.dumps(state.to_json())), status_schema())
     assert [one.result for one in state.checks] == ["success", "warning", "error"]
     assert (

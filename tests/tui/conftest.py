@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from lab.base.errors import LabError
+from lab.observe.golden import Stat, Workload
 from lab.observe.state import (
     Api,
     Cluster,
@@ -86,6 +87,13 @@ def state(**changes: Any) -> LabState:
     return replace(whole, **changes)
 
 
+def measured(**changes: Any) -> Stat:
+    """What the proxies of front said, in both clusters; keywords replace parts of west's."""
+    west = Workload("west", "shop", "Deployment", "front", 2, 2, 2, 40.0, 1.0, 3.1, 21.4, 1.0, 12)
+    east = replace(west, cluster="east", rate=None, success=None, p50_ms=None, p99_ms=None, mtls=None)
+    return Stat("two-clusters", 1_800_000_000.0, 6.0, (replace(west, **changes), east))
+
+
 def broken_state() -> LabState:
     """East is paused by a fault; west's traffic has moved and lost some on the way."""
     fault = Fault("pause-1", "pause", "east", "active", since=1_799_999_988.0, clusters=("east",))
@@ -105,20 +113,25 @@ def broken_state() -> LabState:
 
 
 class HandFeed:
-    """A feed that yields what the test gives it and otherwise waits."""
+    """A feed that yields what the test gives it and otherwise waits; `readers` of it are counted."""
 
     def __init__(self) -> None:
-        self.queue: asyncio.Queue[LabState | LabError] = asyncio.Queue()
+        self.queue: asyncio.Queue[Any] = asyncio.Queue()
+        self.readers = 0
 
-    def give(self, item: LabState | LabError) -> None:
+    def give(self, item: LabState | Stat | LabError) -> None:
         self.queue.put_nowait(item)
 
-    async def __call__(self) -> AsyncIterator[LabState]:
-        while True:
-            item = await self.queue.get()
-            if isinstance(item, LabError):
-                raise item
-            yield item
+    async def __call__(self) -> AsyncIterator[Any]:
+        self.readers += 1
+        try:
+            while True:
+                item = await self.queue.get()
+                if isinstance(item, LabError):
+                    raise item
+                yield item
+        finally:
+            self.readers -= 1
 
 
 class Recorder:
@@ -145,11 +158,11 @@ class Bench:
     """An app with its hand-held feed, recorder and clock."""
 
     def __init__(self) -> None:
-        self.feed, self.actions, self.now = HandFeed(), Recorder(), 0.0
-        self.app = LabApp(self.feed, self.actions, clock=lambda: self.now)
+        self.feed, self.stats, self.actions, self.now = HandFeed(), HandFeed(), Recorder(), 0.0
+        self.app = LabApp(self.feed, self.stats, self.actions, clock=lambda: self.now)
 
-    async def show(self, pilot: Any, item: LabState | LabError) -> None:
-        self.feed.give(item)
+    async def show(self, pilot: Any, item: LabState | Stat | LabError) -> None:
+        (self.stats if isinstance(item, Stat) else self.feed).give(item)
         await pilot.pause()
         await pilot.pause()
 
@@ -167,5 +180,7 @@ def lab() -> Any:
         pass
 
     made = Lab()
-    made.__dict__.update(state=state, broken=broken_state, cluster=cluster, link=link, service=service)
+    made.__dict__.update(
+        state=state, broken=broken_state, cluster=cluster, link=link, service=service, measured=measured
+    )
     return made

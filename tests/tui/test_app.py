@@ -1,15 +1,18 @@
 """The whole interface, driven by keys, with a feed in the test's hand."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
 
 from lab.base.errors import LabError
+from lab.observe.state import Problem
 from lab.tui.app import LabApp
 from lab.tui.dialogs import ChooseFault, ShowYaml
 from lab.tui.head import Head
 from lab.tui.logs import Commands, Events
 from lab.tui.panes import Faults, Map, Problems, Traffic
+from lab.tui.workloads import Workloads
 
 SIZE = (100, 30)
 
@@ -170,6 +173,97 @@ async def test_y_shows_the_selected_row_as_yaml(bench, lab):
         await pilot.pause()
         assert isinstance(bench.app.screen, ShowYaml)
         assert bench.app.screen._value["p50Ms"] == 2.4
+
+
+async def test_w_shows_what_the_proxies_measured_in_the_place_of_the_callers(bench, lab):
+    async with bench.app.run_test(size=SIZE) as pilot:
+        await bench.show(pilot, lab.state())
+        await pilot.press("w")
+        await bench.show(pilot, lab.measured(success=0.5, answered=1))
+        table = bench.app.query_one(Workloads)
+        assert (table.display, bench.app.query_one(Traffic).display) == (True, False)
+        assert bench.app.focused is table
+        row = [str(cell) for cell in table.get_row("west/shop/Deployment/front")]
+        assert row[:5] == ["west", "shop/front", "2/2 1 silent", "50.00 %", "40.0/s"]
+        assert row[5:] == ["3.1 ms", "21.4 ms", "100 %", "12"]
+        assert str(table.get_cell("east/shop/Deployment/front", "SUCCESS")) == "-"
+        await pilot.press("w")
+        assert (table.display, bench.app.query_one(Traffic).display) == (False, True)
+
+
+async def test_workloads_of_a_cluster_that_fell_silent_stay_without_figures(bench, lab):
+    async with bench.app.run_test(size=SIZE) as pilot:
+        await bench.show(pilot, lab.state())
+        await pilot.press("w")
+        await bench.show(pilot, lab.measured())
+        whole = lab.measured()
+        paused = Problem("cluster west", "the cluster is paused", "lab status")
+        for _ in range(2):
+            await bench.show(pilot, replace(whole, workloads=whole.workloads[1:], problems=(paused,)))
+        table = bench.app.query_one(Workloads)
+        assert [str(table.get_cell(key.value, "RPS")) for key in table.rows] == ["-", "?"]
+        await bench.show(pilot, replace(whole, workloads=whole.workloads[1:]))
+        assert table.row_count == 1  # west is back, without this workload
+
+
+async def test_many_workloads_leave_room_for_the_rest_on_a_small_terminal(bench, lab):
+    async with bench.app.run_test(size=(80, 24)) as pilot:
+        await bench.show(pilot, lab.state())
+        await pilot.press("w")
+        one = lab.measured().workloads[0]
+        many = tuple(replace(one, name=f"front-{number}") for number in range(20))
+        await bench.show(pilot, replace(lab.measured(), workloads=many))
+        table, lower = bench.app.query_one(Workloads), bench.app.query_one("#lower")
+        assert table.size.height >= 4
+        assert table.region.bottom <= lower.region.y
+        assert (lower.region.height >= 7, lower.region.bottom) == (True, 23)
+
+
+async def test_proxies_are_asked_only_while_the_workloads_are_shown(bench, lab):
+    async with bench.app.run_test(size=SIZE) as pilot:
+        await bench.show(pilot, lab.state())
+        assert bench.stats.readers == 0
+        await pilot.press("w")
+        await pilot.pause()
+        assert bench.stats.readers == 1
+        await pilot.press("w")
+        await pilot.pause()
+        assert bench.stats.readers == 0
+
+
+async def test_workloads_that_cannot_be_measured_say_why_and_are_tried_again(bench, lab, monkeypatch):
+    monkeypatch.setattr("lab.tui.workloads.RETRY", 0)
+    async with bench.app.run_test(size=SIZE) as pilot:
+        await bench.show(pilot, lab.state())
+        await pilot.press("w")
+        bench.stats.give(LabError("the engine is gone"))
+        await pilot.pause()
+        await pilot.pause()
+        assert "the engine is gone" in head(bench.app)
+        await bench.show(pilot, lab.measured())
+        assert bench.app.query_one(Workloads).row_count == 2
+
+
+async def test_the_filter_and_yaml_hold_for_workloads_too(bench, lab):
+    async with bench.app.run_test(size=SIZE) as pilot:
+        await bench.show(pilot, lab.state())
+        await pilot.press("w")
+        await bench.show(pilot, lab.measured())
+        await pilot.press("slash", *"west", "enter")
+        await pilot.pause()
+        assert bench.app.query_one(Workloads).row_count == 1
+        await pilot.press("y")
+        await pilot.pause()
+        assert bench.app.screen._value["p99Ms"] == 21.4
+
+
+async def test_checks_that_are_late_say_how_old_they_are(bench, lab):
+    async with bench.app.run_test(size=SIZE) as pilot:
+        at = lab.state().time
+        await bench.show(pilot, lab.state(checked_at=at - 20))
+        assert "checks" not in head(bench.app)
+        await bench.show(pilot, lab.state(checked_at=at - 90))
+        assert "checks 90 s old" in head(bench.app)
 
 
 async def test_question_mark_opens_and_closes_the_help(bench):

@@ -2,8 +2,9 @@
 
 Outbound requests, connections and balancer states are known per endpoint, with the identity that stands
 behind it; outbound answers and latencies per Service or route, inbound ones per port and by whether the
-client was meshed. Envoy does not count by inbound client (no `client_id`), by the pod or workload at the
-other end (no `dst_pod`, `dst_deployment`), nor by the status that ends a gRPC stream.
+client was meshed. Of the kubelet's probes Envoy counts requests and latencies, and no responses. It does not
+count by inbound client (no `client_id`), by the pod or workload at the other end (no `dst_pod`,
+`dst_deployment`), nor by the status that ends a gRPC stream.
 """
 
 import re

@@ -7,18 +7,16 @@ counts what it did (`aborts_injected`, `delays_injected`) and answers `fault fil
 
 from typing import Any
 
-from envoy.config.route.v3 import route_components_pb2 as rc
 from envoy.extensions.filters.common.fault.v3 import fault_pb2 as common_pb2
 from envoy.extensions.filters.http.fault.v3 import fault_pb2
 from envoy.type.v3 import percent_pb2
 
 from lab.controlplane.model.ir import HttpFault
 from lab.controlplane.xds.http import http_filter
-from lab.controlplane.xds.matches import text_matcher
+from lab.controlplane.xds.kubelet import probes
 from lab.controlplane.xds.messages import duration
 
 HTTP_FAULT = "envoy.filters.http.fault"
-KUBELET = "kube-probe/"
 _PARTS = 10_000
 """Envoy counts in millionths, which are ten-thousandths of a percent."""
 
@@ -30,11 +28,7 @@ def fault_filter() -> Any:
 
 def fault_rules(fault: HttpFault) -> Any:
     """The settings for a route table; the kubelet's probes are spared, as they go by no mesh elsewhere."""
-    probe = text_matcher("prefix", KUBELET)
-    spared = rc.HeaderMatcher(
-        name="user-agent", string_match=probe, invert_match=True, treat_missing_header_as_empty=True
-    )
-    found = fault_pb2.HTTPFault(headers=[spared])
+    found = fault_pb2.HTTPFault(headers=[probes(wanted=False)])
     if fault.abort_percent:
         abort = fault_pb2.FaultAbort(percentage=_share(fault.abort_percent))
         if fault.grpc_status:

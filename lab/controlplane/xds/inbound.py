@@ -29,6 +29,7 @@ from lab.controlplane.xds import names
 from lab.controlplane.xds.clusters import Settings
 from lab.controlplane.xds.faults import HTTP_FAULT, fault_filter, fault_rules
 from lab.controlplane.xds.http import HCM, connection_manager, network_filter, use_ads_routes
+from lab.controlplane.xds.kubelet import probe_filter
 from lab.controlplane.xds.listeners import (
     DETECT_TIMEOUT,
     HTTP_VERSIONS,
@@ -122,15 +123,16 @@ class _Chains:
                 self._chain(
                     f"{label}/http",
                     _match(port, RAW, HTTP_VERSIONS),
-                    self._http(f"{label}-plain", self.tables.plain),
+                    self._http(f"{label}-plain", self.tables.plain, probe_filter()),
                 ),
             ]
         else:
             found = [self._chain(f"{label}/mtls", _match(port, TLS), self.tcp)]
         return [*found, self._chain(f"{label}/tcp", _match(port, RAW), self.tcp)]
 
-    def _http(self, label: str, table: str) -> list[Any]:
-        manager = connection_manager(f"{names.INBOUND}-{label}", (http_check(), fault_filter()))
+    def _http(self, label: str, table: str, *first: Any) -> list[Any]:
+        filters = (*first, http_check(), fault_filter())
+        manager = connection_manager(f"{names.INBOUND}-{label}", filters)
         manager.access_log.extend(self.log)
         return [_note_port(), network_filter(HCM, use_ads_routes(manager, table))]
 

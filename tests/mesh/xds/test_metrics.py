@@ -104,6 +104,22 @@ async def test_the_server_tells_meshed_clients_from_others_and_whom_it_refused(b
     assert sum(seen.values("response_total", tls="no_identity", status_code="4xx")) == before + 1
 
 
+async def test_probes_of_the_kubelet_are_no_responses_of_the_app(bench: Any) -> None:
+    found = await client_and_server(bench)
+
+    async def plain(agent: str) -> int:
+        headers = {"User-Agent": agent}
+        async with (
+            aiohttp.ClientSession(headers=headers) as session,
+            session.get("http://127.0.2.1:9000/") as answer,
+        ):
+            return answer.status
+
+    assert [await plain(agent) for agent in ("kube-probe/1.34", "kube-probe/1.34", "curl/8")] == [200] * 3
+    seen = await eventually(found, "one", "request_total", 3, tls="no_identity")
+    assert seen.values("response_total", tls="no_identity") == [1]
+
+
 async def test_an_endpoint_that_the_breaker_took_out_is_pending(bench: Any) -> None:
     found = await two_pods(bench, **LONG)
     for _ in range(40):
