@@ -9,12 +9,7 @@ from lab.base.errors import LabError
 from lab.engines.protocol import Drop, EngineFault
 from tests.kind.conftest import Rig
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.netns,
-    # Docker's SDK leaves its socket open where no engine answers.
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
+pytestmark = [pytest.mark.slow, pytest.mark.netns]
 
 
 def only(name: str) -> frozenset[str]:

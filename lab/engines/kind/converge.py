@@ -14,7 +14,7 @@ import yaml
 
 from lab.base import process
 from lab.base.concurrent import together
-from lab.base.errors import EngineUnavailable, LabError, UsageError
+from lab.base.errors import EngineUnavailable, LabError
 from lab.base.state import LabDir, make_private
 from lab.base.wait import until
 from lab.engines.kind import design, kubeconfig, look, names, stock, supply
@@ -41,7 +41,6 @@ NOTHING = Present()
 async def bring_up(lab: LabDir, plan: LabPlan, progress: Progress) -> None:
     """Make the lab's clusters exist, answer, and reach each other as the plan says."""
     lab = LabDir(make_private(lab.root).resolve())
-    _refuse_impaired_links(plan)
     async with await Daemon.connect() as daemon:
         seen = await look.present(daemon, lab, plan)
         images = await images_of(plan, seen)
@@ -59,16 +58,6 @@ async def _load(daemon: Daemon, lab: LabDir, plan: LabPlan, images: Images, prog
     for act in supply.mirroring(plan, seen):
         await perform(daemon, act)
     await _carry_out(daemon, supply.loading(lab, images, seen), progress)
-
-
-def _refuse_impaired_links(plan: LabPlan) -> None:
-    """A link that says it is slow and is not would make every measurement on it wrong."""
-    if plan.wans:
-        pairs = ", ".join(f"{source} -> {target}" for source, target in plan.wans)
-        raise UsageError(
-            f"engine kind cannot delay, thin or limit what goes over links: {pairs}",
-            remedy="leave delay, jitter, loss and rate out of the links, or use `--engine embedded`",
-        )
 
 
 async def images_of(plan: LabPlan, seen: Present = NOTHING) -> Images:

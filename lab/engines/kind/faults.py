@@ -12,7 +12,7 @@ from typing import Any
 from lab.base.concurrent import together
 from lab.base.errors import LabError
 from lab.base.wait import until
-from lab.engines.kind import look, rules, shaping
+from lab.engines.kind import links, look, rules, shaping
 from lab.engines.kind.daemon import Daemon
 from lab.engines.kind.nodes import Node, Wiring
 from lab.engines.kind.perform import in_node
@@ -40,17 +40,11 @@ class Ground:
 
     def networks(self, cluster: str) -> frozenset[str]:
         """The addresses that packets of a cluster come from."""
-        pods = {one.pod_cidr for one in self.plan.clusters if one.name == cluster}
-        return frozenset({node.address for node in self.nodes([cluster]) if node.address} | pods)
+        return links.networks(self.plan, self.clusters, cluster)
 
     def ways(self, source: str) -> dict[str, Way]:
         """The ways from a cluster to all others."""
-        names = [one.name for one in self.plan.clusters]
-        return {
-            name: Way(number, tuple(sorted(self.networks(name))))
-            for number, name in enumerate(names, 1)
-            if name != source
-        }
+        return links.ways(self.plan, self.clusters, source)
 
 
 async def read(ground: Ground) -> ActualFaults:
@@ -208,32 +202,27 @@ async def _set_layers(ground: Ground, node: Node, mine: Layer, *, wanted: bool) 
     have = shaping.asked(wiring.rules)
     layers = [*(layer for layer in have if layer != mine), *([mine] if wanted else [])]
     try:
-        await _slow(ground.daemon, node, layers, ways)
-    except LabError as error:
-        await _slow(ground.daemon, node, have, ways)
-        if shaping.NO_NETEM not in str(error):
-            raise
-        raise LabError(
-            f"{', '.join(shaping.BY_NETEM)} need netem, which the kernel under Docker has not",
-            remedy="load the module sch_netem there; a rate needs none, and engine embedded neither",
-        ) from error
-    await in_node(ground.daemon, node, shaping.sort_packets(layers, ways))
+        await _lay(ground.daemon, node, layers, ways)
+    except LabError:
+        await _lay(ground.daemon, node, have, ways)
+        raise
 
 
-async def _slow(daemon: Daemon, node: Node, layers: Sequence[Layer], ways: Mapping[str, Way]) -> None:
+async def _lay(daemon: Daemon, node: Node, layers: Sequence[Layer], ways: Mapping[str, Way]) -> None:
     queues = await in_node(daemon, node, shaping.READ_QUEUES)
-    for argv in shaping.slow_classes(layers, ways, queues):
+    for argv in shaping.change(layers, ways, queues):
         await in_node(daemon, node, argv)
 
 
 def _layers(ground: Ground, nodes: tuple[Node, ...], wirings: Mapping[str, Wiring]) -> tuple[Layer, ...]:
-    """What all nodes of a cluster do to their packets, in the order of the first."""
+    """What faults do to packets in all nodes of a cluster, in the order of the first."""
     found = [
         shaping.in_force(wiring.rules, wiring.queues, ground.ways(node.cluster))
         for node in nodes
         for wiring in (wirings.get(node.name, Wiring()),)
     ]
-    return tuple(layer for layer in found[0] if all(layer in others for others in found))
+    common = (layer for layer in found[0] if all(layer in others for others in found))
+    return tuple(layer for layer in common if not layer.of_link)
 
 
 def _loses(ground: Ground, nodes: tuple[Node, ...], source: str, wirings: Mapping[str, Wiring]) -> bool:

@@ -38,7 +38,7 @@ def set_drops(drops: Iterable[tuple[str, str]]) -> tuple[str, ...]:
         f'add rule {TABLE} lost ip saddr {network} drop comment "{source}"'
         for source, network in sorted(drops)
     ]
-    return _script("lost", "{ type filter hook prerouting priority -300; }", rules)
+    return script("lost", "{ type filter hook prerouting priority -300; }", rules)
 
 
 def keep_sources(pods: Iterable[str], remote: Iterable[str]) -> tuple[str, ...]:
@@ -53,7 +53,7 @@ def keep_sources(pods: Iterable[str], remote: Iterable[str]) -> tuple[str, ...]:
         for there in sorted(remote)
         for here in sorted(pods)
     ]
-    return _script("kept", "{ type nat hook postrouting priority 90; }", rules)
+    return script("kept", "{ type nat hook postrouting priority 90; }", rules)
 
 
 def parse_rules(text: str) -> tuple[frozenset[tuple[str, str]], frozenset[str]]:
@@ -81,7 +81,8 @@ def listed(text: str) -> Iterator[Mapping[str, Any]]:
             yield part["rule"]
 
 
-def _script(chain: str, hook: str, rules: list[str]) -> tuple[str, ...]:
+def script(chain: str, hook: str, rules: list[str]) -> tuple[str, ...]:
+    """The command that empties a chain and does these things of nft after it, in one transaction."""
     head = [f"add table {TABLE}", f"add chain {TABLE} {chain} {hook}", f"flush chain {TABLE} {chain}"]
     return ("nft", "; ".join([*head, *rules]))
 
