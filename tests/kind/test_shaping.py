@@ -68,7 +68,7 @@ def test_layers_are_written_down_in_their_order_before_packets_are_sorted_into_c
         '"east delay=0.08 jitter=0.005"',
     ]
     assert "flush chain inet multicluster_lab slowed" in written
-    assert "add rule inet multicluster_lab slowed ip daddr 172.31.7.3 meta priority set 7a1:2" in sorting
+    assert "add rule inet multicluster_lab slowed ip daddr 172.31.7.3 meta priority set 0x7a10002" in sorting
 
 
 def test_a_fault_counts_over_a_link_wherever_it_stands_and_the_rest_of_the_link_stays() -> None:

@@ -77,7 +77,7 @@ def write_down(layers: Sequence[Layer]) -> tuple[str, ...]:
 def sort_packets(layers: Sequence[Layer], ways: Mapping[str, Way]) -> tuple[str, ...]:
     """The command that sorts packets into their classes; one transaction."""
     rules = [
-        f"add rule {TABLE} slowed ip daddr {network} meta priority set {ways[target].class_id}"
+        f"add rule {TABLE} slowed ip daddr {network} meta priority set 0x{MAJOR}{ways[target].number:04x}"
         for target in effective(layers)
         for network in ways[target].networks
     ]
@@ -157,7 +157,7 @@ def _netem(settings: Mapping[str, float]) -> list[str]:
 
 def _written(layer: Layer) -> str:
     mark = [OF_LINK] if layer.of_link else []
-    return " ".join([layer.target, *mark, *(f"{name}={value!r}" for name, value in layer.settings)])
+    return " ".join([layer.target, *mark, *(f"{name}={float(value)!r}" for name, value in layer.settings)])
 
 
 def _read(comment: str) -> Layer:
