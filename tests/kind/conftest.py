@@ -70,6 +70,21 @@ class Rig:
         said = self.inside(source, "ping", "-c1", "-W9", "-s8000", self.address(target))
         return float(said.partition("time=")[2].split()[0])
 
+    def give_pod(self, cluster: str, address: str, pods: str) -> None:
+        """A pod as kindnet makes one, and kindnetd's masquerade of all that leaves the cluster."""
+        script = f"""
+            mkdir -p /run/netns && /bin/ip netns add pod
+            /bin/ip link add veth0 type veth peer name eth0 netns pod
+            /bin/ip link set veth0 up && /bin/ip route add {address} dev veth0
+            /bin/ip -n pod addr add {address}/32 dev eth0 && /bin/ip -n pod link set eth0 up
+            /bin/ip addr add 169.254.1.1/32 dev veth0
+            /bin/ip -n pod route add 169.254.1.1 dev eth0 && /bin/ip -n pod route add default via 169.254.1.1
+            nft 'add table ip kindnet;
+                 add chain ip kindnet post {{ type nat hook postrouting priority 100; }};
+                 add rule ip kindnet post ip saddr {pods} ip daddr != {pods} masquerade'
+        """
+        self.inside(cluster, "sh", "-ec", script)
+
     def calls(self) -> list[dict[str, Any]]:
         """How kind was called, since the last time this was asked."""
         rows = [json.loads(line) for line in self.record.read_text().splitlines()]

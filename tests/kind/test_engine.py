@@ -68,25 +68,10 @@ async def test_limits_are_dockers(rig: Rig) -> None:
     assert (limits["CpuQuota"] / limits["CpuPeriod"], limits["Memory"]) == (1.5, 256 << 20)
 
 
-def give_pod(rig: Rig, cluster: str, address: str, pods: str) -> None:
-    """A pod as kindnet makes one, and kindnetd's masquerade of all that leaves the cluster."""
-    script = f"""
-        mkdir -p /run/netns && /bin/ip netns add pod
-        /bin/ip link add veth0 type veth peer name eth0 netns pod
-        /bin/ip link set veth0 up && /bin/ip route add {address} dev veth0
-        /bin/ip -n pod addr add {address}/32 dev eth0 && /bin/ip -n pod link set eth0 up
-        /bin/ip addr add 169.254.1.1/32 dev veth0
-        /bin/ip -n pod route add 169.254.1.1 dev eth0 && /bin/ip -n pod route add default via 169.254.1.1
-        nft 'add table ip kindnet; add chain ip kindnet post {{ type nat hook postrouting priority 100; }};
-             add rule ip kindnet post ip saddr {pods} ip daddr != {pods} masquerade'
-    """
-    rig.inside(cluster, "sh", "-ec", script)
-
-
 async def test_flat_clusters_see_the_address_of_the_pod_that_calls(rig: Rig) -> None:
     await rig.up()
-    give_pod(rig, "west", "10.20.0.5", "10.20.0.0/16")
-    give_pod(rig, "east", "10.21.0.5", "10.21.0.0/16")
+    rig.give_pod("west", "10.20.0.5", "10.20.0.0/16")
+    rig.give_pod("east", "10.21.0.5", "10.21.0.0/16")
     in_pod = ("ip", "netns", "exec", "pod")
     table = "add table ip t; add chain ip t c { type filter hook input priority 0; }"
     rig.inside("east", *in_pod, "nft", f"{table}; add rule ip t c ip saddr 10.20.0.5 counter")

@@ -12,12 +12,13 @@ from typing import Any
 from lab.base.concurrent import together
 from lab.base.errors import LabError
 from lab.base.wait import until
-from lab.engines.kind import links, look, rules, shaping
+from lab.engines.kind import dns, links, look, rules, shaping
 from lab.engines.kind.daemon import Daemon
 from lab.engines.kind.nodes import Node, Wiring
 from lab.engines.kind.perform import in_node
+from lab.engines.kind.rules import Settings
 from lab.engines.kind.shaping import Layer, Way
-from lab.engines.protocol import ActualFaults, Drop, EngineFault, Impaired, drops_of, impaired_by
+from lab.engines.protocol import ActualFaults, DnsFailure, Drop, EngineFault, Impaired, drops_of, impaired_by
 from lab.plan.addresses import LabPlan
 
 API_SECONDS = 90.0
@@ -69,6 +70,11 @@ async def read(ground: Ground) -> ActualFaults:
             for layer in _layers(ground, nodes, wirings)
         ),
         dead=_all_are(ground, "stopped"),
+        dns=frozenset(
+            DnsFailure(one.name, settings)
+            for one in ground.plan.clusters
+            for settings in _failing(ground.nodes([one.name]), one.dns_ip, wirings)
+        ),
     )
 
 
@@ -89,10 +95,7 @@ async def apply(ground: Ground, fault: EngineFault) -> None:
     elif fault.kind == "impair":
         await _impair(ground, fault, wanted=True)
     else:
-        raise LabError(
-            f"the fault {fault.kind} cannot be made on engine kind",
-            remedy="engine embedded has it; here there are partition, impair, pause, node and api",
-        )
+        await _set_dns(ground, fault, failing=True)
 
 
 async def clear(ground: Ground, fault: EngineFault) -> None:
@@ -107,6 +110,8 @@ async def clear(ground: Ground, fault: EngineFault) -> None:
         await _set_drops(ground, fault, lost=False)
     elif fault.kind == "impair":
         await _impair(ground, fault, wanted=False)
+    else:
+        await _set_dns(ground, fault, failing=False)
 
 
 Change = Callable[[Daemon, Node], Coroutine[Any, Any, None]]
@@ -185,6 +190,20 @@ async def _set_node_drops(ground: Ground, node: Node, sources: set[str], *, lost
     await in_node(ground.daemon, node, rules.set_drops(kept | added))
 
 
+async def _set_dns(ground: Ground, fault: EngineFault, *, failing: bool) -> None:
+    for node in ground.nodes(fault.clusters):
+        if node.state in look.REACHABLE:
+            dns_ip = ground.plan.cluster(node.cluster).dns_ip
+            seen = (await look.wirings(ground.daemon, (node,))).get(node.name, Wiring())
+            others = dns.failing(seen.rules, dns_ip) - {fault.settings}
+            wanted = [*sorted(others), *([fault.settings] if failing else [])]
+            await in_node(ground.daemon, node, dns.fail(dns_ip, wanted))
+        elif failing:
+            raise LabError(
+                f"{node.name} does not run, so none of its pods asks anything", remedy="heal that first"
+            )
+
+
 async def _impair(ground: Ground, fault: EngineFault, *, wanted: bool) -> None:
     """Lay what the fault asks over all else, or take it away, where its packets leave."""
     for one in sorted(impaired_by(fault), key=lambda one: (one.source, one.target)):
@@ -223,6 +242,12 @@ def _layers(ground: Ground, nodes: tuple[Node, ...], wirings: Mapping[str, Wirin
     ]
     common = (layer for layer in found[0] if all(layer in others for others in found))
     return tuple(layer for layer in common if not layer.of_link)
+
+
+def _failing(nodes: list[Node], dns_ip: str, wirings: Mapping[str, Wiring]) -> frozenset[Settings]:
+    """How the DNS fails the pods of all these nodes."""
+    found = [dns.failing(wirings.get(node.name, Wiring()).rules, dns_ip) for node in nodes]
+    return frozenset.intersection(*found) if found else frozenset()
 
 
 def _loses(ground: Ground, nodes: tuple[Node, ...], source: str, wirings: Mapping[str, Wiring]) -> bool:

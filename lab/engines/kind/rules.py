@@ -18,6 +18,9 @@ READ_RULES = ("nft", "-j", "list", "table", *TABLE.split())
 NO_TABLE = "No such file or directory"
 NOTHING = '{"nftables": []}'
 
+Settings = tuple[tuple[str, float], ...]
+"""What a fault or a link asks, in the words of EngineFault's settings."""
+
 
 def add_route(network: str, via: str) -> tuple[str, ...]:
     return ("ip", "route", "replace", network, "via", via, "proto", PROTOCOL)
@@ -72,6 +75,17 @@ def parse_rules(text: str) -> tuple[frozenset[tuple[str, str]], frozenset[str]]:
 def network_of(rule: Mapping[str, Any]) -> str:
     """The network that a rule is about."""
     return next((_network(part["match"]["right"]) for part in rule["expr"] if "match" in part), "")
+
+
+def note(settings: Settings) -> str:
+    """Settings as a rule's comment."""
+    return " ".join(f"{name}={float(value)!r}" for name, value in settings)
+
+
+def noted(words: Iterable[str]) -> Settings:
+    """Settings by the words of such a comment."""
+    pairs = (word.split("=") for word in words)
+    return tuple((name, float(value)) for name, value in pairs)
 
 
 def listed(text: str) -> Iterator[Mapping[str, Any]]:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lab.engines.kind.rules import TABLE, listed, network_of, script
+from lab.engines.kind.rules import TABLE, Settings, listed, network_of, note, noted, script
 
 DEVICE = "eth0"
 """Docker's name for a container's way out."""
@@ -29,8 +29,6 @@ NETEM_REMEDY = "load the module sch_netem there; a rate needs none, and engine e
 OF_LINK = "link"
 """Marks a link's layer where layers are written down."""
 SORTING = "{ type filter hook postrouting priority 0; }"
-
-Settings = tuple[tuple[str, float], ...]
 
 
 @dataclass(frozen=True)
@@ -157,10 +155,9 @@ def _netem(settings: Mapping[str, float]) -> list[str]:
 
 def _written(layer: Layer) -> str:
     mark = [OF_LINK] if layer.of_link else []
-    return " ".join([layer.target, *mark, *(f"{name}={float(value)!r}" for name, value in layer.settings)])
+    return " ".join([layer.target, *mark, note(layer.settings)])
 
 
 def _read(comment: str) -> Layer:
     target, *words = comment.split()
-    pairs = (word.split("=") for word in words if word != OF_LINK)
-    return Layer(target, tuple((name, float(value)) for name, value in pairs), OF_LINK in words)
+    return Layer(target, noted(word for word in words if word != OF_LINK), OF_LINK in words)
