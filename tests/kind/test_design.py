@@ -88,8 +88,13 @@ def test_a_node_that_comes_back_gets_what_links_ask_of_its_packets_and_counts_as
     rated = plan(RATED)
     laid = [act for act in design.wiring(rated, ALL, {}) if act.argv[0] == "tc"]
     assert {act.node for act in laid} == {FAR.name, WEST.name}
-    assert design.adrift(rated, by_cluster(ALL), {FAR.name: Wiring()}) == {"far"}
-    assert design.adrift(plan(), by_cluster(ALL), {FAR.name: Wiring()}) == frozenset()
+    assert design.adrift(rated, by_cluster(ALL), {FAR.name: Wiring()}) == {
+        "far": "two-far-control-plane does not do to packets what the links ask"
+    }
+    assert design.adrift(plan(), by_cluster(ALL), {FAR.name: Wiring()}) == {}
+    assert design.adrift(plan(), by_cluster(ALL), {WEST.name: Wiring({"10.21.0.0/24": EAST.address})}) == {
+        "west": "two-west-control-plane has no route to pods behind 172.30.0.4"
+    }
 
 
 def test_clusters_that_are_right_are_left_alone() -> None:

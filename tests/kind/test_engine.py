@@ -189,6 +189,8 @@ async def test_nodes_that_come_back_with_other_addresses_are_found_and_wired_ane
     assert after == {"west": before["east"], "east": before["west"]}
     state = await rig.engine.observe(rig.dir)
     assert {name for name, one in state.clusters.items() if not one.is_complete} == {"west", "east"}
+    assert f"is at https://{after['west']}:6443 now" in state.clusters["west"].adrift
+    assert f"told https://{before['west']}:6443" in state.clusters["west"].adrift
     await rig.up()
     assert all(one.is_complete for one in (await rig.engine.observe(rig.dir)).clusters.values())
     assert f"via {after['east']}" in rig.inside("west", "ip", "route", "show", "10.21.0.0/16")

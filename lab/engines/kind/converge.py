@@ -149,7 +149,7 @@ def _refuse_limits(findings: list[Finding]) -> None:
 async def _write_kubeconfigs(daemon: Daemon, lab: LabDir, nodes: tuple[Node, ...]) -> None:
     heads = {cluster: group[0] for cluster, group in by_cluster(nodes).items()}
     servers = {
-        cluster: (f"https://127.0.0.1:{node.api_port}", kubeconfig.api_url(node.address))
+        cluster: (kubeconfig.local_url(node.api_port), kubeconfig.api_url(node.address))
         for cluster, node in heads.items()
     }
     running = {cluster: node for cluster, node in heads.items() if node.state == "running"}

@@ -163,19 +163,22 @@ def _wire(node: Node, siblings: Iterable[Node], routes: Mapping[str, str], seen:
 
 def adrift(
     plan: LabPlan, groups: Mapping[str, tuple[Node, ...]], seen: Mapping[str, Wiring]
-) -> frozenset[str]:
+) -> dict[str, str]:
     """Clusters with a node that has lost its way to a node of a flat peer, or what links ask of its packets,
-    as happens when nodes restart."""
-    found = set()
+    as happens when nodes restart; in words."""
+    found = {}
     for cluster, mine in groups.items():
         far = {
             node.address for peer in _peers(plan, cluster) for node in groups.get(peer, ()) if node.address
         }
         asked, known = links.layers(plan, cluster), links.ways(plan, groups, cluster)
-        kernels = [seen[node.name] for node in mine if node.name in seen]
-        if not all(far <= set(one.routes.values()) and links.hold(asked, known, one) for one in kernels):
-            found.add(cluster)
-    return frozenset(found)
+        for node in mine:
+            there = seen.get(node.name)
+            if there and (lost := far - set(there.routes.values())):
+                found[cluster] = f"{node.name} has no route to pods behind {', '.join(sorted(lost))}"
+            elif there and not links.hold(asked, known, there):
+                found[cluster] = f"{node.name} does not do to packets what the links ask"
+    return found
 
 
 def _peers(plan: LabPlan, cluster: str) -> list[str]:
