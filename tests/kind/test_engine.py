@@ -7,6 +7,7 @@ import yaml
 
 from lab.base.errors import LabError
 from lab.engines.protocol import Drop, EngineFault
+from lab.ops import status
 from tests.kind.conftest import TOPOLOGY, Rig
 
 pytestmark = [pytest.mark.slow, pytest.mark.netns]
@@ -191,6 +192,9 @@ async def test_nodes_that_come_back_with_other_addresses_are_found_and_wired_ane
     assert {name for name, one in state.clusters.items() if not one.is_complete} == {"west", "east"}
     assert f"is at https://{after['west']}:6443 now" in state.clusters["west"].adrift
     assert f"told https://{before['west']}:6443" in state.clusters["west"].adrift
+    seen = (await asyncio.to_thread(status.status, "two")).data
+    told = {one["where"]: (one["what"], one["remedy"]) for one in seen["problems"]}
+    assert told["cluster west"] == (f"is not as `up` left it: {state.clusters['west'].adrift}", "lab up")
     await rig.up()
     assert all(one.is_complete for one in (await rig.engine.observe(rig.dir)).clusters.values())
     assert f"via {after['east']}" in rig.inside("west", "ip", "route", "show", "10.21.0.0/16")

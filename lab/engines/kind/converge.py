@@ -14,7 +14,7 @@ import yaml
 
 from lab.base import process
 from lab.base.concurrent import together
-from lab.base.errors import EngineUnavailable, LabError
+from lab.base.errors import EngineUnavailable, UsageError
 from lab.base.state import LabDir, make_private
 from lab.base.wait import until
 from lab.engines.kind import design, kubeconfig, look, names, stock, supply
@@ -88,25 +88,25 @@ async def settle(daemon: Daemon, lab: LabDir, plan: LabPlan) -> None:
 
 
 def refuse_conflicts(networks: list[Network], lab: LabDir, plan: LabPlan) -> None:
-    """Raises LabError that names a network in the way: of the same name, or with the same addresses."""
+    """Raises UsageError that names a network in the way: of the same name, or with the same addresses."""
     for other in networks:
         if (other.lab, other.folder) == (lab.name, str(lab.root)):
             if plan.lab_cidr not in other.subnets:
                 has = ", ".join(other.subnets)
-                raise LabError(
+                raise UsageError(
                     f"the network {other.name} has {has}, and now {plan.lab_cidr} is wanted",
                     remedy="`lab down`, then `lab up`: addresses of nodes cannot be changed",
                 )
             continue
         name = f"{other.name} of lab {other.lab} in {other.folder}" if other.lab else other.name
         if other.name == names.network(lab.name):
-            raise LabError(
+            raise UsageError(
                 f"Docker already has a network {name}",
                 remedy="give this lab another name: `lab up FILE --lab NAME`",
             )
         for subnet in other.subnets:
             if ":" not in subnet and IPv4Network(subnet).overlaps(IPv4Network(plan.lab_cidr)):
-                raise LabError(
+                raise UsageError(
                     f"the Docker network {name} has {subnet}, which overlaps this lab's {plan.lab_cidr}",
                     remedy="choose another under `kind: {subnet: 172.29.0.0/16}` in the topology",
                 )
