@@ -1,6 +1,7 @@
 """From a topology to every command: what `lab plan --engine kind` prints and `lab up` runs. Pure."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +96,16 @@ def test_a_node_that_comes_back_gets_what_links_ask_of_its_packets_and_counts_as
     assert design.adrift(plan(), by_cluster(ALL), {WEST.name: Wiring({"10.21.0.0/24": EAST.address})}) == {
         "west": "two-west-control-plane has no route to pods behind 172.30.0.4"
     }
+
+
+def test_packets_to_a_cluster_that_is_not_there_yet_are_not_slowed_and_others_keep_their_class() -> None:
+    rated = plan(RATED)
+    part = replace(rated, clusters=rated.clusters[::2], flat_pairs=())  # `up --cluster west --cluster far`
+    assert design.wiring(part, (FAR,), {}) == []
+    made = [" ".join(act.argv) for act in design.wiring(part, (WEST, FAR), {})]
+    assert [line for line in made if "tc class" in line] == [
+        f"tc class add dev eth0 parent 7a1: classid 7a1:{number} htb rate 5000000bit" for number in (1, 3)
+    ]
 
 
 def test_clusters_that_are_right_are_left_alone() -> None:

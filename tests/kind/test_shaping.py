@@ -119,6 +119,7 @@ def test_what_links_ask_is_laid_anew_under_the_faults_where_the_kernel_has_it_ot
     assert links.repair([slower], WAYS, seen) == shaping.change((slower, LAYERS[0], LAYERS[2]), WAYS, QUEUES)
     assert not links.hold([LINK], WAYS, Wiring(rules=OF_LINK))
     assert not links.hold([], WAYS, seen)
+    assert links.hold([], {"east": WAYS["east"]}, seen)  # nothing is asked on the way to what is not there
 
 
 def test_without_links_and_faults_no_queue_is_left() -> None:

@@ -143,7 +143,7 @@ def wiring(plan: LabPlan, nodes: Iterable[Node], seen: Mapping[str, Wiring]) -> 
     for cluster, mine in groups.items():
         far = [node for peer in _peers(plan, cluster) for node in groups.get(peer, ()) if node.address]
         routes = {network: node.address for node in far for network in node.pods}
-        asked, known = links.layers(plan, cluster), links.ways(plan, groups, cluster)
+        asked, known = links.layers(plan, groups, cluster), links.ways(plan, groups, cluster)
         for node in mine:
             if node.state == "running":
                 there = seen.get(node.name, Wiring())
@@ -171,7 +171,7 @@ def adrift(
         far = {
             node.address for peer in _peers(plan, cluster) for node in groups.get(peer, ()) if node.address
         }
-        asked, known = links.layers(plan, cluster), links.ways(plan, groups, cluster)
+        asked, known = links.layers(plan, groups, cluster), links.ways(plan, groups, cluster)
         for node in mine:
             there = seen.get(node.name)
             if there and (lost := far - set(there.routes.values())):

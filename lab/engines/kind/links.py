@@ -14,21 +14,21 @@ Groups = Mapping[str, tuple[Node, ...]]
 """The nodes of each cluster."""
 
 
-def layers(plan: LabPlan, source: str) -> list[Layer]:
-    """The delay, jitter, loss and rate of links, as layers on what leaves a cluster."""
+def layers(plan: LabPlan, groups: Groups, source: str) -> list[Layer]:
+    """The delay, jitter, loss and rate of links to clusters that are there, on what leaves a cluster."""
     return [
         Layer(target, tuple(sorted(wan.set_values().items())), of_link=True)
         for (leaving, target), wan in plan.wans.items()
-        if leaving == source
+        if leaving == source and target in ways(plan, groups, source)
     ]
 
 
 def ways(plan: LabPlan, groups: Groups, source: str) -> dict[str, Way]:
-    """The ways from a cluster to all others of the plan."""
+    """The ways from a cluster to all others of the plan that are there."""
     return {
-        one.name: Way(number, tuple(sorted(networks(plan, groups, one.name))))
-        for number, one in enumerate(plan.clusters, 1)
-        if one.name != source
+        one.name: Way(one.index + 1, tuple(sorted(networks(plan, groups, one.name))))
+        for one in plan.clusters
+        if one.name != source and one.name in groups
     }
 
 
@@ -39,16 +39,16 @@ def networks(plan: LabPlan, groups: Groups, cluster: str) -> frozenset[str]:
 
 
 def hold(asked: Sequence[Layer], known: Mapping[str, Way], seen: Wiring) -> bool:
-    """Whether a node does what links ask, and no more for links."""
-    made = [one for one in shaping.in_force(seen.rules, seen.queues, known) if one.of_link]
-    written = [one for one in shaping.asked(seen.rules) if one.of_link]
-    return made == written == list(asked)
+    """Whether a node does what links to clusters that are there ask, and no more for them."""
+    made, written = shaping.in_force(seen.rules, seen.queues, known), shaping.asked(seen.rules)
+    mine = [one for one in written if one.of_link and one.target in known]
+    return [one for one in made if one.of_link] == mine == list(asked)
 
 
 def repair(asked: Sequence[Layer], known: Mapping[str, Way], seen: Wiring) -> list[tuple[str, ...]]:
     """The commands that lay what links ask under the faults that a node has; none where that is so.
 
-    Faults on the way to a cluster that is no longer planned go with it.
+    Faults on the way to a cluster that is no longer there go with it.
     """
     written = shaping.asked(seen.rules)
     wanted = [*asked, *(one for one in written if not one.of_link and one.target in known)]
