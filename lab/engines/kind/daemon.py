@@ -231,7 +231,7 @@ def _knock(host: str, timeout: float) -> None:
             try:
                 probe.connect(path)
             except OSError as error:
-                raise OSError(error.errno, f"{host}: {error.strerror}") from error
+                raise OSError(error.errno, f"{host}: {error.strerror or error}") from error
 
 
 def docker_environment() -> dict[str, str]:

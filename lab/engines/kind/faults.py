@@ -218,7 +218,7 @@ async def _impair(ground: Ground, fault: EngineFault, *, wanted: bool) -> None:
 async def _set_layers(ground: Ground, node: Node, mine: Layer, *, wanted: bool) -> None:
     wiring = (await look.wirings(ground.daemon, (node,))).get(node.name, Wiring())
     ways = ground.ways(node.cluster)
-    have = shaping.asked(wiring.rules)
+    have = [layer for layer in shaping.asked(wiring.rules) if layer.target in ways]
     layers = [*(layer for layer in have if layer != mine), *([mine] if wanted else [])]
     try:
         await _lay(ground.daemon, node, layers, ways)
