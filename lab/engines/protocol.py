@@ -32,8 +32,8 @@ class Component:
 class ClusterState:
     """One cluster as the engine sees it; `components` by name, such as `apiserver` and `node`.
 
-    `settled` is whether what was set around it still fits it: one that came back with another address, or
-    without the routes to others, is there and yet has to be brought up again.
+    `adrift` says what was set around it and no longer fits it: one that came back with another address, or
+    without the routes to others, is there and yet has to be brought up again. Empty where all fits.
     """
 
     name: str
@@ -42,12 +42,12 @@ class ClusterState:
     network: str
     paused: bool = False
     components: Mapping[str, Component] = field(default_factory=dict)
-    settled: bool = True
+    adrift: str = ""
 
     @property
     def is_complete(self) -> bool:
         """Whether all its components have been started once, whatever became of them since."""
-        return self.settled and {"apiserver", "node"} <= self.components.keys()
+        return not self.adrift and {"apiserver", "node"} <= self.components.keys()
 
     @property
     def is_running(self) -> bool:

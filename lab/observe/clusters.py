@@ -32,6 +32,7 @@ def cluster(fact: ClusterFacts, kube: KubeFacts, faults: Iterable[Fault]) -> Clu
         nodes=nodes,
         pods=pods,
         restarts=fact.restarts,
+        adrift=fact.adrift,
         faults=tuple(fault.id for fault in faults if fact.name in (*fault.clusters, *fault.others)),
     )
 

@@ -38,6 +38,8 @@ class ClusterFacts:
     paused: bool = False
     restarts: int = 0
     network: str = ""
+    adrift: str = ""
+    """What was set around it and no longer fits it, such as an address that has changed."""
     scope: Scope = Scope()
 
 

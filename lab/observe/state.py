@@ -69,6 +69,8 @@ class Cluster:
     pods: Pods = Pods()
     restarts: int = 0
     """How often the engine had to start one of the cluster's own processes again."""
+    adrift: str = ""
+    """What the last `up` set around it and no longer fits it, such as an address that has changed."""
     faults: tuple[str, ...] = ()
 
 

@@ -33,7 +33,7 @@ def problems(state: LabState) -> Iterator[Problem]:
     by_id = {fault.id: fault for fault in state.faults}
     for cluster in state.clusters:
         yield from _cluster(cluster, by_id)
-    silent = {c.name for c in state.clusters if c.state in ("unreachable", "down", "paused")}
+    silent = {c.name for c in state.clusters if c.adrift or c.state in ("unreachable", "down", "paused")}
     for link in state.links:
         if link.state != "up" and link.from_ not in silent and link.to not in silent:
             yield _link(link)
@@ -55,6 +55,8 @@ def _cluster(cluster: Cluster, faults: dict[str, Fault]) -> Iterator[Problem]:
     cause = next((faults[i] for i in cluster.faults if faults[i].kind in ("pause", "api", "node")), None)
     if cluster.state == "paused":
         yield Problem(where, "is paused", _heal(cause.id) if cause else f"lab up --cluster {cluster.name}")
+    elif cluster.adrift and cluster.state != "down":
+        yield Problem(where, f"is not as `up` left it: {cluster.adrift}", "lab up")
     elif cluster.state in ("unreachable", "down"):
         what = "does not run" if cluster.state == "down" else "its API server does not answer"
         remedy = _heal(cause.id) if cause else f"lab up --cluster {cluster.name}"

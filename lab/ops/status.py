@@ -131,5 +131,6 @@ def _facts(lab: Lab, name: str, engine: EngineState) -> ClusterFacts:
         paused=seen.paused,
         restarts=seen.restarts,
         network=seen.network,
+        adrift=seen.adrift,
         scope=scope,
     )

@@ -4,12 +4,14 @@ Running it again touches only what differs. Ctrl-C leaves a lab that `up` comple
 """
 
 import asyncio
+import shutil
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 
 from lab.base.concurrent import together
-from lab.base.errors import CheckFailed
+from lab.base.errors import CheckFailed, EngineUnavailable, UsageError
+from lab.base.process import NotInstalled
 from lab.base.state import make_private, write_private
 from lab.base.wait import pause
 from lab.engines.lock import held
@@ -33,6 +35,8 @@ from lab.topology.model import EngineName
 
 HEALTHY_WITHIN: Mapping[EngineName, float] = {"embedded": 90.0, "kind": 300.0, "existing": 300.0}
 """Seconds for a lab whose steps are all done to become healthy; others than the embedded one pull images."""
+REFUSALS = (EngineUnavailable, UsageError, NotInstalled)
+"""What engines raise before they make anything; later only while something of the lab runs."""
 ENGINE_VERBS = frozenset({Verb.START_CLUSTER, Verb.STOP_CLUSTER})
 
 
@@ -57,9 +61,15 @@ def up(
 def bring_up(target: Lab, clusters: tuple[str, ...] = ()) -> Answer:
     """The same for a lab whose topology was read already."""
     target.chosen(clusters)
+    is_new = not target.dir.root.exists()
     make_private(target.dir.root)
     with held(target.dir, "up"):
-        return answer(asyncio.run(_up(target, clusters)))
+        try:
+            return answer(asyncio.run(_up(target, clusters)))
+        except REFUSALS:
+            if is_new and not target.engine.is_running(target.dir):
+                shutil.rmtree(target.dir.root)  # it was refused: there is nothing for `down` to find
+            raise
 
 
 async def _up(lab: Lab, clusters: tuple[str, ...]) -> LabState:

@@ -54,6 +54,21 @@ def test_wrong_usage_ends_with_code_2_and_says_what_to_do(
     assert "Traceback" not in done.stderr
 
 
+def test_an_up_that_is_refused_before_anything_is_made_leaves_no_lab_behind(tmp_path: Path) -> None:
+    (tmp_path / "visit.yaml").write_text(
+        "{name: visit, engine: existing, mesh: none, clusters: {west: {}}}\n"
+    )
+    home = tmp_path / "labs"
+    done = lab("up", "visit.yaml", cwd=tmp_path, home=home)
+    assert done.returncode == 2
+    assert "no kubeconfig" in done.stderr
+    assert list(home.iterdir()) == []
+    (home / "visit").mkdir()
+    (home / "visit" / "theirs").touch()
+    lab("up", "visit.yaml", cwd=tmp_path, home=home)
+    assert (home / "visit" / "theirs").exists()
+
+
 def test_a_topology_with_problems_ends_with_code_2_and_lists_all(tmp_path: Path) -> None:
     (tmp_path / "bad.yaml").write_text("name: bad\nclusters: {west: {podz: 1}}\nengine: moby\n")
     done = lab("plan", "bad.yaml", cwd=tmp_path)

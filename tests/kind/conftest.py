@@ -4,9 +4,9 @@ import json
 import shlex
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 
@@ -43,6 +43,12 @@ class Rig:
     engine: KindEngine
     record: Path
 
+    def changed(self, text: str) -> Self:
+        """The same lab with another topology."""
+        topology = parse(text, "two.yaml")
+        write_private(self.dir.topology, dump(topology))
+        return replace(self, plan=addresses(topology))
+
     async def up(self) -> None:
         await self.engine.ensure(self.dir, self.plan, quiet)
 
@@ -58,6 +64,26 @@ class Rig:
         with self.docker.client() as client:
             attrs = client.containers.get(f"two-{cluster}-control-plane").attrs
         return str(attrs["NetworkSettings"]["Networks"]["multicluster-lab-two"]["IPAddress"])
+
+    def milliseconds(self, source: str, target: str) -> float:
+        """The round trip of six full packets at once."""
+        said = self.inside(source, "ping", "-c1", "-W9", "-s8000", self.address(target))
+        return float(said.partition("time=")[2].split()[0])
+
+    def give_pod(self, cluster: str, address: str, pods: str) -> None:
+        """A pod as kindnet makes one, and kindnetd's masquerade of all that leaves the cluster."""
+        script = f"""
+            mkdir -p /run/netns && /bin/ip netns add pod
+            /bin/ip link add veth0 type veth peer name eth0 netns pod
+            /bin/ip link set veth0 up && /bin/ip route add {address} dev veth0
+            /bin/ip -n pod addr add {address}/32 dev eth0 && /bin/ip -n pod link set eth0 up
+            /bin/ip addr add 169.254.1.1/32 dev veth0
+            /bin/ip -n pod route add 169.254.1.1 dev eth0 && /bin/ip -n pod route add default via 169.254.1.1
+            nft 'add table ip kindnet;
+                 add chain ip kindnet post {{ type nat hook postrouting priority 100; }};
+                 add rule ip kindnet post ip saddr {pods} ip daddr != {pods} masquerade'
+        """
+        self.inside(cluster, "sh", "-ec", script)
 
     def calls(self) -> list[dict[str, Any]]:
         """How kind was called, since the last time this was asked."""

@@ -14,7 +14,7 @@ from pathlib import Path
 TAG = "lab.test/node:1"
 TOOLS = ("ip", "nft", "tc", "containerd", "ctr")
 NEEDED = ("busybox", *TOOLS)
-APPLETS = ("sh", "ls", "cat", "mv", "sleep", "grep", "ping", "mkdir", "touch", "true", "nc")
+APPLETS = ("sh", "ls", "cat", "mv", "sleep", "grep", "ping", "mkdir", "touch", "true", "nc", "nslookup")
 
 ADMIN = """\
 apiVersion: v1

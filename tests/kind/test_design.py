@@ -1,6 +1,7 @@
 """From a topology to every command: what `lab plan --engine kind` prints and `lab up` runs. Pure."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from lab.engines.kind.apps import AppsImage
 from lab.engines.kind.cache import NAME, Cache
 from lab.engines.kind.design import Present
 from lab.engines.kind.images import Images, canonical, full_name, node_image, release_of
-from lab.engines.kind.nodes import Node, Wiring
+from lab.engines.kind.nodes import Node, Wiring, by_cluster
 from lab.plan.addresses import LabPlan, addresses
 from lab.topology.load import parse
 
@@ -34,6 +35,8 @@ kind:
 clusters: {west: {}, east: {nodes: 2}, far: {network: other}}
 links: [west <-> east, far -> west]
 """
+SLOW = TOPOLOGY.replace("far -> west", "{from: far, to: west, delay: 20ms, rate: 5mbit}")
+RATED = SLOW.replace("delay: 20ms, ", "")
 WEST = Node("two-west-control-plane", "west", "control-plane", address="172.30.0.2", cpus=1.5, memory=2 << 30,
             pods=("10.20.0.0/16",))  # fmt: skip
 EAST = Node("two-east-control-plane", "east", "control-plane", address="172.30.0.3", cpus=1.5, memory=2 << 30,
@@ -61,18 +64,48 @@ def acts(present: Present, of: LabPlan | None = None) -> list[Any]:
 
 def test_the_commands_for_an_empty_machine_are_those_of_the_golden_file() -> None:
     nothing = Present()
-    nodes = design.expected(plan(), {})
+    of = plan(SLOW)
+    nodes = design.expected(of, {})
     load = supply.loading(LAB, IMAGES, Present(nodes=nodes))
     said = [
-        *design.creation(LAB, plan(), IMAGES, nothing).acts,
-        *design.wiring(plan(), nodes, {}),
-        *supply.mirroring(plan(), Present(nodes=nodes[:1])),
+        *design.creation(LAB, of, IMAGES, nothing).acts,
+        *design.wiring(of, nodes, {}),
+        *supply.mirroring(of, Present(nodes=nodes[:1])),
         *load.acts,
     ]
     text = "".join(f"# {act.where}\n{act.line}\n" for act in said)
     if os.environ.get("UPDATE_GOLDENS"):
         GOLDEN.write_text(text)
     assert text == GOLDEN.read_text()
+
+
+def test_netem_is_tried_before_anything_is_made_where_links_need_it_and_have_it_not_yet() -> None:
+    tried = [act.line.endswith("root netem") for act in acts(Present(images=HERE), plan(SLOW))]
+    assert (tried[0], sum(tried)) == (True, 1)
+    assert not any("netem" in act.line for act in acts(Present(images=HERE), plan(RATED)))
+
+
+def test_a_node_that_comes_back_gets_what_links_ask_of_its_packets_and_counts_as_adrift_until_then() -> None:
+    rated = plan(RATED)
+    laid = [act for act in design.wiring(rated, ALL, {}) if act.argv[0] == "tc"]
+    assert {act.node for act in laid} == {FAR.name, WEST.name}
+    assert design.adrift(rated, by_cluster(ALL), {FAR.name: Wiring()}) == {
+        "far": "two-far-control-plane does not do to packets what the links ask"
+    }
+    assert design.adrift(plan(), by_cluster(ALL), {FAR.name: Wiring()}) == {}
+    assert design.adrift(plan(), by_cluster(ALL), {WEST.name: Wiring({"10.21.0.0/24": EAST.address})}) == {
+        "west": "two-west-control-plane has no route to pods behind 172.30.0.4"
+    }
+
+
+def test_packets_to_a_cluster_that_is_not_there_yet_are_not_slowed_and_others_keep_their_class() -> None:
+    rated = plan(RATED)
+    part = replace(rated, clusters=rated.clusters[::2], flat_pairs=())  # `up --cluster west --cluster far`
+    assert design.wiring(part, (FAR,), {}) == []
+    made = [" ".join(act.argv) for act in design.wiring(part, (WEST, FAR), {})]
+    assert [line for line in made if "tc class" in line] == [
+        f"tc class add dev eth0 parent 7a1: classid 7a1:{number} htb rate 5000000bit" for number in (1, 3)
+    ]
 
 
 def test_clusters_that_are_right_are_left_alone() -> None:

@@ -7,14 +7,10 @@ import yaml
 
 from lab.base.errors import LabError
 from lab.engines.protocol import Drop, EngineFault
-from tests.kind.conftest import Rig
+from lab.ops import status
+from tests.kind.conftest import TOPOLOGY, Rig
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.netns,
-    # Docker's SDK leaves its socket open where no engine answers.
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
+pytestmark = [pytest.mark.slow, pytest.mark.netns]
 
 
 def only(name: str) -> frozenset[str]:
@@ -73,25 +69,10 @@ async def test_limits_are_dockers(rig: Rig) -> None:
     assert (limits["CpuQuota"] / limits["CpuPeriod"], limits["Memory"]) == (1.5, 256 << 20)
 
 
-def give_pod(rig: Rig, cluster: str, address: str, pods: str) -> None:
-    """A pod as kindnet makes one, and kindnetd's masquerade of all that leaves the cluster."""
-    script = f"""
-        mkdir -p /run/netns && /bin/ip netns add pod
-        /bin/ip link add veth0 type veth peer name eth0 netns pod
-        /bin/ip link set veth0 up && /bin/ip route add {address} dev veth0
-        /bin/ip -n pod addr add {address}/32 dev eth0 && /bin/ip -n pod link set eth0 up
-        /bin/ip addr add 169.254.1.1/32 dev veth0
-        /bin/ip -n pod route add 169.254.1.1 dev eth0 && /bin/ip -n pod route add default via 169.254.1.1
-        nft 'add table ip kindnet; add chain ip kindnet post {{ type nat hook postrouting priority 100; }};
-             add rule ip kindnet post ip saddr {pods} ip daddr != {pods} masquerade'
-    """
-    rig.inside(cluster, "sh", "-ec", script)
-
-
 async def test_flat_clusters_see_the_address_of_the_pod_that_calls(rig: Rig) -> None:
     await rig.up()
-    give_pod(rig, "west", "10.20.0.5", "10.20.0.0/16")
-    give_pod(rig, "east", "10.21.0.5", "10.21.0.0/16")
+    rig.give_pod("west", "10.20.0.5", "10.20.0.0/16")
+    rig.give_pod("east", "10.21.0.5", "10.21.0.0/16")
     in_pod = ("ip", "netns", "exec", "pod")
     table = "add table ip t; add chain ip t c { type filter hook input priority 0; }"
     rig.inside("east", *in_pod, "nft", f"{table}; add rule ip t c ip saddr 10.20.0.5 counter")
@@ -132,12 +113,6 @@ async def test_a_partition_cuts_both_ways_and_its_end_is_read_back(rig: Rig) -> 
     assert reaches(rig, "west", "east")
 
 
-def milliseconds(rig: Rig, source: str, target: str) -> float:
-    """The round trip of six full packets at once, whose answers are not slowed."""
-    said = rig.inside(source, "ping", "-c1", "-W9", "-s8000", rig.address(target))
-    return float(said.partition("time=")[2].split()[0])
-
-
 async def test_a_rate_slows_one_direction_and_a_later_one_takes_its_place(rig: Rig) -> None:
     await rig.up()
     slow, slower = (
@@ -148,15 +123,15 @@ async def test_a_rate_slows_one_direction_and_a_later_one_takes_its_place(rig: R
     await rig.engine.apply_fault(rig.dir, slower)
     actual = await rig.engine.read_faults(rig.dir)
     assert [one.settings for one in actual.impaired] == [(("rate", 1e6),), (("rate", 64e3),)]
-    assert milliseconds(rig, "west", "east") > 500  # 8 kB less the first packet take 0.8 s at 64 kbit/s
-    assert milliseconds(rig, "west", "far") < 300
+    assert rig.milliseconds("west", "east") > 500  # 8 kB less the first packet take 0.8 s at 64 kbit/s
+    assert rig.milliseconds("west", "far") < 300
     await rig.engine.clear_fault(rig.dir, slower)
-    assert 40 < milliseconds(rig, "west", "east") < 400
+    assert 40 < rig.milliseconds("west", "east") < 400
     rig.inside("west", "tc", "qdisc", "del", "dev", "eth0", "root")
     assert not (await rig.engine.read_faults(rig.dir)).holds(slow)
     await rig.engine.clear_fault(rig.dir, slow)
     assert (await rig.engine.read_faults(rig.dir)).impaired == ()
-    assert milliseconds(rig, "west", "east") < 300
+    assert rig.milliseconds("west", "east") < 300
 
 
 async def test_a_delay_is_made_by_netem_or_refused_and_leaves_what_was_there(rig: Rig) -> None:
@@ -170,7 +145,7 @@ async def test_a_delay_is_made_by_netem_or_refused_and_leaves_what_was_there(rig
         assert not (await rig.engine.read_faults(rig.dir)).touches(delay)
     else:
         await rig.engine.apply_fault(rig.dir, delay)
-        assert milliseconds(rig, "west", "east") > 400
+        assert rig.milliseconds("west", "east") > 400
         await rig.engine.clear_fault(rig.dir, delay)
     assert (await rig.engine.read_faults(rig.dir)).holds(rate)
 
@@ -215,6 +190,11 @@ async def test_nodes_that_come_back_with_other_addresses_are_found_and_wired_ane
     assert after == {"west": before["east"], "east": before["west"]}
     state = await rig.engine.observe(rig.dir)
     assert {name for name, one in state.clusters.items() if not one.is_complete} == {"west", "east"}
+    assert f"is at https://{after['west']}:6443 now" in state.clusters["west"].adrift
+    assert f"told https://{before['west']}:6443" in state.clusters["west"].adrift
+    seen = (await asyncio.to_thread(status.status, "two")).data
+    told = {one["where"]: (one["what"], one["remedy"]) for one in seen["problems"]}
+    assert told["cluster west"] == (f"is not as `up` left it: {state.clusters['west'].adrift}", "lab up")
     await rig.up()
     assert all(one.is_complete for one in (await rig.engine.observe(rig.dir)).clusters.values())
     assert f"via {after['east']}" in rig.inside("west", "ip", "route", "show", "10.21.0.0/16")
@@ -224,6 +204,7 @@ async def test_nodes_that_come_back_with_other_addresses_are_found_and_wired_ane
 
 
 async def test_a_lab_survives_a_restart_of_docker(rig: Rig) -> None:
+    rig = rig.changed(TOPOLOGY.replace("far -> west", "{from: far, to: west, rate: 64kbit}"))
     await rig.up()
     await asyncio.to_thread(rig.docker.stop)
     assert not rig.engine.is_running(rig.dir)
@@ -234,6 +215,7 @@ async def test_a_lab_survives_a_restart_of_docker(rig: Rig) -> None:
     for here, there in (("west", "east"), ("east", "west")):
         network = rig.plan.cluster(there).pod_cidr
         assert f"via {rig.address(there)}" in rig.inside(here, "ip", "route", "show", network)
+    assert rig.milliseconds("west", "far") > 500
 
 
 async def test_a_network_in_the_way_is_named_before_anything_is_made(rig: Rig) -> None:

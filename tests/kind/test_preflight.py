@@ -1,5 +1,6 @@
 """What this machine must have before clusters are made, and what kubectl needs of the files. No Docker."""
 
+import gc
 import os
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from lab.engines.kind import converge, kubeconfig, preflight
 from lab.engines.kind.daemon import Daemon, Network
 from lab.engines.kind.engine import KindEngine
 from lab.engines.kind.explain import explained
+from lab.engines.kind.images import NEWEST, node_image
 from lab.kube.kubeconfig import server_of
 from lab.plan.addresses import LabPlan, addresses
 from lab.topology.load import parse
@@ -55,13 +57,25 @@ async def test_without_docker_doctor_says_what_to_do_and_goes_on(monkeypatch: py
         await Daemon.connect()
 
 
+@pytest.mark.filterwarnings("error")
+async def test_where_no_engine_answers_no_socket_is_left_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none")
+    with pytest.raises(EngineUnavailable, match=f"unix://{tmp_path}/none: No such file"):
+        await Daemon.connect()
+    gc.collect()
+
+
 async def test_without_docker_the_commands_are_those_for_an_empty_machine(
     lab: LabDir, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:1")
     lines = await KindEngine().commands(lab, plan())
-    assert lines[0][0] == "lab"
-    assert lines[0][1].startswith("docker network create ")
+    assert [line.split()[:3] for where, line in lines if where == "lab"][:2] == [
+        ["docker", "pull", node_image(NEWEST)],
+        ["docker", "network", "create"],
+    ]
     assert [where for where, line in lines if " kind create cluster " in line] == ["west", "east"]
 
 
@@ -99,11 +113,6 @@ def test_ports_that_this_machine_does_not_have_are_missing_with_a_remedy() -> No
 def test_the_labs_own_network_and_ipv6_are_not_in_the_way(lab: LabDir) -> None:
     own = Network("1", "multicluster-lab-two", ("172.28.0.0/16",), "two", str(lab.root))
     converge.refuse_conflicts([own, Network("2", "kind", ("fc00:f853::/64",))], lab, plan())
-
-
-async def test_links_that_ask_for_delay_are_refused_before_anything_is_made(lab: LabDir) -> None:
-    with pytest.raises(LabError, match=r"cannot delay.*west -> east"):
-        await converge.bring_up(lab, plan("[{from: west, to: east, delay: 20ms}]"), lambda *_: None)
 
 
 def test_a_cluster_that_is_down_keeps_its_entries_and_one_that_is_gone_loses_them(lab: LabDir) -> None:

@@ -14,12 +14,13 @@ from pathlib import Path
 import pytest
 import yaml
 
-from lab.base.errors import CheckFailed
+from lab.base.errors import CheckFailed, LabError
 from lab.kube.kinds import DEPLOYMENTS, LINKS
 from lab.kube.kubeconfig import entry, merged
 from lab.mesh.protocol import MeshCluster
 from lab.ops import up
-from lab.ops.labs import from_file
+from lab.ops.down import down
+from lab.ops.labs import from_file, labs
 from tests.kind.conftest import TOPOLOGY, Rig
 from tests.mesh.clusters import api_cluster
 from tests.mesh.install.conftest import make_pods_ready
@@ -98,3 +99,19 @@ async def test_every_step_is_done_and_what_is_not_healthy_in_the_end_is_told(
     assert f'{{"ip":"{there}"}}' in capsys.readouterr().err  # the gateway's, in the command that gives it
     assert len(await apis["west"].client.list(LINKS, "linkerd-multicluster")) == 1
     assert await apis["west"].client.get(DEPLOYMENTS, "echo", "echo")
+
+
+def test_an_up_that_fails_half_way_stays_on_the_list_so_that_down_finds_it(
+    rig: Rig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "half.yaml").write_text(TOPOLOGY.replace("name: two", "name: half"))
+    monkeypatch.setenv("KIND_FAILS_WITH", "ERROR: failed to create cluster")
+    monkeypatch.setenv("LINKERD_RECORD", str(tmp_path / "linkerd"))
+    install(tmp_path / "tools", "linkerd", LATEST)
+    monkeypatch.setenv("LAB_TOOLS", str(tmp_path / "tools"))
+    with pytest.raises(LabError, match="failed to create cluster"):
+        up.bring_up(from_file(str(tmp_path / "half.yaml")))
+    assert "half" in [row["lab"] for row in labs().data]
+    down("half", purge=True)
+    with rig.docker.client() as client:
+        assert client.networks.list(names=["multicluster-lab-half"]) == []

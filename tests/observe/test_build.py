@@ -41,6 +41,16 @@ def test_a_paused_cluster_is_one_problem_healed_by_its_fault(observation, west):
     ]
 
 
+def test_a_cluster_with_another_address_is_one_problem_that_up_repairs(observation, west):
+    moved = (ClusterFacts("west"), ClusterFacts("east", adrift="its API server is elsewhere"))
+    kube = {"west": west(probes={"east": GatewayProbe(False)}), "east": KubeFacts(error="no answer")}
+    state = build(observation(clusters=moved, kube=kube))
+    assert [(p.where, p.what, p.remedy) for p in state.problems] == [
+        ("cluster east", "is not as `up` left it: its API server is elsewhere", "lab up")
+    ]
+    assert state.to_json()["clusters"][1]["adrift"] == "its API server is elsewhere"
+
+
 def test_a_link_from_an_unreachable_cluster_is_unknown_not_down(observation, west):
     state = build(observation(kube={"west": west(), "east": KubeFacts(error="x")}))
     link = next(link for link in state.links if link.from_ == "east")

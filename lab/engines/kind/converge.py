@@ -14,7 +14,7 @@ import yaml
 
 from lab.base import process
 from lab.base.concurrent import together
-from lab.base.errors import EngineUnavailable, LabError, UsageError
+from lab.base.errors import EngineUnavailable, UsageError
 from lab.base.state import LabDir, make_private
 from lab.base.wait import until
 from lab.engines.kind import design, kubeconfig, look, names, stock, supply
@@ -41,7 +41,6 @@ NOTHING = Present()
 async def bring_up(lab: LabDir, plan: LabPlan, progress: Progress) -> None:
     """Make the lab's clusters exist, answer, and reach each other as the plan says."""
     lab = LabDir(make_private(lab.root).resolve())
-    _refuse_impaired_links(plan)
     async with await Daemon.connect() as daemon:
         seen = await look.present(daemon, lab, plan)
         images = await images_of(plan, seen)
@@ -59,16 +58,6 @@ async def _load(daemon: Daemon, lab: LabDir, plan: LabPlan, images: Images, prog
     for act in supply.mirroring(plan, seen):
         await perform(daemon, act)
     await _carry_out(daemon, supply.loading(lab, images, seen), progress)
-
-
-def _refuse_impaired_links(plan: LabPlan) -> None:
-    """A link that says it is slow and is not would make every measurement on it wrong."""
-    if plan.wans:
-        pairs = ", ".join(f"{source} -> {target}" for source, target in plan.wans)
-        raise UsageError(
-            f"engine kind cannot delay, thin or limit what goes over links: {pairs}",
-            remedy="leave delay, jitter, loss and rate out of the links, or use `--engine embedded`",
-        )
 
 
 async def images_of(plan: LabPlan, seen: Present = NOTHING) -> Images:
@@ -99,25 +88,25 @@ async def settle(daemon: Daemon, lab: LabDir, plan: LabPlan) -> None:
 
 
 def refuse_conflicts(networks: list[Network], lab: LabDir, plan: LabPlan) -> None:
-    """Raises LabError that names a network in the way: of the same name, or with the same addresses."""
+    """Raises UsageError that names a network in the way: of the same name, or with the same addresses."""
     for other in networks:
         if (other.lab, other.folder) == (lab.name, str(lab.root)):
             if plan.lab_cidr not in other.subnets:
                 has = ", ".join(other.subnets)
-                raise LabError(
+                raise UsageError(
                     f"the network {other.name} has {has}, and now {plan.lab_cidr} is wanted",
                     remedy="`lab down`, then `lab up`: addresses of nodes cannot be changed",
                 )
             continue
         name = f"{other.name} of lab {other.lab} in {other.folder}" if other.lab else other.name
         if other.name == names.network(lab.name):
-            raise LabError(
+            raise UsageError(
                 f"Docker already has a network {name}",
                 remedy="give this lab another name: `lab up FILE --lab NAME`",
             )
         for subnet in other.subnets:
             if ":" not in subnet and IPv4Network(subnet).overlaps(IPv4Network(plan.lab_cidr)):
-                raise LabError(
+                raise UsageError(
                     f"the Docker network {name} has {subnet}, which overlaps this lab's {plan.lab_cidr}",
                     remedy="choose another under `kind: {subnet: 172.29.0.0/16}` in the topology",
                 )
@@ -160,7 +149,7 @@ def _refuse_limits(findings: list[Finding]) -> None:
 async def _write_kubeconfigs(daemon: Daemon, lab: LabDir, nodes: tuple[Node, ...]) -> None:
     heads = {cluster: group[0] for cluster, group in by_cluster(nodes).items()}
     servers = {
-        cluster: (f"https://127.0.0.1:{node.api_port}", kubeconfig.api_url(node.address))
+        cluster: (kubeconfig.local_url(node.api_port), kubeconfig.api_url(node.address))
         for cluster, node in heads.items()
     }
     running = {cluster: node for cluster, node in heads.items() if node.state == "running"}

@@ -7,6 +7,7 @@ the lab's labels, nodes by kind's label and by the network they are on.
 
 import asyncio
 import os
+import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -29,6 +30,7 @@ SECONDS = 20.0
 """How long one call to the daemon may take."""
 QUICK_SECONDS = 3.0
 """The same for a glance at what runs."""
+DEFAULT_HOST = "unix:///var/run/docker.sock"
 API_PORT = "6443/tcp"
 CPU_PERIOD = 100_000
 """Microseconds in which a node may use its share of processors: Docker's own default."""
@@ -83,7 +85,7 @@ class Daemon:
         """Raises EngineUnavailable, with what to do, when no engine answers."""
         try:
             return cls(await asyncio.to_thread(_connect, timeout))
-        except DockerException as error:
+        except (DockerException, OSError) as error:
             raise EngineUnavailable(
                 f"Docker does not answer: {error}",
                 remedy="start Docker, or point DOCKER_HOST at it; `docker info` must work as this user",
@@ -204,11 +206,32 @@ class Daemon:
 def _connect(timeout: float) -> docker.DockerClient:
     """By DOCKER_HOST, else by the context that the `docker` command uses, which the SDK leaves out."""
     context = ContextAPI.get_current_context()
-    client = docker.from_env(timeout=int(timeout))
-    if "DOCKER_HOST" not in docker_environment() and context is not None and context.name != "default":
-        client = docker.DockerClient(base_url=context.Host, tls=context.TLSConfig, timeout=int(timeout))
-    client.ping()
+    if os.environ.get("DOCKER_HOST") or context is None or context.name == "default":
+        made = partial(docker.from_env, timeout=int(timeout))
+        host = os.environ.get("DOCKER_HOST") or DEFAULT_HOST
+    else:
+        made = partial(docker.DockerClient, context.Host, tls=context.TLSConfig, timeout=int(timeout))
+        host = context.Host or DEFAULT_HOST
+    _knock(host, timeout)
+    client = made()
+    try:
+        client.ping()
+    except BaseException:
+        client.close()
+        raise
     return client
+
+
+def _knock(host: str, timeout: float) -> None:
+    """Raises OSError where nobody listens at a Unix socket: the SDK would leave its own open."""
+    kind, _, path = host.partition("://")
+    if kind == "unix":
+        with socket.socket(socket.AF_UNIX) as probe:
+            probe.settimeout(timeout)
+            try:
+                probe.connect(path)
+            except OSError as error:
+                raise OSError(error.errno, f"{host}: {error.strerror or error}") from error
 
 
 def docker_environment() -> dict[str, str]:

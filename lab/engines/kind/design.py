@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from lab.base.state import LabDir
-from lab.engines.kind import cache, config, names, rules
+from lab.engines.kind import cache, config, links, names, rules
 from lab.engines.kind.acts import (
     Act,
     InNode,
@@ -67,10 +67,6 @@ def creation(lab: LabDir, plan: LabPlan, images: Images, present: Present) -> De
     wanted = {cluster.name: cluster for cluster in plan.clusters}
     network = names.network(lab.name)
     first: list[Act] = []
-    if not present.network:
-        first.append(_make_network(lab, network, plan.lab_cidr))
-    if cache.is_wanted(plan):
-        first += [RunDocker("lab", argv, IMAGE_SECONDS) for argv in cache.serve(network, present.cache)]
     missing = [
         name
         for name, cluster in wanted.items()
@@ -80,6 +76,14 @@ def creation(lab: LabDir, plan: LabPlan, images: Images, present: Present) -> De
     # Offline, what is absent was refused before.
     if missing and images.node and canonical(images.node) not in present.images:
         first.append(RunDocker("lab", ("pull", images.node), IMAGE_SECONDS))
+    if images.node and _needs_netem(plan, groups, present):
+        first.append(
+            RunDocker("lab", _try_netem(images.node), IMAGE_SECONDS)
+        )  # fails before anything is made
+    if not present.network:
+        first.append(_make_network(lab, network, plan.lab_cidr))
+    if cache.is_wanted(plan):
+        first += [RunDocker("lab", argv, IMAGE_SECONDS) for argv in cache.serve(network, present.cache)]
     if images.apps.tag not in present.images:
         first.append(RunDocker("lab", images.apps.build, IMAGE_SECONDS))
     acts: dict[str, tuple[Act, ...]] = {}
@@ -97,6 +101,18 @@ def _make_network(lab: LabDir, name: str, subnet: str) -> RunDocker:
     labels = [f"--label={key}={value}" for key, value in names.labels(lab).items()]
     argv = ("network", "create", "--driver=bridge", f"--subnet={subnet}", *labels, name)
     return RunDocker("lab", argv, DELETE_SECONDS)
+
+
+def _needs_netem(plan: LabPlan, groups: Mapping[str, tuple[Node, ...]], present: Present) -> bool:
+    """Whether links ask for something that is not there yet and that only netem can do."""
+    acts = wiring(plan, expected(plan, groups), present.wiring)
+    return any("netem" in act.argv for act in acts if isinstance(act, InNode))
+
+
+def _try_netem(image: str) -> tuple[str, ...]:
+    """Use netem in a network of its own, to find out whether the kernel under Docker has it."""
+    words = ("run", "--rm", "--network=none", "--cap-add=NET_ADMIN", "--entrypoint=tc")
+    return (*words, image, "qdisc", "add", "dev", "lo", "root", "netem")
 
 
 def delete_cluster(lab: LabDir, cluster: str) -> RunKind:
@@ -120,15 +136,19 @@ def expected(plan: LabPlan, groups: Mapping[str, tuple[Node, ...]]) -> tuple[Nod
 
 
 def wiring(plan: LabPlan, nodes: Iterable[Node], seen: Mapping[str, Wiring]) -> list[Act]:
-    """Pods of clusters with flat links between them reach each other; what is right is left alone."""
+    """Pods of clusters with flat links between them reach each other, and what goes over links suffers what
+    these say; what is right is left alone."""
     groups = by_cluster(nodes)
     acts: list[Act] = []
     for cluster, mine in groups.items():
         far = [node for peer in _peers(plan, cluster) for node in groups.get(peer, ()) if node.address]
         routes = {network: node.address for node in far for network in node.pods}
+        asked, known = links.layers(plan, groups, cluster), links.ways(plan, groups, cluster)
         for node in mine:
             if node.state == "running":
-                acts += _wire(node, mine, routes, seen.get(node.name, Wiring()))
+                there = seen.get(node.name, Wiring())
+                acts += _wire(node, mine, routes, there)
+                acts += [InNode(cluster, node.name, argv) for argv in links.repair(asked, known, there)]
     return acts
 
 
@@ -143,16 +163,22 @@ def _wire(node: Node, siblings: Iterable[Node], routes: Mapping[str, str], seen:
 
 def adrift(
     plan: LabPlan, groups: Mapping[str, tuple[Node, ...]], seen: Mapping[str, Wiring]
-) -> frozenset[str]:
-    """Clusters with a node that has lost its way to a node of a flat peer, as happens when nodes restart."""
-    found = set()
+) -> dict[str, str]:
+    """Clusters with a node that has lost its way to a node of a flat peer, or what links ask of its packets,
+    as happens when nodes restart; in words."""
+    found = {}
     for cluster, mine in groups.items():
         far = {
             node.address for peer in _peers(plan, cluster) for node in groups.get(peer, ()) if node.address
         }
-        if any(not far <= set(seen[node.name].routes.values()) for node in mine if node.name in seen):
-            found.add(cluster)
-    return frozenset(found)
+        asked, known = links.layers(plan, groups, cluster), links.ways(plan, groups, cluster)
+        for node in mine:
+            there = seen.get(node.name)
+            if there and (lost := far - set(there.routes.values())):
+                found[cluster] = f"{node.name} has no route to pods behind {', '.join(sorted(lost))}"
+            elif there and not links.hold(asked, known, there):
+                found[cluster] = f"{node.name} does not do to packets what the links ask"
+    return found
 
 
 def _peers(plan: LabPlan, cluster: str) -> list[str]:

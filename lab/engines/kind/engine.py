@@ -42,17 +42,20 @@ class KindEngine:
             ground = faults.Ground(docker, _plan(lab), by_cluster(await docker.nodes(lab)))
             actual = await faults.read(ground)
             wirings = await look.wirings(docker, tuple(ground.nodes(ground.clusters)))
-        adrift = design.adrift(ground.plan, ground.clusters, wirings) | kubeconfig.moved(lab, ground.clusters)
+        adrift = {
+            **design.adrift(ground.plan, ground.clusters, wirings),
+            **kubeconfig.moved(lab, ground.clusters),
+        }
         plans = {one.name: one for one in ground.plan.clusters}
         clusters = {
             name: ClusterState(
                 name=name,
-                api=f"https://127.0.0.1:{nodes[0].api_port}",
+                api=kubeconfig.local_url(nodes[0].api_port),
                 node_ip=nodes[0].address,
                 network=plans[name].network if name in plans else "",
                 paused=name in actual.paused,
                 components=_components(nodes, api_down=(name, "apiserver") in actual.stopped),
-                settled=name not in adrift,
+                adrift=adrift.get(name, ""),
             )
             for name, nodes in ground.clusters.items()
         }

@@ -12,12 +12,13 @@ from typing import Any
 from lab.base.concurrent import together
 from lab.base.errors import LabError
 from lab.base.wait import until
-from lab.engines.kind import look, rules, shaping
+from lab.engines.kind import dns, links, look, rules, shaping
 from lab.engines.kind.daemon import Daemon
 from lab.engines.kind.nodes import Node, Wiring
 from lab.engines.kind.perform import in_node
+from lab.engines.kind.rules import Settings
 from lab.engines.kind.shaping import Layer, Way
-from lab.engines.protocol import ActualFaults, Drop, EngineFault, Impaired, drops_of, impaired_by
+from lab.engines.protocol import ActualFaults, DnsFailure, Drop, EngineFault, Impaired, drops_of, impaired_by
 from lab.plan.addresses import LabPlan
 
 API_SECONDS = 90.0
@@ -40,17 +41,11 @@ class Ground:
 
     def networks(self, cluster: str) -> frozenset[str]:
         """The addresses that packets of a cluster come from."""
-        pods = {one.pod_cidr for one in self.plan.clusters if one.name == cluster}
-        return frozenset({node.address for node in self.nodes([cluster]) if node.address} | pods)
+        return links.networks(self.plan, self.clusters, cluster)
 
     def ways(self, source: str) -> dict[str, Way]:
         """The ways from a cluster to all others."""
-        names = [one.name for one in self.plan.clusters]
-        return {
-            name: Way(number, tuple(sorted(self.networks(name))))
-            for number, name in enumerate(names, 1)
-            if name != source
-        }
+        return links.ways(self.plan, self.clusters, source)
 
 
 async def read(ground: Ground) -> ActualFaults:
@@ -75,6 +70,11 @@ async def read(ground: Ground) -> ActualFaults:
             for layer in _layers(ground, nodes, wirings)
         ),
         dead=_all_are(ground, "stopped"),
+        dns=frozenset(
+            DnsFailure(one.name, settings)
+            for one in ground.plan.clusters
+            for settings in _failing(ground.nodes([one.name]), one.dns_ip, wirings)
+        ),
     )
 
 
@@ -95,10 +95,7 @@ async def apply(ground: Ground, fault: EngineFault) -> None:
     elif fault.kind == "impair":
         await _impair(ground, fault, wanted=True)
     else:
-        raise LabError(
-            f"the fault {fault.kind} cannot be made on engine kind",
-            remedy="engine embedded has it; here there are partition, impair, pause, node and api",
-        )
+        await _set_dns(ground, fault, failing=True)
 
 
 async def clear(ground: Ground, fault: EngineFault) -> None:
@@ -113,6 +110,8 @@ async def clear(ground: Ground, fault: EngineFault) -> None:
         await _set_drops(ground, fault, lost=False)
     elif fault.kind == "impair":
         await _impair(ground, fault, wanted=False)
+    else:
+        await _set_dns(ground, fault, failing=False)
 
 
 Change = Callable[[Daemon, Node], Coroutine[Any, Any, None]]
@@ -191,6 +190,20 @@ async def _set_node_drops(ground: Ground, node: Node, sources: set[str], *, lost
     await in_node(ground.daemon, node, rules.set_drops(kept | added))
 
 
+async def _set_dns(ground: Ground, fault: EngineFault, *, failing: bool) -> None:
+    for node in ground.nodes(fault.clusters):
+        if node.state in look.REACHABLE:
+            dns_ip = ground.plan.cluster(node.cluster).dns_ip
+            seen = (await look.wirings(ground.daemon, (node,))).get(node.name, Wiring())
+            others = dns.failing(seen.rules, dns_ip) - {fault.settings}
+            wanted = [*sorted(others), *([fault.settings] if failing else [])]
+            await in_node(ground.daemon, node, dns.fail(dns_ip, wanted))
+        elif failing:
+            raise LabError(
+                f"{node.name} does not run, so none of its pods asks anything", remedy="heal that first"
+            )
+
+
 async def _impair(ground: Ground, fault: EngineFault, *, wanted: bool) -> None:
     """Lay what the fault asks over all else, or take it away, where its packets leave."""
     for one in sorted(impaired_by(fault), key=lambda one: (one.source, one.target)):
@@ -205,35 +218,36 @@ async def _impair(ground: Ground, fault: EngineFault, *, wanted: bool) -> None:
 async def _set_layers(ground: Ground, node: Node, mine: Layer, *, wanted: bool) -> None:
     wiring = (await look.wirings(ground.daemon, (node,))).get(node.name, Wiring())
     ways = ground.ways(node.cluster)
-    have = shaping.asked(wiring.rules)
+    have = [layer for layer in shaping.asked(wiring.rules) if layer.target in ways]
     layers = [*(layer for layer in have if layer != mine), *([mine] if wanted else [])]
     try:
-        await _slow(ground.daemon, node, layers, ways)
-    except LabError as error:
-        await _slow(ground.daemon, node, have, ways)
-        if shaping.NO_NETEM not in str(error):
-            raise
-        raise LabError(
-            f"{', '.join(shaping.BY_NETEM)} need netem, which the kernel under Docker has not",
-            remedy="load the module sch_netem there; a rate needs none, and engine embedded neither",
-        ) from error
-    await in_node(ground.daemon, node, shaping.sort_packets(layers, ways))
+        await _lay(ground.daemon, node, layers, ways)
+    except LabError:
+        await _lay(ground.daemon, node, have, ways)
+        raise
 
 
-async def _slow(daemon: Daemon, node: Node, layers: Sequence[Layer], ways: Mapping[str, Way]) -> None:
+async def _lay(daemon: Daemon, node: Node, layers: Sequence[Layer], ways: Mapping[str, Way]) -> None:
     queues = await in_node(daemon, node, shaping.READ_QUEUES)
-    for argv in shaping.slow_classes(layers, ways, queues):
+    for argv in shaping.change(layers, ways, queues):
         await in_node(daemon, node, argv)
 
 
 def _layers(ground: Ground, nodes: tuple[Node, ...], wirings: Mapping[str, Wiring]) -> tuple[Layer, ...]:
-    """What all nodes of a cluster do to their packets, in the order of the first."""
+    """What faults do to packets in all nodes of a cluster, in the order of the first."""
     found = [
         shaping.in_force(wiring.rules, wiring.queues, ground.ways(node.cluster))
         for node in nodes
         for wiring in (wirings.get(node.name, Wiring()),)
     ]
-    return tuple(layer for layer in found[0] if all(layer in others for others in found))
+    common = (layer for layer in found[0] if all(layer in others for others in found))
+    return tuple(layer for layer in common if not layer.of_link)
+
+
+def _failing(nodes: list[Node], dns_ip: str, wirings: Mapping[str, Wiring]) -> frozenset[Settings]:
+    """How the DNS fails the pods of all these nodes."""
+    found = [dns.failing(wirings.get(node.name, Wiring()).rules, dns_ip) for node in nodes]
+    return frozenset.intersection(*found) if found else frozenset()
 
 
 def _loses(ground: Ground, nodes: tuple[Node, ...], source: str, wirings: Mapping[str, Wiring]) -> bool:

@@ -31,19 +31,25 @@ def write(lab: LabDir, admins: Mapping[str, Admin], servers: Mapping[str, tuple[
         write_private(path, yaml.safe_dump(merged(found), sort_keys=False))
 
 
-def moved(lab: LabDir, clusters: Mapping[str, tuple[Node, ...]]) -> frozenset[str]:
-    """Clusters whose control plane has another address now than the others were told."""
-    known = entries(lab.inside_kubeconfig)
-    told = {
-        name: str(known[lab.context(name)]["cluster"]["cluster"]["server"])
-        for name in clusters
-        if lab.context(name) in known
-    }
-    return frozenset(
-        name
-        for name, url in told.items()
-        if (address := clusters[name][0].address) and url != api_url(address)
-    )
+def moved(lab: LabDir, clusters: Mapping[str, tuple[Node, ...]]) -> dict[str, str]:
+    """Clusters whose API server others, or this machine, were told at another address than it has now; in
+    words."""
+    found = {}
+    for path, who in ((lab.kubeconfig, "this machine was"), (lab.inside_kubeconfig, "other clusters were")):
+        known = entries(path)
+        for name, (head, *_) in clusters.items():
+            if head.state not in ("running", "paused") or lab.context(name) not in known:
+                continue
+            told = str(known[lab.context(name)]["cluster"]["cluster"]["server"])
+            now = local_url(head.api_port) if path == lab.kubeconfig else api_url(head.address)
+            if told != now:
+                found[name] = f"its API server is at {now} now, and {who} told {told}"
+    return found
+
+
+def local_url(port: int) -> str:
+    """Where this machine reaches the API server of a control plane."""
+    return f"https://127.0.0.1:{port}"
 
 
 def api_url(address: str) -> str:

@@ -47,9 +47,3 @@ def by_cluster(nodes: Iterable[Node]) -> dict[str, tuple[Node, ...]]:
     for node in sorted(nodes, key=lambda one: (one.role != CONTROL_PLANE, one.name)):
         groups.setdefault(node.cluster, []).append(node)
     return {cluster: tuple(group) for cluster, group in groups.items()}
-
-
-def networks_of(nodes: Iterable[Node]) -> frozenset[str]:
-    """All addresses that packets from these nodes and their pods have outside."""
-    found = [network for node in nodes for network in (*node.pods, *([node.address] if node.address else []))]
-    return frozenset(found)

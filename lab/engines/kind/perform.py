@@ -4,8 +4,9 @@ import asyncio
 from pathlib import Path
 
 from lab.base import process
-from lab.base.errors import CommandError, LabError
+from lab.base.errors import CommandError, EngineUnavailable, LabError
 from lab.base.state import make_private, write_private
+from lab.engines.kind import shaping
 from lab.engines.kind.acts import (
     Act,
     InNode,
@@ -43,6 +44,7 @@ async def in_node(daemon: Daemon, node: Node, argv: tuple[str, ...]) -> str:
     said = await daemon.run_in(node, argv)
     if said.code:
         words = (said.err or said.out).strip() or "(no output)"
+        _refuse_without_netem(node.name, words)
         raise LabError(f"`docker exec {node.name} {' '.join(argv)}` ended with code {said.code}: {words}")
     return said.out
 
@@ -62,8 +64,14 @@ async def run(act: RunKind | RunDocker) -> str:
     argv = (program, *act.argv)
     done = await process.run(argv, timeout=act.timeout, env=env, check=False)
     if done.code:  # builds tell half of it on standard output
+        _refuse_without_netem(act.where, done.stderr)
         raise explained(CommandError(argv, done.code, done.stdout + done.stderr), act.line)
     return done.stdout
+
+
+def _refuse_without_netem(where: str, words: str) -> None:
+    if shaping.NO_NETEM in words:
+        raise EngineUnavailable(f"{where}: {shaping.NETEM_MISSING}", remedy=shaping.NETEM_REMEDY)
 
 
 def _write(path: Path, content: str) -> None:

@@ -18,6 +18,9 @@ READ_RULES = ("nft", "-j", "list", "table", *TABLE.split())
 NO_TABLE = "No such file or directory"
 NOTHING = '{"nftables": []}'
 
+Settings = tuple[tuple[str, float], ...]
+"""What a fault or a link asks, in the words of EngineFault's settings."""
+
 
 def add_route(network: str, via: str) -> tuple[str, ...]:
     return ("ip", "route", "replace", network, "via", via, "proto", PROTOCOL)
@@ -38,7 +41,7 @@ def set_drops(drops: Iterable[tuple[str, str]]) -> tuple[str, ...]:
         f'add rule {TABLE} lost ip saddr {network} drop comment "{source}"'
         for source, network in sorted(drops)
     ]
-    return _script("lost", "{ type filter hook prerouting priority -300; }", rules)
+    return script("lost", "{ type filter hook prerouting priority -300; }", rules)
 
 
 def keep_sources(pods: Iterable[str], remote: Iterable[str]) -> tuple[str, ...]:
@@ -53,7 +56,7 @@ def keep_sources(pods: Iterable[str], remote: Iterable[str]) -> tuple[str, ...]:
         for there in sorted(remote)
         for here in sorted(pods)
     ]
-    return _script("kept", "{ type nat hook postrouting priority 90; }", rules)
+    return script("kept", "{ type nat hook postrouting priority 90; }", rules)
 
 
 def parse_rules(text: str) -> tuple[frozenset[tuple[str, str]], frozenset[str]]:
@@ -74,6 +77,17 @@ def network_of(rule: Mapping[str, Any]) -> str:
     return next((_network(part["match"]["right"]) for part in rule["expr"] if "match" in part), "")
 
 
+def note(settings: Settings) -> str:
+    """Settings as a rule's comment."""
+    return " ".join(f"{name}={float(value)!r}" for name, value in settings)
+
+
+def noted(words: Iterable[str]) -> Settings:
+    """Settings by the words of such a comment."""
+    pairs = (word.split("=") for word in words)
+    return tuple((name, float(value)) for name, value in pairs)
+
+
 def listed(text: str) -> Iterator[Mapping[str, Any]]:
     """The rules in what READ_RULES printed."""
     for part in _json(text or NOTHING)["nftables"]:
@@ -81,7 +95,8 @@ def listed(text: str) -> Iterator[Mapping[str, Any]]:
             yield part["rule"]
 
 
-def _script(chain: str, hook: str, rules: list[str]) -> tuple[str, ...]:
+def script(chain: str, hook: str, rules: list[str]) -> tuple[str, ...]:
+    """The command that empties a chain and does these things of nft after it, in one transaction."""
     head = [f"add table {TABLE}", f"add chain {TABLE} {chain} {hook}", f"flush chain {TABLE} {chain}"]
     return ("nft", "; ".join([*head, *rules]))
 

@@ -1,15 +1,17 @@
 """What packets suffer that go from a node to other clusters. Pure.
 
-Packet rules sort them into classes, traffic control slows each class. An impairment is a layer over the
-earlier ones of its direction. The layers are kept in the node's kernel, too: as comments in a chain that no
-packet passes. So what is asked for is read back in its order, beside what takes effect.
+Packet rules sort them into classes, traffic control slows each class. What a link asks is the lowest layer of
+its direction, an impairment one over the earlier ones. The layers are kept in the node's kernel, too: as
+comments in a chain that no packet passes. So what is asked for is read back in its order, beside what takes
+effect.
 """
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from lab.engines.kind.rules import TABLE, listed, network_of
+from lab.engines.kind.rules import TABLE, Settings, listed, network_of, note, noted, script
 
 DEVICE = "eth0"
 """Docker's name for a container's way out."""
@@ -22,16 +24,21 @@ QUEUE = 100_000
 READ_QUEUES = ("tc", "-json", "qdisc", "show", "dev", DEVICE)
 NO_NETEM = "qdisc kind is unknown"
 BY_NETEM = ("delay", "jitter", "loss", "duplicate", "corrupt")
-
-Settings = tuple[tuple[str, float], ...]
+NETEM_MISSING = f"{', '.join(BY_NETEM)} need netem, which the kernel under Docker has not"
+NETEM_REMEDY = "load the module sch_netem there; a rate needs none, and engine embedded neither"
+OF_LINK = "link"
+"""Marks a link's layer where layers are written down."""
+SORTING = "{ type filter hook postrouting priority 0; }"
 
 
 @dataclass(frozen=True)
 class Layer:
-    """What packets to the cluster `target` are to suffer, in the words of EngineFault's settings."""
+    """What packets to the cluster `target` are to suffer, in the words of EngineFault's settings; `of_link`
+    if the topology asks it and not a fault."""
 
     target: str
     settings: Settings
+    of_link: bool = False
 
 
 @dataclass(frozen=True)
@@ -47,22 +54,32 @@ class Way:
         return f"{MAJOR}:{self.number:x}"
 
 
-def sort_packets(layers: Sequence[Layer], ways: Mapping[str, Way]) -> tuple[str, ...]:
-    """The command that writes the layers down and sorts packets into their classes; one transaction."""
+def change(layers: Sequence[Layer], ways: Mapping[str, Way], queues: str) -> list[tuple[str, ...]]:
+    """The commands that put exactly these layers in force, where there are `queues`.
+
+    In an order that, cut short anywhere, leaves layers written down that are read back as not in force.
+    """
+    slowed = slow_classes(layers, ways, queues)
+    if not layers:
+        return [*slowed, write_down(layers)]
+    return [write_down(layers), *slowed, sort_packets(layers, ways)]
+
+
+def write_down(layers: Sequence[Layer]) -> tuple[str, ...]:
+    """The command that notes the layers and ends the sorting of packets; one transaction."""
+    unsorted = [f"add chain {TABLE} slowed {SORTING}", f"flush chain {TABLE} slowed"]
     asked = [f'add rule {TABLE} asked return comment "{_written(layer)}"' for layer in layers]
-    sorted_ = [
+    return script("asked", "", [*unsorted, *asked])
+
+
+def sort_packets(layers: Sequence[Layer], ways: Mapping[str, Way]) -> tuple[str, ...]:
+    """The command that sorts packets into their classes; one transaction."""
+    rules = [
         f"add rule {TABLE} slowed ip daddr {network} meta priority set 0x{MAJOR}{ways[target].number:04x}"
         for target in effective(layers)
         for network in ways[target].networks
     ]
-    chains = [
-        f"add table {TABLE}",
-        f"add chain {TABLE} asked",
-        f"add chain {TABLE} slowed {{ type filter hook postrouting priority 0; }}",
-        f"flush chain {TABLE} asked",
-        f"flush chain {TABLE} slowed",
-    ]
-    return ("nft", "; ".join([*chains, *asked, *sorted_]))
+    return script("slowed", SORTING, rules)
 
 
 def slow_classes(layers: Sequence[Layer], ways: Mapping[str, Way], queues: str) -> list[tuple[str, ...]]:
@@ -86,9 +103,10 @@ def slow_classes(layers: Sequence[Layer], ways: Mapping[str, Way], queues: str) 
 
 
 def effective(layers: Iterable[Layer]) -> dict[str, dict[str, float]]:
-    """What packets to each cluster suffer; of two layers that say the same, the later one counts."""
+    """What packets to each cluster suffer; of two layers that say the same, the later one counts, and any
+    fault over the link."""
     merged: dict[str, dict[str, float]] = {}
-    for layer in layers:
+    for layer in sorted(layers, key=lambda one: not one.of_link):  # stable: faults in their order
         merged.setdefault(layer.target, {}).update(layer.settings)
     return merged
 
@@ -101,18 +119,23 @@ def asked(rules: str) -> list[Layer]:
 def in_force(rules: str, queues: str, ways: Mapping[str, Way]) -> tuple[Layer, ...]:
     """Those of them that its rules and queues really make."""
     layers = asked(rules)
-    sorted_ = {network_of(rule) for rule in listed(rules) if rule["chain"] == "slowed"}
+    sorted_ = {(network_of(rule), _class_of(rule)) for rule in listed(rules) if rule["chain"] == "slowed"}
     kinds = _kinds(queues)
     wanted = effective(layers)
     made = {
         target
         for target, settings in wanted.items()
         if target in ways
-        and set(ways[target].networks) <= sorted_
+        and {(network, ways[target].class_id) for network in ways[target].networks} <= sorted_
         and kinds.get("root") == "htb"
         and (not _netem(settings) or kinds.get(ways[target].class_id) == "netem")
     }
     return tuple(layer for layer in layers if layer.target in made)
+
+
+def _class_of(rule: Mapping[str, Any]) -> str:
+    """The class that a rule sorts packets into."""
+    return next((str(part["mangle"]["value"]) for part in rule["expr"] if "mangle" in part), "")
 
 
 def _kinds(queues: str) -> dict[str, str]:
@@ -131,10 +154,10 @@ def _netem(settings: Mapping[str, float]) -> list[str]:
 
 
 def _written(layer: Layer) -> str:
-    return " ".join([layer.target, *(f"{name}={value!r}" for name, value in layer.settings)])
+    mark = [OF_LINK] if layer.of_link else []
+    return " ".join([layer.target, *mark, note(layer.settings)])
 
 
 def _read(comment: str) -> Layer:
     target, *words = comment.split()
-    pairs = (word.split("=") for word in words)
-    return Layer(target, tuple((name, float(value)) for name, value in pairs))
+    return Layer(target, noted(word for word in words if word != OF_LINK), OF_LINK in words)
