@@ -67,8 +67,10 @@ def bring_up(target: Lab, clusters: tuple[str, ...] = ()) -> Answer:
         try:
             return answer(asyncio.run(_up(target, clusters)))
         except REFUSALS:
-            if is_new and not target.engine.is_running(target.dir):
-                shutil.rmtree(target.dir.root)  # it was refused: there is nothing for `down` to find
+            # Its files tell that the engine has begun, also where it cannot be asked any more.
+            begun = (target.dir.root / "clusters").exists() or target.engine.is_running(target.dir)
+            if is_new and not begun:
+                shutil.rmtree(target.dir.root)  # there is nothing for `down` to find
             raise
 
 
