@@ -126,8 +126,17 @@ class RunningLab:
 
 
 @pytest.fixture(scope="session")
-def cli(tmp_path_factory: pytest.TempPathFactory) -> Cli:
-    """The command line with a fresh home; skips where no lab can run."""
+def cli(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cli]:
+    """The command line with a fresh home; skips where no lab can run. No test may leave a lab running."""
+    made = _cli(tmp_path_factory)
+    yield made
+    left = [row["lab"] for row in made.json("list") if row["state"] == "running"]
+    if left:
+        made.run("down", "--all", "--purge")
+    assert not left, "labs that tests left running"
+
+
+def _cli(tmp_path_factory: pytest.TempPathFactory) -> Cli:
     if (engine := os.environ.get("LAB_TEST_ENGINE", "embedded")) != "embedded":
         chosen = Cli(tmp_path_factory.mktemp("labs"), engine=engine)
         if reason := why_not(chosen):

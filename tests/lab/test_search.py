@@ -38,4 +38,4 @@ def test_the_fault_that_callers_notice_is_found_among_others_and_fails_again(
         assert json.loads(again.stdout)["expected"] == json.loads(again.stdout)["verdict"] == "failed"
         assert len(yaml.safe_load(found.read_text())["scenario"]["steps"]) == 1
     finally:
-        cli.run("down", "frail", "--purge", code=None)
+        cli.run("down", "--lab", "frail", "--purge", code=None)
