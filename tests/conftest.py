@@ -1,13 +1,18 @@
 """For all tests: which of them share a process where several run at once."""
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The tests of a file share labs. All of engine kind share one Docker engine: the networks of a second
-    one on this machine would have the same addresses.
+class Files(LoadFileScheduling):
+    """The tests of a file stay together: they share labs. Those of engine kind do, too: the networks of two
+    Docker engines on one machine would have the same addresses.
     """
-    for item in items:
-        file = item.nodeid.partition("::")[0]
-        group = "kind" if file.startswith("tests/kind/") else file
-        item.add_marker(pytest.mark.xdist_group(group))
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "tests/kind" if nodeid.startswith("tests/kind/") else super()._split_scope(nodeid)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Files:
+    return Files(config, log)

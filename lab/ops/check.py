@@ -27,8 +27,8 @@ STATIC = {
     "layers": ("lint-imports",),
 }
 FAST_TESTS = {"fast tests": ("pytest", "-q", "-m", "not slow and not netns", "tests/unit", "tests/cli")}
-SLOW_TESTS = ["-m", "slow", "--numprocesses=2", "--dist=loadgroup", "--no-loadscope-reorder"]
-"""Most of their time is waiting, so two groups run at once (see tests/conftest.py). By number of tests a long
+SLOW_TESTS = ["-m", "slow", "--numprocesses=2", "--dist=loadfile", "--no-loadscope-reorder"]
+"""Most of their time is waiting, so two files run at once (see tests/conftest.py). By number of tests a long
 one would be the last, all alone."""
 
 

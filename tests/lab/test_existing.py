@@ -61,6 +61,7 @@ def refusal(host: Host, name: str, *flags: str) -> str:
     return " ".join(done.stderr.split())
 
 
+@pytest.mark.slow
 def test_a_guest_brings_all_it_needs_and_takes_all_of_it_away(host: Host) -> None:
     before = {cluster: host.census(cluster) for cluster in ("west", "east")}
     file = host.topology("visit", ("west", "east"), apps=ECHO, traffic=TRAFFIC)

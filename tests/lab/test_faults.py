@@ -116,6 +116,7 @@ def test_an_app_whose_certificate_nobody_believes_is_not_spoken_to(lab: RunningL
     assert lab.traffic("west", "front")["success"] == lab.traffic("east", "front")["success"] == 1
 
 
+@pytest.mark.slow
 def test_two_faults_combine_and_healing_one_leaves_the_other(lab: RunningLab) -> None:
     lab.run("fault.partition", "west", "east")
     lab.run("fault.api", "east")

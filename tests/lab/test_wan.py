@@ -52,6 +52,7 @@ def impairments(lab: RunningLab) -> list[dict[str, str]]:
     return [link["impairment"] for link in lab.status()["links"]]
 
 
+@pytest.mark.slow
 def test_a_fault_adds_to_what_the_link_says_and_healing_it_brings_the_link_back(lab: RunningLab) -> None:
     lab.run("fault.impair", "west", "east", "--loss", "1%")
     lab.run("fault.impair", "west", "east", "--delay", "150ms", "--one-way")
