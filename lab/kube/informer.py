@@ -57,10 +57,11 @@ class Informer:
                 self.is_live = True
                 self.synced.set()
                 self.answered.set()
-            elif event.type in ("LOST", "ABSENT"):
+            elif event.type == "LOST":
                 self.is_live = False
-                if event.type == "ABSENT":
-                    self.answered.set()
+            elif event.type == "ABSENT":
+                self.is_live = False
+                self.answered.set()
             elif event.type == "DELETED":
                 old = self.items.pop(key(event.object), None)
                 self._tell(old or event.object, None)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from lab.base.errors import CommandError, EngineUnavailable, LabError
+from lab.base.errors import CommandError, EngineUnavailable, LabError, UsageError
 from lab.base.state import LabDir, make_private
 from lab.engines.kind import converge, kubeconfig, preflight
 from lab.engines.kind.daemon import Daemon, Network
@@ -94,8 +94,9 @@ def test_a_network_in_the_way_is_named(lab: LabDir, other: Network, words: str) 
 
 def test_a_lab_that_wants_other_addresses_than_its_network_has_is_told_to_go_down_first(lab: LabDir) -> None:
     own = Network("1", "multicluster-lab-two", ("172.29.0.0/16",), "two", str(lab.root))
-    with pytest.raises(LabError, match=r"172.29.0.0/16, and now 172.28.0.0/16 is wanted"):
+    with pytest.raises(LabError, match=r"172.29.0.0/16, and now 172.28.0.0/16 is wanted") as refused:
         converge.refuse_conflicts([own], lab, plan())
+    assert not isinstance(refused.value, UsageError), "or its folder would go, and `down` find nothing"
 
 
 @pytest.mark.netns

@@ -14,7 +14,7 @@ import yaml
 
 from lab.base import process
 from lab.base.concurrent import together
-from lab.base.errors import EngineUnavailable, UsageError
+from lab.base.errors import EngineUnavailable, LabError, UsageError
 from lab.base.state import LabDir, make_private
 from lab.base.wait import until
 from lab.engines.kind import design, kubeconfig, look, names, stock, supply
@@ -88,12 +88,13 @@ async def settle(daemon: Daemon, lab: LabDir, plan: LabPlan) -> None:
 
 
 def refuse_conflicts(networks: list[Network], lab: LabDir, plan: LabPlan) -> None:
-    """Raises UsageError that names a network in the way: of the same name, or with the same addresses."""
+    """Raises UsageError that names another network in the way: of the same name, or with the same addresses;
+    LabError for the lab's own with addresses of before, which is there for `down` to find."""
     for other in networks:
         if (other.lab, other.folder) == (lab.name, str(lab.root)):
             if plan.lab_cidr not in other.subnets:
                 has = ", ".join(other.subnets)
-                raise UsageError(
+                raise LabError(
                     f"the network {other.name} has {has}, and now {plan.lab_cidr} is wanted",
                     remedy="`lab down`, then `lab up`: addresses of nodes cannot be changed",
                 )

@@ -77,9 +77,8 @@ def creation(lab: LabDir, plan: LabPlan, images: Images, present: Present) -> De
     if missing and images.node and canonical(images.node) not in present.images:
         first.append(RunDocker("lab", ("pull", images.node), IMAGE_SECONDS))
     if images.node and _needs_netem(plan, groups, present):
-        first.append(
-            RunDocker("lab", _try_netem(images.node), IMAGE_SECONDS)
-        )  # fails before anything is made
+        # Where this fails, nothing has been made yet.
+        first.append(RunDocker("lab", _try_netem(images.node), IMAGE_SECONDS))
     if not present.network:
         first.append(_make_network(lab, network, plan.lab_cidr))
     if cache.is_wanted(plan):
